@@ -1,0 +1,24 @@
+"""BoneXray: radiographs of a CT's bones, and the bones of a radiograph.
+
+The stages, in the order of the data (a stage imports earlier stages only):
+
+    volume          CT in: Hounsfield units on a patient RAS grid, label maps
+    phantoms        solids with exact line integrals, a synthetic limb
+    bone            which voxels are bone: windows, presets, labels -> parts
+    attenuation     Hounsfield units -> attenuation [1/mm]
+    geometry        source, detector, beam, named views in the patient's frame
+    projection      parts + geometry -> line integrals (optical density)
+    radiograph      radiographs in and out, always bone bright
+    drr             CT -> simulated radiograph with layers
+    models          model folders: card, hashes
+    inference       model + arrays -> arrays
+    extraction      radiograph -> its bones, enhanced or suppressed
+    comparison      how alike two images are
+    samples         sample data, fetched when asked for
+    slicer_nodes, slicer_views   the types above as nodes in 3D Slicer
+
+Importing this package imports nothing else: take what you need from its stage, for example
+``from BoneXrayLib.volume import read_volume``.
+"""
+
+__version__ = "0.1.0"
