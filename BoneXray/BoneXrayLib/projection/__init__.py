@@ -1,0 +1,8 @@
+"""Line integrals of a CT's parts: one entry, `project`; an exact, slow `project_exact` beside it."""
+
+from __future__ import annotations
+
+from .entry import project
+from .oracle import project_exact
+
+__all__ = ["project", "project_exact"]
