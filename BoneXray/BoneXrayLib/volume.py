@@ -1,10 +1,40 @@
-"""CT volumes: Hounsfield units on a grid in the patient's RAS frame."""
+"""CT volumes: Hounsfield units on a grid in the patient's RAS frame.
+
+The one place where DICOM's and ITK's LPS becomes RAS. Label maps for a CT are read by `read_labels`
+and brought onto its grid by `resample_labels`.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+from .dicom_files import is_dicom
+from .dicom_series import find_slices
+from .files import existing_path, one_line, plain_stem
+from .label_maps import read_labels, resample_labels
+from .progress import IsCancelled, Progress
+from .slice_stack import stack_slices
+from .volume_files import LPS_TO_RAS, is_image_file, read_image_file
+
+__all__ = [
+    "Volume",
+    "checked_affine",
+    "read_labels",
+    "read_volume",
+    "resample_labels",
+    "volume_from_array",
+]
+
+logger = logging.getLogger(__name__)
+
+#: Coldest and warmest plausible tissue: a CT holds air or at least fat below, bone or metal above.
+FAT_HU, AIR_HU = -20.0, -200.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +80,7 @@ class Volume:
 
     @property
     def corners_ras(self) -> np.ndarray:
-        """The 8 outer corners of the grid (half a voxel beyond the outer voxel centres), (8, 3) RAS mm."""
+        """The grid's 8 outer corners (half a voxel beyond the voxel centres), (8, 3) RAS mm."""
         k, j, i = self.hu.shape
         ends = [(-0.5, n - 0.5) for n in (i, j, k)]
         ijk = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(8, 3)
@@ -107,3 +137,80 @@ def checked_affine(matrix: np.ndarray, argument: str) -> np.ndarray:
     if abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-4:
         raise ValueError(f"{argument}: its axes lie in one plane; expected an invertible matrix")
     return affine
+
+
+def read_volume(
+    source: str | os.PathLike | Iterable[str | os.PathLike],
+    series: str | int | None = None,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> Volume:
+    """Read a CT: a DICOM folder, a list of DICOM files, or a NIfTI, NRRD or MetaImage file.
+
+    DICOM slices are sorted by position, rescaled to Hounsfield units, and a tilted gantry, uneven
+    or missing slices are resampled to a rectangular grid; what was noticed is in `Volume.notes`
+    (and logged). Localizers and other images in the folder are left out.
+
+    Args:
+        source: folder, file or list of files.
+        series: number or UID of the DICOM series where the folder holds several CTs.
+        progress: told the fraction done.
+        is_cancelled: asked between slices.
+
+    Raises:
+        FileNotFoundError: nothing there.
+        ValueError: not a CT in Hounsfield units, in one line that says why.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        path = existing_path(source, "ct")
+        if path.is_file() and is_image_file(path):
+            return _said(_from_image_file(path))
+        if path.is_file() and not is_dicom(path):
+            raise ValueError(
+                f"ct: {path.name}; expected a folder of DICOM slices or a .nii.gz, .nrrd, .mha file"
+            )
+        files, name = (path, path.name) if path.is_dir() else ([path], path.stem)
+    else:
+        files, name = [Path(p) for p in source], "CT"
+    slices, title, notes = find_slices(files, None if series is None else str(series))
+    hu, ijk_to_lps = stack_slices(slices, notes, progress, is_cancelled)
+    notes += check_hounsfield(hu, name)
+    return _said(Volume(hu, LPS_TO_RAS @ ijk_to_lps, title or name, tuple(notes)))
+
+
+def _from_image_file(path: Path) -> Volume:
+    image = read_image_file(path)
+    if min(image.array.shape) < 2:
+        size = " x ".join(str(n) for n in image.array.shape[::-1])
+        raise ValueError(f"ct: {path.name} is one slice ({size}); expected a volume")
+    try:
+        hu = compact_hu(image.array)
+        notes = check_hounsfield(hu, path.name)
+        return Volume(hu, image.ijk_to_ras, plain_stem(path), tuple(notes))
+    except ValueError as error:
+        text = str(error)
+        raise ValueError(text if path.name in text else f"{path.name}: {text}") from None
+
+
+def check_hounsfield(hu: np.ndarray, name: str) -> list[str]:
+    """Notes on a volume's values.
+
+    Raises:
+        ValueError: values that cannot be Hounsfield units: none below 0 (raw detector values,
+            MR, labels), or a range too small for tissue (normalised images).
+    """
+    low, high = float(hu.min()), float(hu.max())
+    if low >= FAT_HU or high - low < 200 or high < -500:
+        raise ValueError(
+            f"ct: {name} holds values {low:g} to {high:g}, no Hounsfield units; "
+            "expected air near -1000, fat near -100, water 0, bone above 200"
+        )
+    if low > AIR_HU:
+        return [f"no air in the volume (lowest {low:g} HU): its Hounsfield units cannot be checked"]
+    return []
+
+
+def _said(volume: Volume) -> Volume:
+    for note in volume.notes:
+        logger.warning("%s: %s", volume.name, one_line(note, 400))
+    return volume

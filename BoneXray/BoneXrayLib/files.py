@@ -1,0 +1,58 @@
+"""Files: found or refused in one line, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def existing_path(path: str | os.PathLike, argument: str = "path") -> Path:
+    """The path, or FileNotFoundError in one line where nothing is there."""
+    found = Path(path).expanduser()
+    try:
+        exists = found.exists()
+    except OSError as error:  # e.g. a name too long for the file system
+        raise FileNotFoundError(f"{argument}: {one_line(path)}: {error.strerror}") from None
+    if not exists:
+        raise FileNotFoundError(
+            f"{argument}: {one_line(path)} does not exist; expected a file or folder"
+        )
+    return found
+
+
+def one_line(text: object, limit: int = 200) -> str:
+    """Any message or error on one line, cut at `limit` characters."""
+    line = re.sub(r"\s+", " ", str(text)).strip()
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+@contextmanager
+def written_whole(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a path beside `path` to write to; it takes the place of `path` only on success.
+
+    Raises:
+        ValueError: the folder is not there.
+    """
+    target = Path(path).expanduser()
+    if not target.parent.is_dir():
+        raise ValueError(
+            f"path: folder {target.parent} does not exist; expected an existing folder"
+        )
+    # The suffix stays last: writers choose the format by it.
+    beside = target.with_name(f".{os.getpid()}.{target.name}")
+    try:
+        yield beside
+        beside.replace(target)
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def plain_stem(path: Path) -> str:
+    """The file's name without its (possibly double) suffix: `ct.nii.gz`, `leg.seg.nrrd`."""
+    name = re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)
+    name = Path(name).stem if Path(name).stem else name
+    return re.sub(r"\.seg$", "", name, flags=re.IGNORECASE)
