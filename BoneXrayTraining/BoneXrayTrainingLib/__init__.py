@@ -1,0 +1,18 @@
+"""BoneXrayTraining: the `bone-xray` command, and the trainer behind it.
+
+The stages, in the order of the data (a stage imports earlier stages and BoneXrayLib only):
+
+    pairs           draw a pose and a beam, project a CT: one sample and its record
+    augmentation    what detectors and displays do to an image
+    dataset         samples on the fly, split by patient
+    losses          what training minimises
+    trainer         configuration -> run folder with checkpoints
+    export          run folder -> model folder
+    evaluation      model + CTs -> figures beside trivial baselines
+    console         what a command prints, where it writes
+    results         what a command leaves on disk
+    commands        one dataclass a command
+    slicer_process  the same command started and followed from the panel
+
+Importing this package imports nothing else.
+"""

@@ -1,0 +1,25 @@
+"""The commands of `bone-xray`: a dataclass each, its fields the arguments, `run()` the work.
+
+Defaults of the work itself live in the stages' configurations (`DrrConfig`, `ExtractConfig`,
+`TrainConfig`); a command adds where things are read from and written to. Heavy packages are
+imported where they are needed: listing models must not wait for torch.
+"""
+
+from __future__ import annotations
+
+from .base import Command
+from .imaging import Drr, RunExtract, Samples
+from .models import ModelsList, ModelsShow, ModelsVerify
+from .training import EvaluateExtract, Export, Train
+
+COMMANDS: dict[str, type[Command]] = {
+    "samples": Samples,
+    "drr": Drr,
+    "run extract": RunExtract,
+    "train": Train,
+    "export": Export,
+    "evaluate extract": EvaluateExtract,
+    "models list": ModelsList,
+    "models show": ModelsShow,
+    "models verify": ModelsVerify,
+}

