@@ -1,0 +1,230 @@
+"""Which voxels are bone: HU windows and presets, clean-up, labels -> named parts.
+
+A part is a share of each voxel's attenuation, decided on voxels before anything is interpolated:
+so the line integrals of the parts add up to those of the whole. Metal is bone here (it lies above
+any lower bound) unless the window has an upper one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .attenuation import AIR_HU
+from .body import CoarseMask, coarse_body
+from .bone_presets import PRESETS, BoneConfig, BonePreset
+from .progress import IsCancelled, Progress, raise_if_cancelled
+from .volume import Volume
+
+__all__ = [
+    "PRESETS",
+    "BoneConfig",
+    "BonePreset",
+    "Parts",
+    "bone_weight",
+    "make_parts",
+    "part_weights",
+    "remove_specks",
+]
+
+PIECE_GAP_MM = 1.5
+"""Bone voxels within about this distance count as one piece: trabeculae are not specks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A CT divided into parts that add up to it.
+
+    Attributes:
+        hu: (k, j, i) int16 or float32, Hounsfield units, the couch set to air. It is the CT's own
+            array where nothing was removed: do not write into it.
+        ijk_to_ras: (4, 4) float64, (i, j, k, 1) -> RAS mm.
+        part: (k, j, i) uint8, 0 = rest, n = n-th bone.
+        fraction: (k, j, i) uint8 or None. How much of the voxel's attenuation is that part
+            (255 = all of it); what is missing belongs to part 0. None = all of it, everywhere.
+        names: of the parts, first the rest.
+    """
+
+    hu: np.ndarray
+    ijk_to_ras: np.ndarray
+    part: np.ndarray
+    fraction: np.ndarray | None
+    names: tuple[str, ...]
+
+
+def bone_weight(volume: Volume, config: BoneConfig) -> np.ndarray:
+    """How much of each voxel is bone by its HU, (k, j, i) uint8: 0 none, 255 all.
+
+    With the couch and the specks gone as `config` asks.
+    """
+    coarse = coarse_body(volume) if config.removes_couch else None
+    weight, _ = _windowed(volume, config, coarse, None, None)
+    return weight
+
+
+def make_parts(
+    volume: Volume,
+    config: BoneConfig | None = None,
+    labels: np.ndarray | None = None,
+    label_names: dict[int, str] | None = None,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> Parts:
+    """Divide a CT into the rest and its bones.
+
+    Args:
+        volume: the CT.
+        config: window or preset, couch, which labels; the default preset when None.
+        labels: (k, j, i) integers on the CT's grid, 0 = none. Each labelled structure becomes a
+            part of its own; without labels there is one part, "bone", by HU.
+        label_names: {value: name}; values of the same name become one part, values without a
+            name are called "label <value>".
+        progress: told how far it is.
+        is_cancelled: asked between the steps.
+
+    Raises:
+        ValueError: labels that do not fit the CT or the config, more than 255 of them.
+        Cancelled: `is_cancelled()` became true.
+    """
+    config = config or BoneConfig()
+    tell = progress or (lambda fraction, message: None)
+    numbers, names = (None, ("rest", "bone"))
+    if labels is not None:
+        numbers, names = _label_numbers(volume, config, labels, label_names or {})
+    tell(0.0, "finding the patient")
+    coarse = coarse_body(volume) if config.removes_couch else None
+    raise_if_cancelled(is_cancelled)
+    tell(0.5, "finding the bones")
+    if numbers is None:
+        weight, hu = _windowed(volume, config, coarse, None, is_cancelled)
+        part, fraction = (weight > 0).view(np.uint8), weight if config.is_soft else None
+    else:
+        part = np.empty(labels.shape, dtype=np.uint8)
+        for k in range(len(part)):
+            part[k] = numbers[labels[k].astype(np.intp)]
+        part, fraction, hu = _labelled(volume, config, coarse, part, is_cancelled)
+    tell(1.0, "bones found")
+    return Parts(hu, volume.ijk_to_ras, part, fraction, names)
+
+
+def part_weights(parts: Parts) -> np.ndarray:
+    """The share of every part in every voxel, (parts, k, j, i) float32; they add up to 1.
+
+    For tests and small volumes: as many full-size arrays as there are parts.
+    """
+    inside = 1.0 if parts.fraction is None else parts.fraction.astype(np.float32) / np.float32(255)
+    weights = np.zeros((len(parts.names), *parts.hu.shape), dtype=np.float32)
+    for number in range(1, len(parts.names)):
+        weights[number] = (parts.part == number) * inside
+    weights[0] = 1 - weights[1:].sum(axis=0)
+    return weights
+
+
+def _windowed(
+    volume: Volume,
+    config: BoneConfig,
+    coarse: CoarseMask | None,
+    keep: np.ndarray | None,
+    is_cancelled: IsCancelled | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The weight by HU, cleaned, and the HU without the couch; `keep` is never couch."""
+    shape = volume.hu.shape
+    hu = volume.hu
+    weight = np.empty(shape, dtype=np.uint8)
+    # Slice by slice: a mask or a float copy of the whole would outweigh the CT itself.
+    for k in range(shape[0]):
+        raise_if_cancelled(is_cancelled)
+        weight[k] = config.weight_of(volume.hu[k])
+        if coarse is None:
+            continue
+        outside = ~coarse.slab(k, shape)
+        if keep is not None:
+            outside &= keep[k] == 0
+        weight[k] *= ~outside
+        if hu is volume.hu and (volume.hu[k][outside] > AIR_HU).any():
+            hu = volume.hu.copy()
+        if hu is not volume.hu:
+            np.putmask(hu[k], outside, AIR_HU)
+    if config.speck_mm3 > 0:
+        remove_specks(weight, volume.spacing_mm[::-1], config.speck_mm3)
+    return weight, hu
+
+
+def _labelled(
+    volume: Volume,
+    config: BoneConfig,
+    coarse: CoarseMask | None,
+    part: np.ndarray,
+    is_cancelled: IsCancelled | None,
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Parts from labels (part, fraction, hu); within the HU window too where asked for."""
+    weight, hu = _windowed(volume, config, coarse, part, is_cancelled)
+    if not config.labels_within_hu:
+        return part, None, hu
+    part[weight == 0] = 0
+    return part, weight if config.is_soft else None, hu
+
+
+def remove_specks(
+    weight: np.ndarray, spacing_mm: tuple[float, ...], smallest_mm3: float
+) -> np.ndarray:
+    """Set to 0, in place, every piece of a weight that is smaller than a volume.
+
+    Pieces are told apart on blocks of about `PIECE_GAP_MM` (26 neighbours): voxels that close
+    count as one. A piece's volume is that of its voxels above 0, and one of exactly
+    `smallest_mm3` stays.
+
+    Args:
+        weight: (k, j, i) uint8, changed.
+        spacing_mm: along (k, j, i).
+        smallest_mm3: the volume.
+    """
+    from scipy import ndimage
+
+    block = [max(1, round(PIECE_GAP_MM / mm)) for mm in spacing_mm]
+    starts = [np.arange(0, n, b) for n, b in zip(weight.shape, block, strict=True)]
+    counts = np.empty([len(s) for s in starts], dtype=np.int32)
+    for n, k in enumerate(starts[0]):
+        plane = np.add.reduce(weight[k : k + block[0]] > 0, axis=0, dtype=np.int32)
+        counts[n] = np.add.reduceat(np.add.reduceat(plane, starts[1], axis=0), starts[2], axis=1)
+    filled = counts > 0
+    pieces, number = ndimage.label(filled, structure=np.ones((3, 3, 3)))
+    voxels = np.bincount(pieces[filled], weights=counts[filled], minlength=number + 1)
+    small = voxels * np.prod(spacing_mm) < smallest_mm3 * (1 - 1e-6)
+    small[0] = False
+    doomed = CoarseMask(small[pieces], (block[0], block[1], block[2]))
+    for k in np.flatnonzero(np.repeat(doomed.mask.any(axis=(1, 2)), block[0])[: weight.shape[0]]):
+        weight[k][doomed.slab(int(k), weight.shape)] = 0
+    return weight
+
+
+def _label_numbers(
+    volume: Volume, config: BoneConfig, labels: np.ndarray, label_names: dict[int, str]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """A table label value -> part number (uint8), and the names of the parts."""
+    if labels.shape != volume.hu.shape:
+        expected = volume.hu.shape
+        raise ValueError(f"labels: shape {labels.shape}; expected that of the CT, {expected}")
+    if labels.dtype.kind not in "biu" or labels.min() < 0 or labels.max() > 65535:
+        raise ValueError(f"labels: dtype {labels.dtype}; expected integers between 0 and 65535")
+    present = np.flatnonzero(
+        sum(np.bincount(plane.ravel(), minlength=int(labels.max()) + 1) for plane in labels)
+    )
+    called = {int(v): label_names.get(int(v), f"label {v}") for v in present if v != 0}
+    if config.labels:
+        known = set(called.values()) | {str(v) for v in called}
+        missing = [wanted for wanted in config.labels if wanted not in known]
+        if missing:
+            few = ", ".join(list(dict.fromkeys(called.values()))[:8]) or "none"
+            raise ValueError(f"labels: {missing[0]!r} is not there; the segmentation holds {few}")
+        called = {v: n for v, n in called.items() if n in config.labels or str(v) in config.labels}
+    if not called:
+        raise ValueError("labels: all voxels are 0; expected at least one labelled structure")
+    names = list(dict.fromkeys(called.values()))
+    if len(names) > 255:
+        raise ValueError(f"labels: {len(names)} structures; expected at most 255")
+    table = np.zeros(int(present.max()) + 1, dtype=np.uint8)
+    for value, name in called.items():
+        table[value] = names.index(name) + 1
+    return table, ("rest", *names)
