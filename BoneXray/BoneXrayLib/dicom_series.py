@@ -58,9 +58,7 @@ def find_slices(
         if str(header.file_meta.get("MediaStorageSOPClassUID", "")) != DICOMDIR_CLASS:
             groups[str(tag(header, "SeriesInstanceUID", ""))].append((path, header))
     if not groups:
-        raise ValueError(
-            f"path: {where} holds no DICOM images ({others} other files); expected a CT"
-        )
+        raise ValueError(f"ct: {where} holds no DICOM images ({others} other files); expected a CT")
     notes = [f"left out {others} files that are not DICOM"] if others else []
     chosen = _choose(
         [_Series(uid, headers) for uid, headers in groups.items()], series, where, notes
@@ -84,7 +82,7 @@ def _choose(all_series: list[_Series], series: str | None, where: str, notes: li
             raise ValueError(f"series: {found[0].title}; expected a CT with axial slices")
     if not usable:
         raise ValueError(
-            f"path: {where} holds no CT slices but {listing}; expected a CT (modality CT)"
+            f"ct: {where} holds no CT slices but {listing}; expected a CT (modality CT)"
         )
     if len(usable) > 1:
         # A single stray image is no volume and cannot be what is meant.

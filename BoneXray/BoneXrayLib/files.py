@@ -30,6 +30,17 @@ def one_line(text: object, limit: int = 200) -> str:
 
 
 @contextmanager
+def naming(argument: str) -> Iterator[None]:
+    """Put the argument's name before a ValueError that starts with the name of a file."""
+    try:
+        yield
+    except ValueError as error:
+        text = one_line(error, 600)
+        known = re.match(r"[a-z_]+: ", text)
+        raise ValueError(text if known else f"{argument}: {text}") from error
+
+
+@contextmanager
 def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     """Give a path beside `path` to write to; it takes the place of `path` only on success.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .files import existing_path, one_line
+from .files import existing_path, naming, one_line
 from .volume_files import is_image_file, read_image_file
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def read_labels(
         raise ValueError(
             f"labels: {found.name}; expected a .nii.gz, .nrrd, .seg.nrrd or .mha label map"
         )
-    image = read_image_file(found, components=True)
+    with naming("labels"):
+        image = read_image_file(found, components=True)
     segments = _segments(image.keys)
     layers = image.array if image.array.ndim == 4 else image.array[..., np.newaxis]
     if layers.shape[-1] > 1 and not segments:

@@ -1,18 +1,46 @@
-"""Radiographs in and out, always bone bright inside."""
+"""Radiographs in and out, always bone bright inside.
+
+`read_radiograph` takes DICOM (`dicom_radiograph.py` has the rules), PNG, JPEG, TIFF
+(`picture_files.py`) and the float NRRD that `write_float_nrrd` writes (`float_nrrd.py`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .dicom_files import is_dicom
+from .dicom_radiograph import read_dicom_radiograph
+from .dicom_spacing import ASK
+from .display import display_window, to_grey, write_png
+from .files import existing_path, naming, plain_stem
+from .float_nrrd import DOMAINS, FloatImage, read_float_image, write_float_image
+from .picture_files import is_picture, read_picture
+from .volume_files import is_image_file
+
 if TYPE_CHECKING:
     from .geometry import Geometry
 
-DOMAINS = ("optical density", "display")
-SMALLEST_SIDE = 16
-LARGEST_SIDE = 16384
+__all__ = [
+    "DOMAINS",
+    "POLARITIES",
+    "Radiograph",
+    "display_window",
+    "radiograph_from_array",
+    "read_radiograph",
+    "to_grey",
+    "write_float_nrrd",
+    "write_png",
+]
+
+logger = logging.getLogger(__name__)
+
+POLARITIES = ("auto", "bone-bright", "bone-dark")
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +48,9 @@ class Radiograph:
     """One radiograph, bone bright.
 
     Attributes:
-        pixels: (row, column) float32, row 0 on top, finite, not constant, bone brighter than soft
-            tissue. Optical density (line integral of attenuation, no unit) or display values of an
-            unknown response, as `domain` says.
+        pixels: (row, column) float32, row 0 on top, finite, bone brighter than soft tissue.
+            Optical density (line integral of attenuation, no unit) or display values of an unknown
+            response, as `domain` says.
         domain: one of `DOMAINS`.
         pixel_mm: (row, column) spacing at the detector, or None where nobody knows.
         magnification: size on the detector over size in the patient, or None where not known.
@@ -48,27 +76,15 @@ class Radiograph:
             raise ValueError(f"pixels: shape {shape}; expected a 2-D array (row, column)")
         if self.pixels.dtype != np.float32:
             raise ValueError(f"pixels: dtype {self.pixels.dtype}; expected float32")
-        check_size(shape[0], shape[1], "pixels")
+        if min(shape) < 1:
+            raise ValueError(f"pixels: shape {shape}; expected at least one pixel")
         if not np.isfinite(self.pixels).all():
             raise ValueError("pixels: holds NaN or infinity; expected finite values")
-        if self.pixels.min() == self.pixels.max():
-            raise ValueError(
-                f"pixels: all are {self.pixels.flat[0]:g}; expected an image with contrast"
-            )
         if self.domain not in DOMAINS:
             raise ValueError(f"domain: {self.domain!r}; expected one of {', '.join(DOMAINS)}")
         if self.pixel_mm is not None:
             object.__setattr__(self, "pixel_mm", checked_pixel_mm(self.pixel_mm))
         object.__setattr__(self, "notes", tuple(self.notes))
-
-
-def check_size(rows: int, columns: int, argument: str) -> None:
-    """Refuse images too small to show a bone or too large to be a radiograph."""
-    if min(rows, columns) < SMALLEST_SIDE or max(rows, columns) > LARGEST_SIDE:
-        raise ValueError(
-            f"{argument}: {rows} x {columns} pixels (rows x columns); "
-            f"expected {SMALLEST_SIDE} to {LARGEST_SIDE} a side"
-        )
 
 
 def checked_pixel_mm(pixel_mm: float | tuple[float, float]) -> tuple[float, float]:
@@ -92,3 +108,130 @@ def radiograph_from_array(
         raise ValueError(f"pixels: dtype {array.dtype}; expected real numbers, one per pixel")
     spacing = None if pixel_mm is None else checked_pixel_mm(pixel_mm)
     return Radiograph(array.astype(np.float32), domain, spacing, None, geometry, name)
+
+
+def read_radiograph(
+    path: str | os.PathLike,
+    pixel_mm: float | tuple[float, float] | None = None,
+    polarity: str = "auto",
+    frame: int = 0,
+) -> Radiograph:
+    """Read a radiograph; bone is bright in what comes back.
+
+    Args:
+        path: DICOM (CR, DX, fluoroscopy, localizer, secondary capture), PNG, JPEG, TIFF or NRRD.
+        pixel_mm: pixel size at the detector in mm where the file has none or a wrong one.
+        polarity: how bones look in the file as a viewer shows it; "auto" follows the file
+            (a picture without such data counts as bone bright).
+        frame: which frame of a multi-frame DICOM file, from 0.
+
+    Raises:
+        FileNotFoundError: nothing there.
+        ValueError: no radiograph, in one line that says why.
+    """
+    if polarity not in POLARITIES:
+        raise ValueError(f"polarity: {polarity!r}; expected one of {', '.join(POLARITIES)}")
+    given = None if pixel_mm is None else checked_pixel_mm(pixel_mm)
+    file = existing_path(path, "image")
+    if file.is_dir():
+        raise ValueError(f"image: {file} is a folder; expected one radiograph file")
+    with naming("image"):
+        radiograph = _read(file, polarity, frame)
+    if radiograph.pixels.min() == radiograph.pixels.max():
+        value = float(radiograph.pixels.flat[0])
+        raise ValueError(
+            f"image: {file.name}: every pixel is {value:g}; expected an image with contrast"
+        )
+    if given is not None:
+        radiograph = _with_pixel(radiograph, given)
+    for note in radiograph.notes:
+        logger.info("%s: %s", file.name, note)
+    return radiograph
+
+
+def _read(file: Path, polarity: str, frame: int) -> Radiograph:
+    if is_dicom(file):
+        return _from_dicom(file, polarity, frame)
+    if is_image_file(file):
+        return _from_image_file(file, polarity)
+    if is_picture(file):
+        return _from_picture(file, polarity)
+    raise ValueError(
+        f"image: {file.name} ({file.stat().st_size} bytes) is no DICOM, PNG, JPEG, "
+        "TIFF or NRRD file; expected a radiograph"
+    )
+
+
+def _from_dicom(file: Path, polarity: str, frame: int) -> Radiograph:
+    found = read_dicom_radiograph(file, polarity, frame)
+    size, notes = found.size, tuple(found.notes)
+    return Radiograph(
+        _finite(found.pixels, file),
+        "display",
+        size.pixel_mm,
+        size.magnification,
+        None,
+        file.stem,
+        notes,
+    )
+
+
+def _from_picture(file: Path, polarity: str) -> Radiograph:
+    pixels, notes = read_picture(file)
+    pixels = _finite(pixels, file)
+    if polarity == "bone-dark":
+        pixels = pixels.max() + pixels.min() - pixels
+    notes += ["a picture: " + _taken_as(polarity), ASK]
+    return Radiograph(pixels, name=file.stem, notes=tuple(notes))
+
+
+def _from_image_file(file: Path, polarity: str) -> Radiograph:
+    image = read_float_image(file)
+    pixels = _finite(image.pixels, file)
+    if polarity == "bone-dark":
+        pixels = pixels.max() + pixels.min() - pixels
+    notes = () if image.domain else (_taken_as(polarity), *(() if image.pixel_mm else (ASK,)))
+    return Radiograph(
+        pixels,
+        image.domain or "display",
+        image.pixel_mm,
+        image.magnification,
+        image.geometry,
+        plain_stem(file),
+        notes,
+    )
+
+
+def _taken_as(polarity: str) -> str:
+    if polarity == "bone-dark":
+        return "inverted, as it was said to be bone dark"
+    return "taken as bone bright; say polarity bone-dark if it is not"
+
+
+def _finite(pixels: np.ndarray, file: Path) -> np.ndarray:
+    if not np.isfinite(pixels).all():
+        raise ValueError(f"image: {file.name} holds NaN or infinity; expected finite values")
+    return pixels
+
+
+def _with_pixel(radiograph: Radiograph, pixel_mm: tuple[float, float]) -> Radiograph:
+    before = radiograph.pixel_mm
+    said = "the file says none" if before is None else f"the file says {before[0]:.4g} mm"
+    notes = [note for note in radiograph.notes if "give pixel_mm" not in note]
+    notes.append(f"pixel {pixel_mm[0]:.4g} mm as given; {said}")
+    return replace(radiograph, pixel_mm=pixel_mm, notes=tuple(notes))
+
+
+def write_float_nrrd(path: str | os.PathLike, radiograph: Radiograph) -> None:
+    """Write a radiograph as float32 NRRD of (1, rows, columns), marked with its domain.
+
+    A simulated one lies on its detector's plane in the patient's frame and brings its geometry.
+    """
+    image = FloatImage(
+        radiograph.pixels,
+        radiograph.domain,
+        radiograph.pixel_mm,
+        radiograph.magnification,
+        radiograph.geometry,
+    )
+    write_float_image(path, image)

@@ -16,7 +16,7 @@ import numpy as np
 
 from .dicom_files import is_dicom
 from .dicom_series import find_slices
-from .files import existing_path, one_line, plain_stem
+from .files import existing_path, naming, one_line, plain_stem
 from .label_maps import read_labels, resample_labels
 from .progress import IsCancelled, Progress
 from .slice_stack import stack_slices
@@ -105,7 +105,7 @@ def volume_from_array(
     return Volume(compact_hu(np.asarray(hu)), np.asarray(ijk_to_ras), name, tuple(notes))
 
 
-def compact_hu(hu: np.ndarray) -> np.ndarray:
+def compact_hu(hu: np.ndarray, argument: str = "hu") -> np.ndarray:
     """The same values as int16 when they are integral and fit, else as float32.
 
     Raises:
@@ -114,9 +114,9 @@ def compact_hu(hu: np.ndarray) -> np.ndarray:
     if hu.dtype == np.int16:
         return hu
     if hu.dtype.kind not in "biuf":
-        raise ValueError(f"hu: dtype {hu.dtype}; expected real numbers, one per voxel")
+        raise ValueError(f"{argument}: dtype {hu.dtype}; expected real numbers, one per voxel")
     if hu.dtype.kind == "f" and not np.isfinite(hu).all():
-        raise ValueError("hu: holds NaN or infinity; expected finite Hounsfield units")
+        raise ValueError(f"{argument}: holds NaN or infinity; expected finite Hounsfield units")
     fits = hu.size > 0 and hu.min() >= -32768 and hu.max() <= 32767
     if fits and (hu.dtype.kind != "f" or np.array_equal(hu, np.rint(hu))):
         return hu.astype(np.int16)
@@ -161,10 +161,20 @@ def read_volume(
         FileNotFoundError: nothing there.
         ValueError: not a CT in Hounsfield units, in one line that says why.
     """
+    with naming("ct"):
+        return _said(_read(source, None if series is None else str(series), progress, is_cancelled))
+
+
+def _read(
+    source: str | os.PathLike | Iterable[str | os.PathLike],
+    series: str | None,
+    progress: Progress | None,
+    is_cancelled: IsCancelled | None,
+) -> Volume:
     if isinstance(source, (str, os.PathLike)):
         path = existing_path(source, "ct")
         if path.is_file() and is_image_file(path):
-            return _said(_from_image_file(path))
+            return _from_image_file(path)
         if path.is_file() and not is_dicom(path):
             raise ValueError(
                 f"ct: {path.name}; expected a folder of DICOM slices or a .nii.gz, .nrrd, .mha file"
@@ -172,10 +182,10 @@ def read_volume(
         files, name = (path, path.name) if path.is_dir() else ([path], path.stem)
     else:
         files, name = [Path(p) for p in source], "CT"
-    slices, title, notes = find_slices(files, None if series is None else str(series))
+    slices, title, notes = find_slices(files, series)
     hu, ijk_to_lps = stack_slices(slices, notes, progress, is_cancelled)
     notes += check_hounsfield(hu, name)
-    return _said(Volume(hu, LPS_TO_RAS @ ijk_to_lps, title or name, tuple(notes)))
+    return Volume(hu, LPS_TO_RAS @ ijk_to_lps, title or name, tuple(notes))
 
 
 def _from_image_file(path: Path) -> Volume:
@@ -183,13 +193,9 @@ def _from_image_file(path: Path) -> Volume:
     if min(image.array.shape) < 2:
         size = " x ".join(str(n) for n in image.array.shape[::-1])
         raise ValueError(f"ct: {path.name} is one slice ({size}); expected a volume")
-    try:
-        hu = compact_hu(image.array)
-        notes = check_hounsfield(hu, path.name)
-        return Volume(hu, image.ijk_to_ras, plain_stem(path), tuple(notes))
-    except ValueError as error:
-        text = str(error)
-        raise ValueError(text if path.name in text else f"{path.name}: {text}") from None
+    hu = compact_hu(image.array, f"ct: {path.name}")
+    notes = check_hounsfield(hu, path.name)
+    return Volume(hu, image.ijk_to_ras, plain_stem(path), tuple(notes))
 
 
 def check_hounsfield(hu: np.ndarray, name: str) -> list[str]:
