@@ -1,0 +1,48 @@
+"""What several test files share: a CT without patients, and a cache of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from BoneXrayLib.phantoms import synthetic_limb
+from BoneXrayLib.volume import Volume
+from BoneXrayLib.volume_files import write_image_file
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Samples are cached away from the user's own; no test fetches over the network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BONEXRAY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("PIP_NO_INDEX", "1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The top folder of the project."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def limb() -> Volume:
+    """The synthetic limb, coarse: quick to project."""
+    return synthetic_limb(4.0)
+
+
+@pytest.fixture(scope="session")
+def limb_file(limb: Volume, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The limb as a NRRD file."""
+    path = tmp_path_factory.mktemp("limb") / "limb.nrrd"
+    write_image_file(path, limb.hu, limb.ijk_to_ras)
+    return path
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers, the same in every run."""
+    return np.random.default_rng(20260101)

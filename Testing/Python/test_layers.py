@@ -1,0 +1,191 @@
+"""Imports go one way, as the data does, and only `slicer_*` files need Slicer."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+LIB = REPOSITORY / "BoneXray" / "BoneXrayLib"
+TRAINING = REPOSITORY / "BoneXrayTraining" / "BoneXrayTrainingLib"
+DOORS = (REPOSITORY / "BoneXray/BoneXray.py", REPOSITORY / "BoneXrayTraining/BoneXrayTraining.py")
+
+# In the order of the data: a stage imports what stands before it. Files of one stage that are
+# split (a stage's parts stand directly before it) are stages of their own here.
+LIB_STAGES = """
+    progress files display volume_files dicom_files dicom_slices dicom_series slice_plan slice_stack
+    volume label_maps phantoms body bone_presets bone attenuation geometry projection
+    dicom_spacing dicom_radiograph picture_files radiograph drr models networks inference
+    extraction comparison samples slicer_nodes slicer_views
+""".split()  # noqa: SIM905
+TRAINING_STAGES = """
+    label_ct pairs augmentation dataset losses checkpoints trainer configuration export evaluation
+    console results commands __main__ slicer_process
+""".split()  # noqa: SIM905
+
+SLICER_PACKAGES = {"slicer", "vtk", "vtkmodules", "qt", "ctk"}
+HEAVY_PACKAGES = {"torch", "numba", "monai", "onnxruntime", "SimpleITK", "pydicom", "gdcm"}
+# Stages that every start of the command or the panel imports.
+LIGHT_STAGES = "progress volume phantoms bone attenuation geometry drr models extraction samples"
+
+
+def stages_of(package: Path) -> list[str]:
+    """Names of the files and sub-packages of a package."""
+    files = [p.stem for p in package.glob("*.py") if p.stem != "__init__"]
+    return files + [p.parent.name for p in package.glob("*/__init__.py")]
+
+
+def files_of(package: Path, stage: str) -> list[Path]:
+    """The file of a stage, or the files of its folder."""
+    return [package / f"{stage}.py"] if (package / f"{stage}.py").is_file() else sorted(
+        (package / stage).glob("*.py")
+    )  # fmt: skip
+
+
+def imports(path: Path, at_file_scope: bool = False) -> Iterator[str]:
+    """Absolute names of what a file imports, those under `if TYPE_CHECKING` left out.
+
+    `from .a import b` in package P gives P.a and P.a.b.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = {
+        id(n) for block in ast.walk(tree) if _is_type_checking(block) for n in ast.walk(block)
+    }
+    nodes = _file_scope(tree) if at_file_scope else ast.walk(tree)
+    for node in nodes:
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = _absolute(node, path)
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+def _file_scope(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node that runs when the file is imported."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            yield child
+            yield from _file_scope(child)
+
+
+def _absolute(node: ast.ImportFrom, path: Path) -> str:
+    if node.level == 0:
+        return node.module or ""
+    top = next(p for p in (LIB, TRAINING) if path.is_relative_to(p))
+    package = path.relative_to(top.parent).parent.parts
+    base = package[: len(package) - (node.level - 1)]
+    return ".".join([*base, *([node.module] if node.module else [])])
+
+
+def stage_imports(package: Path, stage: str) -> set[str]:
+    """Stages of the same package that a stage imports."""
+    names = [n for path in files_of(package, stage) for n in imports(path)]
+    inside = (n.split(".")[1] for n in names if n.startswith(f"{package.name}.") and "." in n)
+    return {n for n in inside if n in stages_of(package)} - {stage}
+
+
+def tops(path: Path, at_file_scope: bool = False) -> set[str]:
+    """Packages that a file imports."""
+    return {name.split(".")[0] for name in imports(path, at_file_scope)}
+
+
+@pytest.mark.parametrize(("package", "stages"), [(LIB, LIB_STAGES), (TRAINING, TRAINING_STAGES)])
+def test_every_file_has_its_place_in_the_order(package: Path, stages: list[str]) -> None:
+    assert set(stages_of(package)) == set(stages)
+
+
+@pytest.mark.parametrize(
+    ("package", "stage", "stages"),
+    [(LIB, s, LIB_STAGES) for s in LIB_STAGES]
+    + [(TRAINING, s, TRAINING_STAGES) for s in TRAINING_STAGES],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_stage_imports_earlier_stages_only(package: Path, stage: str, stages: list[str]) -> None:
+    earlier = set(stages[: stages.index(stage)])
+    assert stage_imports(package, stage) <= earlier, f"{stage} reaches forward"
+
+
+def test_the_library_does_not_know_the_training_library() -> None:
+    for path in LIB.rglob("*.py"):
+        assert "BoneXrayTrainingLib" not in tops(path), path.name
+
+
+@pytest.mark.parametrize("package", [LIB, TRAINING])
+def test_only_slicer_files_import_slicer(package: Path) -> None:
+    for path in package.rglob("*.py"):
+        if not path.name.startswith("slicer_"):
+            assert SLICER_PACKAGES.isdisjoint(tops(path)), path.name
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda path: path.stem)
+def test_a_module_file_imports_at_its_top_only_what_slicer_ships(door: Path) -> None:
+    shipped = SLICER_PACKAGES | {"numpy", "BoneXrayLib", "BoneXrayTrainingLib"}
+    assert tops(door, at_file_scope=True) <= shipped | set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("package", [LIB, TRAINING])
+def test_importing_a_package_imports_nothing_heavy(package: Path) -> None:
+    assert tops(package / "__init__.py", at_file_scope=True) <= {"__future__"}
+
+
+@pytest.mark.parametrize("stage", LIGHT_STAGES.split())
+def test_a_stage_that_every_start_needs_is_light(stage: str) -> None:
+    assert HEAVY_PACKAGES.isdisjoint(tops(LIB / f"{stage}.py", at_file_scope=True))
+
+
+def test_the_commands_are_light() -> None:
+    for path in [
+        *files_of(TRAINING, "commands"),
+        TRAINING / "console.py",
+        TRAINING / "__main__.py",
+    ]:
+        assert HEAVY_PACKAGES.isdisjoint(tops(path, at_file_scope=True)), path.name
+
+
+def test_no_file_but_the_door_lies_in_a_module_folder() -> None:
+    for door in DOORS:
+        assert [p.name for p in door.parent.glob("*.py")] == [door.name]
+
+
+# A stage whose tests are part of another stage's file: stage -> test file.
+TESTED_WITH = {
+    "__main__": "commands",
+    "body": "bone",
+    "bone_presets": "bone",
+    "checkpoints": "trainer",
+    "configuration": "trainer",
+    "console": "commands",
+    "dicom_files": "volume",
+    "dicom_radiograph": "radiograph",
+    "dicom_series": "volume",
+    "dicom_slices": "volume",
+    "dicom_spacing": "radiograph",
+    "display": "radiograph",
+    "files": "volume",
+    "label_ct": "dataset",
+    "label_maps": "volume",
+    "networks": "inference",
+    "picture_files": "radiograph",
+    "progress": "commands",
+    "results": "commands",
+    "slice_plan": "volume",
+    "slice_stack": "volume",
+    "volume_files": "volume",
+}
+
+
+@pytest.mark.parametrize("stage", [*LIB_STAGES, *TRAINING_STAGES])
+def test_every_stage_has_its_test_file(stage: str) -> None:
+    tests = {path.stem for path in Path(__file__).parent.glob("test_*.py")}
+    assert f"test_{stage}" in tests or f"test_{TESTED_WITH.get(stage)}" in tests

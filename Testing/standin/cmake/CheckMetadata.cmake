@@ -1,0 +1,5 @@
+foreach(field HOMEPAGE CATEGORY CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS)
+  if("${EXTENSION_${field}}" STREQUAL "")
+    message(FATAL_ERROR "stand-in: EXTENSION_${field} is empty")
+  endif()
+endforeach()

@@ -1,0 +1,1 @@
+message(STATUS "stand-in: ${PROJECT_NAME} configured")

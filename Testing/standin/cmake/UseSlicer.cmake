@@ -1,0 +1,31 @@
+# The macros the extension calls. As Slicer does, every module's files go into one flat folder
+# with their relative paths kept; unlike Slicer, two modules that bring the same path are an error.
+option(BUILD_TESTING "Register tests" ON)
+set_property(GLOBAL PROPERTY standin_installed "")
+
+macro(slicerMacroBuildScriptedModule)
+  cmake_parse_arguments(module "WITH_GENERIC_TESTS" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
+  if(NOT module_NAME OR module_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "stand-in: wrong arguments: ${ARGN}")
+  endif()
+  foreach(file IN LISTS module_SCRIPTS module_RESOURCES)
+    if(NOT EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
+      message(FATAL_ERROR "stand-in: ${module_NAME} lists ${file}, which is not there")
+    endif()
+    get_property(installed GLOBAL PROPERTY standin_installed)
+    if("${file}" IN_LIST installed)
+      message(FATAL_ERROR "stand-in: ${file} comes twice; the second would overwrite the first")
+    endif()
+    set_property(GLOBAL APPEND PROPERTY standin_installed "${file}")
+    get_filename_component(folder "${file}" DIRECTORY)
+    file(COPY "${CMAKE_CURRENT_SOURCE_DIR}/${file}"
+      DESTINATION "${CMAKE_BINARY_DIR}/${Slicer_QTSCRIPTEDMODULES_LIB_DIR}/${folder}")
+  endforeach()
+endmacro()
+
+macro(slicer_add_python_unittest)
+  cmake_parse_arguments(unittest "" "SCRIPT" "" ${ARGN})
+  if(NOT EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${unittest_SCRIPT}")
+    message(FATAL_ERROR "stand-in: no test script ${unittest_SCRIPT}")
+  endif()
+endmacro()
