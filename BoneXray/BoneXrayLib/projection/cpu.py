@@ -27,34 +27,34 @@ def _clip_range(at: float, slope: float, low: float, high: float, span: tuple) -
 
 
 @njit(inline="always")
-def _add(sums, hu, part, fraction, has_fraction, k, j, i, weight):  # noqa: ANN001, ANN202
-    """Add one voxel's μ (in units of μ_water / 1000) times `weight` to the part it belongs to."""
-    value = np.float64(hu[k, j, i]) + 1000.0
-    if value > 0.0:
-        value *= weight
-        owner = part[k, j, i]
-        if has_fraction and owner > 0:
-            kept = value * (fraction[k, j, i] / 255.0)
-            sums[owner] += kept
-            sums[0] += value - kept
-        else:
-            sums[owner] += value
+def _add(sums, hu, part, fraction, has_fraction, at, weight):  # noqa: ANN001, ANN202
+    """Add voxel `at`'s (HU + 1000)⁺ times `weight` to the part it belongs to."""
+    value = max(np.float32(hu[at]) + np.float32(1000.0), np.float32(0.0)) * weight
+    owner = part[at]
+    if has_fraction and owner > 0:
+        kept = value * (fraction[at] * np.float32(1.0 / 255.0))
+        sums[owner] += kept
+        sums[0] += value - kept
+    else:
+        sums[owner] += value
 
 
 @njit(inline="always")
-def _voxel(axis, plane, u, v):  # noqa: ANN001, ANN202
-    """(k, j, i) of a plane along `axis` (0 = i, 1 = j, 2 = k) and the two other indices."""
-    if axis == 0:
-        return v, u, plane
-    if axis == 1:
-        return v, plane, u
-    return plane, v, u
+def _step_mm(ray, metric, axis):  # noqa: ANN001, ANN202
+    """Length [mm] of the ray between two planes of `axis`."""
+    squared = 0.0
+    for a in range(3):
+        for b in range(3):
+            squared += ray[a] * metric[a, b] * ray[b]
+    return np.sqrt(squared) / abs(ray[axis])
 
 
 @njit(inline="always")
-def _ray(sums, hu, part, fraction, has_fraction, start, ray, metric):  # noqa: ANN001, ANN202
-    """Integrate one ray from index `start` along `ray` (both (i, j, k)) into `sums`."""
-    counts = (hu.shape[2], hu.shape[1], hu.shape[0])
+def _ray(sums, hu, part, fraction, has_fraction, counts, start, ray, metric):  # noqa: ANN001, ANN202
+    """Integrate one ray from index `start` along `ray` (both (i, j, k)) into `sums`.
+
+    hu, part and fraction are flat (k, j, i) arrays of `counts` (i, j, k) voxels.
+    """
     axis = 0
     if abs(ray[1]) > abs(ray[axis]):
         axis = 1
@@ -63,6 +63,7 @@ def _ray(sums, hu, part, fraction, has_fraction, start, ray, metric):  # noqa: A
     # the two other axes, the one that varies fastest in memory first
     p = 1 if axis == 0 else 0
     q = 1 if axis == 2 else 2
+    strides = (1, counts[0], counts[0] * counts[1])
     span = _clip_range(start[p], ray[p], -1.0, float(counts[p]), (0.0, 1.0))
     span = _clip_range(start[q], ray[q], -1.0, float(counts[q]), span)
     span = _clip_range(start[axis], ray[axis], -0.5, counts[axis] - 0.5, span)
@@ -71,38 +72,39 @@ def _ray(sums, hu, part, fraction, has_fraction, start, ray, metric):  # noqa: A
     one, two = start[axis] + span[0] * ray[axis], start[axis] + span[1] * ray[axis]
     first = max(0, int(np.ceil(min(one, two))))
     last = min(counts[axis] - 1, int(np.floor(max(one, two))))
-    length = 0.0
-    for a in range(3):
-        for b in range(3):
-            length += ray[a] * metric[a, b] * ray[b]
-    step = np.sqrt(length) / abs(ray[axis])
+    step = np.float32(_step_mm(ray, metric, axis))
     slope_p, slope_q = ray[p] / ray[axis], ray[q] / ray[axis]
+    whole = np.float32(1.0)
     for plane in range(first, last + 1):
         u = start[p] + (plane - start[axis]) * slope_p
         v = start[q] + (plane - start[axis]) * slope_q
         u0, v0 = int(np.floor(u)), int(np.floor(v))
-        fu, fv = u - u0, v - v0
-        for dv in range(2):
-            vv = v0 + dv
-            if vv < 0 or vv >= counts[q]:
-                continue
-            wv = step * (fv if dv else 1.0 - fv)
-            for du in range(2):
-                uu = u0 + du
-                if uu < 0 or uu >= counts[p]:
-                    continue
-                k, j, i = _voxel(axis, plane, uu, vv)
-                weight = wv * (fu if du else 1.0 - fu)
-                _add(sums, hu, part, fraction, has_fraction, k, j, i, weight)
+        fu, fv = np.float32(u - u0), np.float32(v - v0)
+        at = plane * strides[axis] + u0 * strides[p] + v0 * strides[q]
+        low, high = step * (whole - fv), step * fv
+        left, right = u0 >= 0 and u0 < counts[p], u0 + 1 >= 0 and u0 + 1 < counts[p]
+        if v0 >= 0 and v0 < counts[q]:
+            if left:
+                _add(sums, hu, part, fraction, has_fraction, at, low * (whole - fu))
+            if right:
+                _add(sums, hu, part, fraction, has_fraction, at + strides[p], low * fu)
+        if v0 + 1 >= 0 and v0 + 1 < counts[q]:
+            at += strides[q]
+            if left:
+                _add(sums, hu, part, fraction, has_fraction, at, high * (whole - fu))
+            if right:
+                _add(sums, hu, part, fraction, has_fraction, at + strides[p], high * fu)
 
 
 @njit(parallel=True, cache=True, fastmath=True, nogil=True)
-def project_rows(out, first_row, last_row, hu, part, fraction, has_fraction, rays_start, rays_end,
-                 metric):  # noqa: ANN001, ANN201
+def project_rows(
+    out, first_row, last_row, hu, part, fraction, has_fraction, counts, starts, ends, metric
+):  # noqa: ANN001, ANN201, PLR0913
     """Fill out[:, first_row:last_row] with the parts' integrals of (HU + 1000)⁺ [HU · mm].
 
-    out (parts, rows, columns) float32; hu, part and fraction (k, j, i); rays_* and metric as in
-    `VoxelRays`. `fraction` is read only where `has_fraction`.
+    out (parts, rows, columns) float32; hu, part and fraction flat (k, j, i) arrays of `counts`
+    (i, j, k) voxels; starts, ends and metric as in `VoxelRays`. `fraction` is read only where
+    `has_fraction`.
     """
     for r in prange(first_row, last_row):
         sums = np.zeros(out.shape[0])
@@ -110,10 +112,10 @@ def project_rows(out, first_row, last_row, hu, part, fraction, has_fraction, ray
         ray = np.empty(3)
         for c in range(out.shape[2]):
             for a in range(3):
-                start[a] = rays_start[0, a] + r * rays_start[1, a] + c * rays_start[2, a]
-                end = rays_end[0, a] + r * rays_end[1, a] + c * rays_end[2, a]
+                start[a] = starts[0, a] + r * starts[1, a] + c * starts[2, a]
+                end = ends[0, a] + r * ends[1, a] + c * ends[2, a]
                 ray[a] = end - start[a]
             sums[:] = 0.0
-            _ray(sums, hu, part, fraction, has_fraction, start, ray, metric)
+            _ray(sums, hu, part, fraction, has_fraction, counts, start, ray, metric)
             for n in range(out.shape[0]):
                 out[n, r, c] = sums[n]

@@ -38,13 +38,16 @@ def project(
     rows, columns = geometry.size
     out = np.zeros((len(parts.names), rows, columns), dtype=np.float32)
     has_fraction = parts.fraction is not None
-    fraction = parts.fraction if has_fraction else np.zeros((1, 1, 1), dtype=np.uint8)
+    fraction = parts.fraction if has_fraction else np.zeros(1, dtype=np.uint8)
+    flat = [np.ascontiguousarray(a).reshape(-1) for a in (parts.hu, parts.part, fraction)]
+    counts = parts.hu.shape[::-1]
     for first in range(0, rows, ROWS_A_BLOCK):
         if is_cancelled is not None and is_cancelled():
             raise Cancelled("projection cancelled")
         last = min(first + ROWS_A_BLOCK, rows)
-        project_rows(out, first, last, parts.hu, parts.part, fraction, has_fraction,
-                     rays.start, rays.end, rays.metric)
+        project_rows(
+            out, first, last, *flat, has_fraction, counts, rays.start, rays.end, rays.metric
+        )
         if progress is not None:
             progress(last / rows, "projecting")
     out *= np.float32(mu_water / 1000.0)

@@ -1,0 +1,199 @@
+"""Digitally reconstructed radiographs: CT, bone window and geometry in, named images out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .attenuation import MU_WATER_70KEV
+from .bone import BoneConfig, make_parts
+from .geometry import Geometry, GeometryConfig, make_geometry
+from .progress import IsCancelled, Progress
+from .projection import project
+from .radiograph import Radiograph, display_window, write_float_nrrd, write_png
+from .volume import Volume
+
+RECORD = "drr.json"
+
+
+@dataclass
+class DrrConfig(GeometryConfig):
+    """Everything a DRR depends on besides the CT; the fields of command and panel."""
+
+    preset: str = "bone"
+    """Bone window: bone (>= 200 HU, cleaned), 400-800, cortical or soft-ramp."""
+    hu: tuple[float, float] | None = None
+    """Own bone window LOW HIGH [HU], both included; replaces the window of the preset."""
+    remove_couch: bool = True
+    """Leave couch and boards out of the radiograph."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.bone_config()
+
+    def bone_config(self) -> BoneConfig:
+        """The fields that choose bone voxels."""
+        return BoneConfig(preset=self.preset, hu=self.hu, remove_couch=self.remove_couch)
+
+
+@dataclass(frozen=True, eq=False)
+class Drr:
+    """One simulated exposure: optical densities (rows, columns) float32, bone bright.
+
+    Attributes:
+        layers: the parts by name, the rest first; they sum to `full`.
+        geometry: source and detector, patient RAS mm.
+        config: what was asked for.
+        name: the CT's name.
+    """
+
+    layers: dict[str, np.ndarray]
+    geometry: Geometry
+    config: DrrConfig
+    name: str
+
+    @property
+    def full(self) -> np.ndarray:
+        """The radiograph of everything."""
+        return np.sum(list(self.layers.values()), axis=0, dtype=np.float32)
+
+    @property
+    def bone(self) -> np.ndarray:
+        """The radiograph of the bones alone: all layers but the rest."""
+        bones = list(self.layers.values())[1:]
+        return np.sum(bones, axis=0, dtype=np.float32)
+
+    def radiograph(self, image: np.ndarray, suffix: str) -> Radiograph:
+        """`image` of this exposure as a `Radiograph` that knows its geometry."""
+        return Radiograph(
+            image,
+            "optical density",
+            self.geometry.pixel_mm,
+            self.geometry.magnification,
+            self.geometry,
+            f"{self.name} {self.config.view} {suffix}",
+        )
+
+
+def simulate(
+    volume: Volume,
+    config: DrrConfig,
+    labels: np.ndarray | None = None,
+    label_names: dict[int, str] | None = None,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> Drr:
+    """Project a CT: bones (by window, or one layer a label) and the rest.
+
+    Args:
+        volume: the CT.
+        config: view, beam and bone window.
+        labels: (k, j, i) label map on the CT's grid; each label becomes a layer.
+        label_names: names of the labels.
+        progress: told fraction and message.
+        is_cancelled: asked between blocks of rows.
+
+    Raises:
+        Cancelled: `is_cancelled()` became true.
+    """
+    def later(fraction: float, message: str) -> None:
+        if progress is not None:
+            progress(0.4 + 0.6 * fraction, message)
+
+    if progress is not None:
+        progress(0.0, "finding bone")
+    parts = make_parts(volume, config.bone_config(), labels, label_names)
+    geometry = make_geometry(config, volume.centre_ras)
+    images = project(parts, geometry, progress=later, is_cancelled=is_cancelled)
+    layers = dict(zip(parts.names, images, strict=True))
+    return Drr(layers, geometry, config, volume.name)
+
+
+def write_drr(drr: Drr, folder: str | Path, source: str | None = None) -> dict[str, Path]:
+    """Write full.nrrd, bone.nrrd, a file a label, PNGs and drr.json; all of them or nothing.
+
+    Existing files of these names are replaced, others in the folder stay.
+
+    Returns:
+        Path of each file by its name.
+    """
+    folder = checked_output_folder(folder)
+    images = {"full": drr.full, "bone": drr.bone}
+    if len(drr.layers) > 2:
+        images.update({file_name(name): image for name, image in drr.layers.items()})
+    with staged_folder(folder) as stage:
+        for name, image in images.items():
+            write_float_nrrd(stage / f"{name}.nrrd", drr.radiograph(image, name))
+            low, high = display_window(image)
+            write_png(stage / f"{name}.png", image, low, high)
+        (stage / RECORD).write_text(json.dumps(_record(drr, source), indent=2) + "\n")
+    names = sorted(images)
+    return {RECORD: folder / RECORD} | {
+        f"{n}.{end}": folder / f"{n}.{end}" for n in names for end in ("nrrd", "png")
+    }
+
+
+def read_geometry(path: str | Path) -> Geometry:
+    """The geometry that `write_drr` recorded in a drr.json."""
+    try:
+        record = json.loads(Path(path).read_text())
+        return Geometry.from_dict(record["geometry"])
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: expected a drr.json written by this program ({error})") from None
+
+
+def _record(drr: Drr, source: str | None) -> dict:
+    return {
+        "written_by": "BoneXray drr",
+        "domain": "optical density",
+        "polarity": "bone bright",
+        "mu_water_per_mm": MU_WATER_70KEV,
+        "ct": source or drr.name,
+        "config": dataclasses.asdict(drr.config),
+        "layers": list(drr.layers),
+        "geometry": drr.geometry.to_dict(),
+    }
+
+
+def file_name(label: str) -> str:
+    """A label as a file name on every system."""
+    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in label).strip("._")
+    return kept or "layer"
+
+
+def checked_output_folder(folder: str | Path) -> Path:
+    """The folder as a path, or a ValueError if something else has that name."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"output: got {folder}; expected a folder, this is a file")
+    return folder
+
+
+class staged_folder:  # noqa: N801 - reads as a verb where it is used
+    """Write into a hidden sibling folder; on success move its files into place, else drop it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> Path:
+        parent = self.folder.absolute().parent
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            self.stage = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}-", dir=parent))
+        except OSError as error:
+            reason = error.strerror or error
+            raise ValueError(f"output: cannot write to {self.folder} ({reason})") from None
+        return self.stage
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        if kind is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path in sorted(self.stage.iterdir()):
+                path.replace(self.folder / path.name)
+        shutil.rmtree(self.stage, ignore_errors=True)

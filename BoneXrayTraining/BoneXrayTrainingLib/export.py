@@ -1,0 +1,146 @@
+"""A trained run as a model folder: ONNX, safetensors and a card that says what it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from BoneXrayLib.drr import checked_output_folder, staged_folder
+from BoneXrayLib.extraction import ENHANCE_RANGE
+from BoneXrayLib.models import SCHEMA_VERSION, ModelCard, write_card
+from BoneXrayLib.networks import build_network, size_multiple
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from .checkpoints import latest_checkpoint
+from .configuration import from_mapping
+from .trainer import TrainConfig
+
+OPSET = 17
+
+
+def export(
+    run: str | Path,
+    output: str | Path,
+    version: str = "1.0.0",
+    working_size: int = 512,
+    evaluation: list[dict] | None = None,
+) -> Path:
+    """Write the averaged weights of a run's last checkpoint as a model folder.
+
+    Weights are rounded to half precision first and stored so in both files (half the size); ONNX
+    Runtime and torch compute with them in single precision and agree.
+
+    Raises:
+        ValueError: the run holds no checkpoint or its configuration is damaged.
+    """
+    run, output = Path(run), checked_output_folder(output)
+    checkpoint = latest_checkpoint(run)
+    config = from_mapping(TrainConfig, json.loads((run / "config.json").read_text()), "config")
+    step = json.loads((checkpoint / "state.json").read_text())["step"]
+    network = build_network(config.network)
+    weights = load_file(checkpoint / "average.safetensors")
+    halves = {name: value.half() for name, value in weights.items()}
+    network.load_state_dict({name: value.float() for name, value in halves.items()})
+    with staged_folder(output) as stage:
+        save_file(halves, stage / "weights.safetensors")
+        write_onnx(network.eval(), config.network, stage / "model.onnx")
+        card = make_card(config, version, working_size, step, evaluation or [])
+        write_card(stage, card)
+    return output
+
+
+def write_onnx(network: nn.Module, description: dict, path: Path) -> None:
+    """Trace a network to ONNX with free batch and image size, weights stored in half precision."""
+    side = 4 * size_multiple(description)
+    example = torch.zeros(1, description["in_channels"], side, side)
+    axes = {0: "batch", 2: "rows", 3: "columns"}
+    torch.onnx.export(
+        network,
+        (example,),
+        str(path),
+        input_names=["image"],
+        output_names=["share"],
+        dynamic_axes={"image": axes, "share": axes},
+        opset_version=OPSET,
+        dynamo=False,
+    )
+    store_weights_in_half(path)
+
+
+def store_weights_in_half(path: Path) -> None:
+    """Turn float32 weights of an ONNX file into float16 plus a cast: half the size, same result.
+
+    Only weights that half precision holds exactly are touched.
+    """
+    import numpy as np
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(str(path))
+    casts = []
+    for weight in list(model.graph.initializer):
+        if weight.data_type != onnx.TensorProto.FLOAT:
+            continue
+        values = numpy_helper.to_array(weight)
+        half = values.astype(np.float16)
+        if values.size < 16 or not np.array_equal(half.astype(np.float32), values):
+            continue
+        name = weight.name
+        model.graph.initializer.remove(weight)
+        model.graph.initializer.append(numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(
+            helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT)
+        )
+    for node in reversed(casts):
+        model.graph.node.insert(0, node)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def make_card(
+    config: TrainConfig, version: str, working_size: int, step: int, evaluation: list[dict]
+) -> ModelCard:
+    """The card of an extraction model, from the run's own configuration."""
+    used = [c for c in config.ct if c.patient not in config.validation]
+    sources = {(c.patient, c.licence): None for c in used}
+    scanned = sum(not c.bones for c in used)
+    return ModelCard(
+        schema=SCHEMA_VERSION,
+        name=config.name,
+        task="extract",
+        version=version,
+        description=(
+            "Finds how much of each pixel of a radiograph is bone, for any anatomy and view. "
+            f"λ from {ENHANCE_RANGE[0]:g} to {ENHANCE_RANGE[1]:g} then removes or enhances bone."
+        ),
+        input={
+            "domain": ["optical density", "display"],
+            "pixel_mm": [0.1, 3.0],
+            "size_multiple": size_multiple(config.network),
+            "channels": ["image / span", "span / 5 or 0", "pixel_mm / 2 or 0"],
+            "polarity": "bone bright",
+            "working_size": working_size,
+        },
+        outputs=[{"name": "bone share", "colour": [241, 214, 145]}],
+        network=config.network,
+        trained_on={
+            "sources": [{"name": name, "licence": licence} for name, licence in sources],
+            "cts": scanned,
+            "label_maps": len(used) - scanned,
+            "steps": step,
+            "bone": "voxels of at least 200 HU, couch and specks removed",
+        },
+        evaluation=evaluation,
+        intended_use=(
+            "Research on radiographs of bone: looking at, enhancing or suppressing bone. "
+            "Not a medical device."
+        ),
+        limits=(
+            f"Trained on simulated radiographs of {scanned} CTs and {len(used) - scanned} label "
+            "maps only. On real radiographs it was looked at, not measured. Contrast medium and "
+            "metal count as bone; fine fractures may vanish; ultrasound, photographs and inverted "
+            "images give nonsense."
+        ),
+    )

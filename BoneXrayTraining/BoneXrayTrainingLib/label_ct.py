@@ -1,0 +1,86 @@
+"""A CT from a label map: each label gets Hounsfield units, bones a cortex and an uneven inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from BoneXrayLib.volume import Volume
+from scipy import ndimage
+
+
+@dataclass(frozen=True)
+class LabelCtConfig:
+    """Typical Hounsfield units; ranges are drawn from evenly, once a bone."""
+
+    cortex: tuple[float, float] = (500.0, 1000.0)
+    """Cortical bone of the pelvis as clinical CT shows it, partial volume included."""
+    trabecular: tuple[float, float] = (180.0, 380.0)
+    cortex_mm: tuple[float, float] = (1.5, 3.0)
+    muscle: tuple[float, float] = (35.0, 65.0)
+    fat: float = -100.0
+    viscera: tuple[float, float] = (-20.0, 45.0)
+    """What no label reaches, deep inside: organs and fat between them."""
+    skin_mm: float = 22.0
+    """Fat and skin added around everything labelled."""
+
+
+def label_ct(
+    labels: np.ndarray,
+    ijk_to_ras: np.ndarray,
+    bones: tuple[int, ...],
+    rng: np.random.Generator,
+    config: LabelCtConfig | None = None,
+    name: str = "label CT",
+) -> Volume:
+    """Hounsfield units for a label map (k, j, i): `bones` get cortex and marrow, the rest muscle.
+
+    What lies between the labels and a skin around them becomes fat; outside is air. Smooth noise
+    (about 30 HU in soft tissue, a fifth of the value in trabecular bone) keeps the inside uneven.
+    """
+    config = config or LabelCtConfig()
+    spacing = np.linalg.norm(ijk_to_ras[:3, :3], axis=0)[::-1]
+    hu = np.full(labels.shape, -1000.0, dtype=np.float32)
+    wrapped = _within(labels > 0, config.skin_mm, spacing)
+    hu[_holes_filled(wrapped)] = rng.uniform(*config.viscera)
+    hu[wrapped] = config.fat
+    for value in np.unique(labels[labels > 0]):
+        if value not in bones:
+            hu[labels == value] = rng.uniform(*config.muscle)
+    inside = hu > -1000
+    noise = _smooth_noise(labels.shape, 2.0 / spacing, rng)
+    hu[inside] += 30.0 * noise[inside]
+    for value, box in enumerate(ndimage.find_objects(labels), start=1):
+        if value not in bones or box is None:
+            continue
+        bone, inner = labels[box] == value, noise[box]
+        depth = ndimage.distance_transform_edt(np.pad(bone, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
+        shell = bone & (depth <= rng.uniform(*config.cortex_mm))
+        filled = hu[box]
+        filled[bone] = (rng.uniform(*config.trabecular) * (1.0 + 0.25 * inner))[bone]
+        filled[shell] = (rng.uniform(*config.cortex) * (1.0 + 0.15 * inner))[shell]
+    return Volume(np.rint(hu).astype(np.int16), ijk_to_ras, name)
+
+
+def _within(mask: np.ndarray, mm: float, spacing: np.ndarray) -> np.ndarray:
+    """Everything nearer than `mm` to the mask, gaps up to twice that closed; on a 4 mm grid."""
+    every = max(1, round(4.0 / spacing[-1]))
+    coarse = mask[:, ::every, ::every]
+    step = spacing * (1, every, every)
+    near = ndimage.distance_transform_edt(~coarse, sampling=step) <= 2 * mm
+    body = ndimage.distance_transform_edt(np.pad(near, 1, mode="edge"), sampling=step)[1:-1, 1:-1, 1:-1]
+    fine = (body > mm).repeat(every, axis=1).repeat(every, axis=2)
+    return fine[:, : mask.shape[1], : mask.shape[2]] | mask
+
+
+def _holes_filled(mask: np.ndarray) -> np.ndarray:
+    """The mask with the holes of each axial slice filled."""
+    return np.stack([ndimage.binary_fill_holes(one) for one in mask])
+
+
+def _smooth_noise(
+    shape: tuple[int, ...], sigma_voxels: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    noise = rng.standard_normal(shape, dtype=np.float32)
+    noise = ndimage.gaussian_filter(noise, sigma_voxels)
+    return noise / noise.std()

@@ -1,0 +1,169 @@
+"""Draw a pose and a beam, project a CT's tissues: one training sample, and the record of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+import numpy as np
+from BoneXrayLib.bone import BoneConfig, Parts, make_parts
+from BoneXrayLib.geometry import VIEWS, Geometry, GeometryConfig, make_geometry
+from BoneXrayLib.projection import project
+from BoneXrayLib.volume import Volume
+
+TISSUES = ("rest", "fat", "lean", "bone")
+"""Layers of a sample, in order. Rest is air and lung; bone is last."""
+LUNG_BELOW_HU = -200
+FAT_BELOW_HU = -30
+"""Fat lies between about -200 and -30 HU, lean tissue above it."""
+
+
+@dataclass(frozen=True)
+class PairConfig:
+    """Ranges that poses and beams are drawn from; lengths in mm, angles in degrees."""
+
+    size: int = 320
+    """Side of a sample [pixels]."""
+    frontal_share: float = 0.35
+    """Share of samples near AP or PA; as many near a lateral, the rest from anywhere around."""
+    jitter: float = 12.0
+    """Standard deviation of the orbital angle about those views."""
+    tilt: float = 10.0
+    """Standard deviation of the tilt."""
+    source_detector: tuple[float, float] = (900.0, 2000.0)
+    magnification: tuple[float, float] = (1.05, 1.5)
+    field_of_view: tuple[float, float] = (0.4, 1.25)
+    """Side of the image over the larger side of the CT's extent as seen."""
+    beams: dict[str, float] = field(
+        default_factory=lambda: {"cone": 0.75, "localizer": 0.15, "parallel": 0.1}
+    )
+    stretch: float = 0.1
+    """Standard deviation of the patient's stretch along R, A and S."""
+    shear: float = 0.06
+    """Standard deviation of the patient's shear."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What was drawn for one sample; with the CT it gives the sample again."""
+
+    source: str
+    view: str
+    rotate: tuple[float, float]
+    beam: str
+    source_detector: float
+    source_object: float
+    pixel: float
+    size: int
+    isocentre: tuple[float, float, float]
+    """As fractions of the CT's extent."""
+    deform: tuple[tuple[float, ...], ...]
+    """(3, 3): the patient's axes after stretch and shear."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Optical densities of each tissue, (tissues, rows, columns) float16, and how they came about."""
+
+    layers: np.ndarray
+    draw: Draw
+    magnification: float
+
+
+def tissue_parts(volume: Volume, bone: BoneConfig) -> Parts:
+    """Split a CT into `TISSUES` by voxel; bone as the preset says, the rest by HU."""
+    found = make_parts(volume, bone)
+    part = np.zeros(found.hu.shape, dtype=np.uint8)
+    part[found.hu >= LUNG_BELOW_HU] = TISSUES.index("fat")
+    part[found.hu >= FAT_BELOW_HU] = TISSUES.index("lean")
+    part[found.part > 0] = TISSUES.index("bone")
+    return crop_to_body(Parts(found.hu, found.ijk_to_ras, part, None, TISSUES))
+
+
+def crop_to_body(parts: Parts, margin: int = 2) -> Parts:
+    """Drop the air around what is there: less memory, shorter rays."""
+    body = parts.part > 0
+    spans = []
+    for axis in range(3):
+        along = np.flatnonzero(body.any(axis=tuple(a for a in range(3) if a != axis)))
+        first = max(0, int(along[0]) - margin)
+        spans.append(slice(first, int(along[-1]) + margin + 1))
+    matrix = parts.ijk_to_ras.copy()
+    matrix[:3, 3] += matrix[:3, :3] @ [s.start for s in spans[::-1]]
+    cut = tuple(spans)
+    return Parts(
+        np.ascontiguousarray(parts.hu[cut]),
+        matrix,
+        np.ascontiguousarray(parts.part[cut]),
+        None,
+        parts.names,
+    )
+
+
+def draw_pair(
+    rng: np.random.Generator, source: str, parts: Parts, config: PairConfig
+) -> Draw:
+    """Draw pose, beam, field of view and stature for one sample of `parts`."""
+    view, rotate = _draw_view(rng, config)
+    distance = float(rng.uniform(*config.source_detector))
+    magnification = float(rng.uniform(*config.magnification))
+    extent = _extent_mm(parts)
+    side = float(rng.uniform(*config.field_of_view)) * extent.max() * magnification
+    room = 0.5 + (rng.random(3) - 0.5) * 0.5
+    shear = np.eye(3) + rng.normal(0.0, config.shear, (3, 3)) * (1 - np.eye(3))
+    stretch = np.exp(rng.normal(0.0, config.stretch, 3))
+    deform = shear * stretch[None, :]
+    beams = list(config.beams)
+    chance = np.array([config.beams[b] for b in beams])
+    return Draw(
+        source=source,
+        view=view,
+        rotate=rotate,
+        beam=str(rng.choice(beams, p=chance / chance.sum())),
+        source_detector=distance,
+        source_object=distance / magnification,
+        pixel=side / config.size,
+        size=config.size,
+        isocentre=tuple(float(v) for v in room),
+        deform=tuple(tuple(float(v) for v in row) for row in deform),
+    )
+
+
+def make_pair(parts: Parts, draw: Draw) -> Pair:
+    """The sample that `draw` describes; the same draw gives the same sample."""
+    deformed, geometry = place(parts, draw)
+    layers = project(deformed, geometry)
+    return Pair(layers.astype(np.float16), draw, geometry.magnification)
+
+
+def place(parts: Parts, draw: Draw) -> tuple[Parts, Geometry]:
+    """The patient after stretch and shear, and the geometry around the drawn isocentre."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.asarray(draw.deform)
+    deformed = dataclasses.replace(parts, ijk_to_ras=matrix @ parts.ijk_to_ras)
+    counts = np.array(parts.hu.shape[::-1])
+    centre = np.asarray(draw.isocentre) * (counts - 1)
+    isocentre = deformed.ijk_to_ras[:3, :3] @ centre + deformed.ijk_to_ras[:3, 3]
+    config = GeometryConfig(
+        view=draw.view,
+        rotate=draw.rotate,
+        beam=draw.beam,
+        source_detector=draw.source_detector,
+        source_object=draw.source_object,
+        pixel=draw.pixel,
+        size=(draw.size, draw.size),
+    )
+    return deformed, make_geometry(config, isocentre)
+
+
+def _draw_view(rng: np.random.Generator, config: PairConfig) -> tuple[str, tuple[float, float]]:
+    tilt = float(rng.normal(0.0, config.tilt))
+    lot = rng.random()
+    if lot < 2 * config.frontal_share:
+        near = ("AP", "PA") if lot < config.frontal_share else ("LAT-L", "LAT-R")
+        return str(rng.choice(near)), (float(rng.normal(0.0, config.jitter)), tilt)
+    return str(rng.choice(list(VIEWS))), (float(rng.uniform(-90.0, 90.0)), tilt)
+
+
+def _extent_mm(parts: Parts) -> np.ndarray:
+    return np.linalg.norm(parts.ijk_to_ras[:3, :3], axis=0) * np.array(parts.hu.shape[::-1])
