@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ LARGEST_DECODED_BYTES = 4 * 2**30
 
 
 @contextmanager
-def quiet_pydicom() -> Iterator[None]:
+def quiet_pydicom() -> Generator[None]:
     """Silence pydicom about oddities of a file: what matters is checked and said by us."""
     log = logging.getLogger("pydicom")
     level = log.level
@@ -117,10 +117,16 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | N
     return values if len(values) == count and np.isfinite(values).all() else None
 
 
-def number(dataset: Dataset, keyword: str, default: float | None = None) -> float | None:
-    """One finite number, or `default`."""
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """One finite number, or None."""
     values = numbers(dataset, keyword, 1)
-    return default if values is None else values[0]
+    return None if values is None else values[0]
+
+
+def number_or(dataset: Dataset, keyword: str, default: float) -> float:
+    """One finite number, or `default` where there is none."""
+    value = number(dataset, keyword)
+    return default if value is None else value
 
 
 def stored_pixels(dataset: Dataset, name: str) -> np.ndarray:
@@ -156,7 +162,7 @@ def stored_pixels(dataset: Dataset, name: str) -> np.ndarray:
 
 def frame_count(dataset: Dataset) -> int:
     """Number of frames, 1 where the header does not say."""
-    return max(1, int(number(dataset, "NumberOfFrames", 1) or 1))
+    return max(1, int(number_or(dataset, "NumberOfFrames", 1)))
 
 
 def _without_overlays(pixels: np.ndarray, dataset: Dataset) -> np.ndarray:

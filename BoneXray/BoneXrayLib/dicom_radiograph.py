@@ -27,6 +27,7 @@ import numpy as np
 from .dicom_files import (
     frame_count,
     number,
+    number_or,
     quiet_pydicom,
     read_dataset,
     read_header,
@@ -68,7 +69,7 @@ def read_dicom_radiograph(path: Path, polarity: str = "auto", frame: int = 0) ->
     """
     header = read_header(path)
     _check_kind(header, path.name)
-    check_size(int(number(header, "Rows", 0)), int(number(header, "Columns", 0)), path.name)
+    check_size(int(number_or(header, "Rows", 0)), int(number_or(header, "Columns", 0)), path.name)
     frames = frame_count(header)
     if not 0 <= frame < frames:
         raise ValueError(f"frame: {frame}; expected 0 to {frames - 1} for {path.name}")
@@ -129,9 +130,9 @@ def _values(
         values = _through_modality_lut(stored, dataset, name)
         notes.append("modality LUT applied")
         return values, (float(values.min()), float(values.max()))
-    slope = number(dataset, "RescaleSlope", 1.0) or 1.0
-    intercept = number(dataset, "RescaleIntercept", 0.0)
-    bits = int(number(dataset, "BitsStored", stored.dtype.itemsize * 8))
+    slope = number_or(dataset, "RescaleSlope", 1.0) or 1.0
+    intercept = number_or(dataset, "RescaleIntercept", 0.0)
+    bits = int(number_or(dataset, "BitsStored", stored.dtype.itemsize * 8))
     low, high = (
         (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if stored.dtype.kind == "i" else (0, 2**bits - 1)
     )

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 
+#: CT Image Storage, Enhanced CT, Legacy Converted Enhanced CT.
+CT_CLASSES = tuple(f"1.2.840.10008.5.1.4.1.1.2{end}" for end in ("", ".1", ".2"))
+
+
 @dataclass
 class _Series:
     uid: str
@@ -55,7 +59,10 @@ def find_slices(
     groups: dict[str, list[tuple[Path, Dataset]]] = defaultdict(list)
     for path in files:
         header = read_header(path)
-        if str(header.file_meta.get("MediaStorageSOPClassUID", "")) != DICOMDIR_CLASS:
+        kind = str(header.file_meta.get("MediaStorageSOPClassUID", ""))
+        if kind in CT_CLASSES and "Columns" not in header:
+            raise ValueError(f"{path.name}: a CT image cut short; expected a whole DICOM file")
+        if kind != DICOMDIR_CLASS:
             groups[str(tag(header, "SeriesInstanceUID", ""))].append((path, header))
     if not groups:
         raise ValueError(f"ct: {where} holds no DICOM images ({others} other files); expected a CT")
@@ -100,17 +107,14 @@ def _choose(all_series: list[_Series], series: str | None, where: str, notes: li
 
 
 def _is_ct_slice(header: Dataset) -> bool:
-    image_type = [str(word).upper() for word in _words(tag(header, "ImageType", ()))]
+    image_type = tag(header, "ImageType", "")
+    words = [image_type] if isinstance(image_type, str) else [str(word) for word in image_type]
     return (
         tag(header, "Modality") == "CT"
         and tag(header, "Rows") is not None
-        and "LOCALIZER" not in image_type
+        and "LOCALIZER" not in words
         and (frame_count(header) > 1 or tag(header, "ImagePositionPatient") is not None)
     )
-
-
-def _words(value: object) -> Iterable[object]:
-    return [value] if isinstance(value, str) else value  # type: ignore[return-value]
 
 
 def _slices(chosen: _Series, notes: list[str]) -> list[Slice]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .dicom_files import frame_count, number, numbers, tag
+from .dicom_files import frame_count, number, number_or, numbers, tag
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -96,7 +96,7 @@ def _slice(path: Path, header: Dataset, frame: int, groups: list[Dataset | None]
         raise ValueError(
             f"{path.name}: RescaleSlope 0; expected a slope that keeps the values apart"
         )
-    shape = int(number(header, "Rows", 0) or 0), int(number(header, "Columns", 0) or 0)
+    shape = int(number_or(header, "Rows", 0)), int(number_or(header, "Columns", 0))
     if min(shape) < 2 or max(shape) > LARGEST_SIDE:
         raise ValueError(
             f"{path.name}: {shape[0]} x {shape[1]} pixels; expected 2 to {LARGEST_SIDE} a side"
@@ -111,7 +111,7 @@ def _slice(path: Path, header: Dataset, frame: int, groups: list[Dataset | None]
         slope=1.0 if slope is None else slope[0],
         intercept=0.0 if intercept is None else intercept[0],
         padding=padding_range(header),
-        order=int(number(header, "InstanceNumber", 0) or 0),
+        order=int(number_or(header, "InstanceNumber", 0)),
         uid=f"{tag(header, 'SOPInstanceUID', path)}:{frame}",
     )
 
@@ -121,7 +121,7 @@ def padding_range(header: Dataset) -> tuple[float, float] | None:
     value = number(header, "PixelPaddingValue")
     if value is None:
         return None
-    limit = number(header, "PixelPaddingRangeLimit", value)
+    limit = number_or(header, "PixelPaddingRangeLimit", value)
     return min(value, limit), max(value, limit)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .dicom_files import number, numbers, tag
+from .dicom_files import number, number_or, numbers, tag
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -70,8 +70,8 @@ def _magnification(dataset: Dataset) -> tuple[float | None, str]:
     factor = number(dataset, "EstimatedRadiographicMagnificationFactor")
     if factor is not None and 1.0 <= factor <= 10:
         return factor, "EstimatedRadiographicMagnificationFactor"
-    detector = number(dataset, "DistanceSourceToDetector", 0.0)
-    patient = number(dataset, "DistanceSourceToPatient", 0.0)
+    detector = number_or(dataset, "DistanceSourceToDetector", 0.0)
+    patient = number_or(dataset, "DistanceSourceToPatient", 0.0)
     if patient > 0 and 1.0 <= detector / patient <= 10:
         return detector / patient, f"{detector:g} mm to the detector, {patient:g} mm to the patient"
     return None, ""

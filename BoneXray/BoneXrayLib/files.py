@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def one_line(text: object, limit: int = 200) -> str:
 
 
 @contextmanager
-def naming(argument: str) -> Iterator[None]:
+def naming(argument: str) -> Generator[None]:
     """Put the argument's name before a ValueError that starts with the name of a file."""
     try:
         yield
@@ -41,7 +41,7 @@ def naming(argument: str) -> Iterator[None]:
 
 
 @contextmanager
-def written_whole(path: str | os.PathLike) -> Iterator[Path]:
+def written_whole(path: str | os.PathLike) -> Generator[Path]:
     """Give a path beside `path` to write to; it takes the place of `path` only on success.
 
     Raises:

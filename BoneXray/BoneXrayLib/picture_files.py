@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .files import one_line
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff")
 SMALLEST_SIDE, LARGEST_SIDE, LARGEST_PIXELS = 16, 16384, 120_000_000
@@ -46,8 +50,9 @@ def read_picture(path: Path) -> tuple[np.ndarray, list[str]]:
     try:
         with _bomb_check_off(), Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
             check_size(image.height, image.width, path.name)
-            if getattr(image, "n_frames", 1) > 1:
-                notes.append(f"first of {image.n_frames} pages")
+            pages = getattr(image, "n_frames", 1)
+            if pages > 1:
+                notes.append(f"first of {pages} pages")
             if "dpi" in image.info or "resolution" in image.info:
                 notes.append(
                     "its resolution (dpi) is for screen or print, not the detector's: not used"
@@ -67,7 +72,7 @@ def read_picture(path: Path) -> tuple[np.ndarray, list[str]]:
 
 
 @contextmanager
-def _bomb_check_off() -> Iterator[None]:
+def _bomb_check_off() -> Generator[None]:
     """Pillow's own size limit off: `check_size` is stricter and runs before decoding."""
     from PIL import Image
 
@@ -80,13 +85,13 @@ def _bomb_check_off() -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _bits(image: object) -> int:
+def _bits(image: Image) -> int:
     """Bits a sample in the file; Pillow would hand 16-bit colour out as 8."""
     tags = getattr(image, "tag_v2", None)
     if tags is not None:
         return int(np.max(tags.get(258, 8)))
-    tile = image.tile[0] if image.tile else ()
-    return 16 if "16" in str(tile[-1] if tile else "") else 8
+    tile = getattr(image, "tile", ())
+    return 16 if "16" in str(tile[0][-1] if tile else "") else 8
 
 
 def _deep_colour(path: Path) -> np.ndarray:
@@ -97,7 +102,7 @@ def _deep_colour(path: Path) -> np.ndarray:
     return array.reshape(array.shape[-3:])
 
 
-def _samples(image: object, notes: list[str]) -> np.ndarray:
+def _samples(image: Image, notes: list[str]) -> np.ndarray:
     """(row, column) or (row, column, colour) of any Pillow mode; transparent becomes black."""
     mode = image.mode
     if mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV"):

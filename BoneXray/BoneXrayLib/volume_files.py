@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def read_image_file(path: Path, components: bool = False) -> ImageFile:
     return ImageFile(_array(image), _ijk_to_ras(image), _keys(reader))
 
 
-def _check_header(path: Path, reader: object, components: bool) -> None:
+def _check_header(path: Path, reader: Any, components: bool) -> None:
     """Refuse by the header, before anything large is read."""
     import SimpleITK as sitk
 
@@ -86,14 +87,14 @@ def _check_header(path: Path, reader: object, components: bool) -> None:
         )
 
 
-def _array(image: object) -> np.ndarray:
+def _array(image: Any) -> np.ndarray:
     import SimpleITK as sitk
 
     array = sitk.GetArrayFromImage(image)
     return array[np.newaxis] if image.GetDimension() == 2 else array
 
 
-def _ijk_to_ras(image: object) -> np.ndarray:
+def _ijk_to_ras(image: Any) -> np.ndarray:
     dimension = image.GetDimension()
     ijk_to_lps = np.eye(4)
     axes = np.reshape(image.GetDirection(), (dimension, dimension)) * image.GetSpacing()
@@ -102,7 +103,7 @@ def _ijk_to_ras(image: object) -> np.ndarray:
     return LPS_TO_RAS @ ijk_to_lps
 
 
-def _keys(reader: object) -> dict[str, str]:
+def _keys(reader: Any) -> dict[str, str]:
     return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
 
 

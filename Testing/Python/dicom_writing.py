@@ -1,0 +1,151 @@
+"""Small real DICOM files for the tests: CT series and radiographs, in any transfer syntax."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
+CR_CLASS = "1.2.840.10008.5.1.4.1.1.1"
+SC_CLASS = "1.2.840.10008.5.1.4.1.1.7"
+JPEG_BASELINE, JPEG_EXTENDED = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"
+JPEG_LOSSLESS_14, JPEG_LOSSLESS = "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"
+JPEG_LS, JPEG_LS_NEAR = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"
+JPEG_2000_LOSSLESS, JPEG_2000 = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"
+RLE = "1.2.840.10008.1.2.5"
+IMPLICIT, BIG_ENDIAN, DEFLATED = (
+    "1.2.840.10008.1.2",
+    "1.2.840.10008.1.2.2",
+    "1.2.840.10008.1.2.1.99",
+)
+
+
+def image_dataset(
+    pixels: np.ndarray, sop_class: str, modality: str, **elements: object
+) -> FileDataset:
+    """A grey or colour image (row, column[, 3]) of integers; further elements by keyword."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = sop_class
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID
+    dataset.Modality = modality
+    dataset.Rows, dataset.Columns = pixels.shape[:2]
+    dataset.SamplesPerPixel = 1 if pixels.ndim == 2 else 3
+    dataset.PhotometricInterpretation = "MONOCHROME2" if pixels.ndim == 2 else "RGB"
+    if pixels.ndim == 3:
+        dataset.PlanarConfiguration = 0
+    bits = pixels.dtype.itemsize * 8
+    dataset.BitsAllocated = dataset.BitsStored = bits
+    dataset.HighBit = bits - 1
+    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
+    dataset.PixelData = pixels.tobytes()
+    dataset["PixelData"].VR = "OB" if bits == 8 else "OW"
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    dataset.HighBit = dataset.BitsStored - 1
+    return dataset
+
+
+def save(dataset: Dataset, path: Path) -> Path:
+    """Write as DICOM file, whatever pydicom thinks of its values."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset.save_as(
+            path, **({"enforce_file_format": True} if pydicom.__version__ > "3" else {})
+        )
+    return path
+
+
+def transcode(source: Path, target: Path, syntax: str) -> Path:
+    """The same image in another transfer syntax, compressed by GDCM (or re-written by pydicom)."""
+    if syntax in (IMPLICIT, BIG_ENDIAN, DEFLATED):
+        return _rewrite(source, target, syntax)
+    import gdcm
+
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(source))
+    assert reader.Read()
+    change = gdcm.ImageChangeTransferSyntax()
+    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(syntax)))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    writer = gdcm.ImageWriter()
+    writer.SetFileName(str(target))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    return target
+
+
+def _rewrite(source: Path, target: Path, syntax: str) -> Path:
+    dataset = pydicom.dcmread(source)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    if syntax == BIG_ENDIAN:
+        dataset.PixelData = dataset.pixel_array.byteswap().tobytes()
+    if pydicom.__version__ < "3":
+        dataset.is_implicit_VR = syntax == IMPLICIT
+        dataset.is_little_endian = syntax != BIG_ENDIAN
+        dataset.save_as(target)
+    else:
+        dataset.save_as(target, implicit_vr=syntax == IMPLICIT, little_endian=syntax != BIG_ENDIAN)
+    return target
+
+
+def ct_slice(
+    stored: np.ndarray, position: np.ndarray, series: str = "1.2.3", **elements: object
+) -> FileDataset:
+    """One CT slice, stored (row, column) int16, HU = stored - 1000 unless told."""
+    defaults = {
+        "SeriesInstanceUID": series,
+        "SeriesNumber": int(series.split(".")[-1]),
+        "SeriesDescription": f"series {series}",
+        "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
+        "ImagePositionPatient": [f"{v:.6f}" for v in position],
+        "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+        "PixelSpacing": [0.8, 0.8],
+        "RescaleSlope": 1,
+        "RescaleIntercept": -1000,
+        "InstanceNumber": 1,
+    }
+    return image_dataset(stored, CT_CLASS, "CT", **(defaults | elements))
+
+
+def write_ct(
+    folder: Path,
+    hu_at: object,
+    heights: list[float],
+    cosines: tuple[float, ...] = (1, 0, 0, 0, 1, 0),
+    step: tuple[float, float, float] | None = None,
+    origin: tuple[float, float, float] = (-12.0, -9.0, 30.0),
+    shape: tuple[int, int] = (24, 32),
+    series: str = "1.2.3",
+    **elements: object,
+) -> list[Path]:
+    """A CT series of `hu_at(points (row, column, 3) LPS mm) -> HU (row, column)`, 0.8 mm pixels.
+
+    Slice n starts at origin + heights[n] * step (default: the slices' normal). The files' names
+    and instance numbers run against the positions, so that sorting by either would be wrong.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    right, down = np.reshape(cosines, (2, 3)).astype(float)
+    along = np.cross(right, down) if step is None else np.asarray(step, dtype=float)
+    rows, columns = np.mgrid[: shape[0], : shape[1]][..., None] * 0.8
+    paths = []
+    for n, height in enumerate(heights):
+        position = np.asarray(origin) + height * along
+        hu = hu_at(position + columns * right + rows * down)
+        stored = np.rint(hu + 1000).astype(np.int16)
+        fields = {
+            "ImageOrientationPatient": [f"{v:.8f}" for v in cosines],
+            "InstanceNumber": 900 - n,
+        }
+        dataset = ct_slice(stored, position, series, **(fields | elements))
+        paths.append(save(dataset, folder / f"{series}_{900 - n:04d}.dcm"))
+    return paths
