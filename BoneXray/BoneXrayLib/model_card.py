@@ -1,0 +1,177 @@
+"""What a model says of itself: the schema of `card.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA_VERSION = 1
+TASKS = ("extract", "segment", "separate", "reconstruct")
+DOMAINS = ("optical density", "display")
+MAX_SIDE = 8192
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The card of a model.
+
+    Attributes:
+        schema: version of this layout.
+        name: letters, digits, dot, dash, underscore.
+        task: extract, segment, separate or reconstruct.
+        version: of the model.
+        description: for people, a sentence or two.
+        input: domain (one or a list of "optical density", "display"), pixel_mm [low, high],
+            size_multiple, channels (what each holds), polarity ("bone bright"), working_size
+            [pixels along the longer side].
+        outputs: for each output channel its name, colour, and terminology code where there is one.
+        trained_on: sources [{name, licence}], cts (their number).
+        evaluation: [{data, metric, value, baseline}].
+        intended_use: what it is for.
+        limits: what it is not for.
+        network: description for `build_network`, for the torch weights; empty = ONNX only.
+        sha256: of each file beside the card.
+
+    Raises:
+        ValueError: a field that is missing or wrong, in one line.
+    """
+
+    schema: int
+    name: str
+    task: str
+    version: str
+    description: str
+    input: dict[str, Any]
+    outputs: list[dict[str, Any]]
+    trained_on: dict[str, Any]
+    evaluation: list[dict[str, Any]]
+    intended_use: str
+    limits: str
+    network: dict[str, Any] = field(default_factory=dict)
+    sha256: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if type(self.schema) is not int or self.schema != SCHEMA_VERSION:
+            raise _wrong("schema", self.schema, str(SCHEMA_VERSION))
+        if not (
+            isinstance(self.name, str)
+            and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", self.name)
+        ):
+            raise _wrong("name", self.name, "letters, digits, dot, dash and underscore")
+        if self.task not in TASKS:
+            raise _wrong("task", self.task, f"one of {', '.join(TASKS)}")
+        for key in ("version", "description", "intended_use", "limits"):
+            if not isinstance(getattr(self, key), str) or not getattr(self, key).strip():
+                raise _wrong(key, getattr(self, key), "some text")
+        _check_input(self.input)
+        _check_outputs(self.outputs)
+        _check_provenance(self.trained_on, self.evaluation)
+        if not isinstance(self.network, dict):
+            raise _wrong("network", self.network, "an object")
+        _check_hashes(self.sha256)
+
+
+def card_from_json(data: bytes) -> ModelCard:
+    """The card in the bytes of `card.json`.
+
+    Raises:
+        ValueError: no JSON, no object, missing or unknown fields, or wrong ones.
+    """
+    try:
+        values = json.loads(data.decode("utf-8-sig"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"card.json is not valid JSON ({error})") from None
+    if not isinstance(values, dict):
+        raise _wrong("content", values, "a JSON object")
+    if values.get("schema") != SCHEMA_VERSION:
+        # First of all: a later schema may well have other fields.
+        raise _wrong("schema", values.get("schema"), str(SCHEMA_VERSION))
+    fields = {f.name: f for f in dataclasses.fields(ModelCard)}
+    for key, f in fields.items():
+        if key not in values and (f.default_factory is dataclasses.MISSING or key == "sha256"):
+            raise ValueError(f"card.json: {key} is missing")
+    unknown = [key for key in values if key not in fields]
+    if unknown:
+        raise ValueError(f"card.json: unknown field {unknown[0]!r}")
+    return ModelCard(**values)
+
+
+def _check_input(values: object) -> None:
+    if not isinstance(values, dict):
+        raise _wrong("input", values, "an object")
+    needed = ("domain", "pixel_mm", "size_multiple", "channels", "polarity", "working_size")
+    for key in needed:
+        if key not in values:
+            raise ValueError(f"card.json: input.{key} is missing")
+    domain = values["domain"]
+    domains = domain if isinstance(domain, list) else [domain]
+    if not domains or any(each not in DOMAINS for each in domains):
+        raise _wrong("input.domain", domain, " or ".join(DOMAINS))
+    pixel = values["pixel_mm"]
+    if not (isinstance(pixel, list | tuple) and len(pixel) == 2 and all(map(_is_number, pixel))
+            and 0 < pixel[0] <= pixel[1]):  # fmt: skip
+        raise _wrong("input.pixel_mm", pixel, "[low, high] in mm")
+    for key, highest in (("size_multiple", 1024), ("working_size", MAX_SIDE)):
+        if type(values[key]) is not int or not 1 <= values[key] <= highest:
+            raise _wrong(f"input.{key}", values[key], f"a whole number, 1 to {highest}")
+    channels = values["channels"]
+    if not _are_texts(channels) or not 1 <= len(channels) <= 64:
+        raise _wrong("input.channels", channels, "a list of 1 to 64 texts")
+    if values["polarity"] != "bone bright":
+        raise _wrong("input.polarity", values["polarity"], "'bone bright'")
+
+
+def _check_outputs(outputs: object) -> None:
+    good = isinstance(outputs, list) and 1 <= len(outputs) <= 256
+    if not good or not all(isinstance(o, dict) and isinstance(o.get("name"), str) for o in outputs):
+        raise _wrong("outputs", outputs, "a list of 1 to 256 objects with a name")
+
+
+def _check_provenance(trained_on: object, evaluation: object) -> None:
+    if not isinstance(trained_on, dict):
+        raise _wrong("trained_on", trained_on, "an object")
+    sources = trained_on.get("sources")
+    if not isinstance(sources, list) or not all(
+        isinstance(s, dict) and _are_texts([s.get("name"), s.get("licence")]) for s in sources
+    ):
+        raise _wrong("trained_on.sources", sources, "a list of {name, licence}")
+    if type(trained_on.get("cts")) is not int or trained_on["cts"] < 0:
+        raise _wrong("trained_on.cts", trained_on.get("cts"), "a number of CTs")
+    if not isinstance(evaluation, list) or not all(
+        isinstance(e, dict) and {"data", "metric", "value", "baseline"} <= e.keys()
+        for e in evaluation
+    ):
+        raise _wrong("evaluation", evaluation, "a list of {data, metric, value, baseline}")
+
+
+def _check_hashes(sha256: object) -> None:
+    if not isinstance(sha256, dict):
+        raise _wrong("sha256", sha256, "an object {file: hash}")
+    for name, digest in sha256.items():
+        # One plain name: no folder, no drive, no stream, no way out of the model's folder.
+        if (
+            not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}", name)
+            or name.lower() == "card.json"
+        ):
+            raise _wrong("sha256", name, "plain file names in the model's own folder")
+        if not (isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest)):
+            raise _wrong(f"sha256 of {name}", digest, "64 hexadecimal digits")
+
+
+def _is_number(value: object) -> bool:
+    is_plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_plain and math.isfinite(value)
+
+
+def _are_texts(values: object) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(v, str) for v in values)
+
+
+def _wrong(key: str, value: object, expected: str) -> ValueError:
+    text = repr(value)
+    text = text if len(text) <= 80 else text[:79] + "…"
+    return ValueError(f"card.json: {key} is {text}; expected {expected}")
