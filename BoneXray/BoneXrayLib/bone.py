@@ -89,21 +89,22 @@ def make_parts(
     """
     config = config or BoneConfig()
     tell = progress or (lambda fraction, message: None)
-    numbers, names = (None, ("rest", "bone"))
+    chosen, names = None, ("rest", "bone")
     if labels is not None:
-        numbers, names = _label_numbers(volume, config, labels, label_names or {})
+        chosen, names = _numbered(volume, config, labels, label_names or {})
     tell(0.0, "finding the patient")
     coarse = coarse_body(volume) if config.removes_couch else None
     raise_if_cancelled(is_cancelled)
     tell(0.5, "finding the bones")
-    if numbers is None:
-        weight, hu = _windowed(volume, config, coarse, None, is_cancelled)
-        part, fraction = (weight > 0).view(np.uint8), weight if config.is_soft else None
+    weight, hu = _windowed(volume, config, coarse, chosen, is_cancelled)
+    fraction = weight if config.is_soft else None
+    if chosen is None:
+        part = (weight > 0).view(np.uint8)
+    elif config.labels_within_hu:
+        part = chosen
+        part[weight == 0] = 0
     else:
-        part = np.empty(labels.shape, dtype=np.uint8)
-        for k in range(len(part)):
-            part[k] = numbers[labels[k].astype(np.intp)]
-        part, fraction, hu = _labelled(volume, config, coarse, part, is_cancelled)
+        part, fraction = chosen, None
     tell(1.0, "bones found")
     return Parts(hu, volume.ijk_to_ras, part, fraction, names)
 
@@ -151,21 +152,6 @@ def _windowed(
     return weight, hu
 
 
-def _labelled(
-    volume: Volume,
-    config: BoneConfig,
-    coarse: CoarseMask | None,
-    part: np.ndarray,
-    is_cancelled: IsCancelled | None,
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-    """Parts from labels (part, fraction, hu); within the HU window too where asked for."""
-    weight, hu = _windowed(volume, config, coarse, part, is_cancelled)
-    if not config.labels_within_hu:
-        return part, None, hu
-    part[weight == 0] = 0
-    return part, weight if config.is_soft else None, hu
-
-
 def remove_specks(
     weight: np.ndarray, spacing_mm: tuple[float, ...], smallest_mm3: float
 ) -> np.ndarray:
@@ -199,10 +185,10 @@ def remove_specks(
     return weight
 
 
-def _label_numbers(
+def _numbered(
     volume: Volume, config: BoneConfig, labels: np.ndarray, label_names: dict[int, str]
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """A table label value -> part number (uint8), and the names of the parts."""
+    """The part number of each voxel, (k, j, i) uint8, and the names of the parts."""
     if labels.shape != volume.hu.shape:
         expected = volume.hu.shape
         raise ValueError(f"labels: shape {labels.shape}; expected that of the CT, {expected}")
@@ -227,4 +213,7 @@ def _label_numbers(
     table = np.zeros(int(present.max()) + 1, dtype=np.uint8)
     for value, name in called.items():
         table[value] = names.index(name) + 1
-    return table, ("rest", *names)
+    part = np.empty(labels.shape, dtype=np.uint8)
+    for k in range(len(part)):
+        part[k] = table[labels[k].astype(np.intp)]
+    return part, ("rest", *names)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from BoneXrayLib.attenuation import mu_from_hu
 from BoneXrayLib.body import body_mask
 from BoneXrayLib.bone import PRESETS, BoneConfig, bone_weight, make_parts, part_weights
