@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from BoneXrayLib.phantoms import synthetic_limb
 from BoneXrayLib.volume import Volume
 from BoneXrayLib.volume_files import write_image_file

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from BoneXrayLib import samples
 from BoneXrayLib.phantoms import synthetic_limb
 from BoneXrayLib.samples import SAMPLES, Wheel, fetch_sample

@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class ModelsList(Command):
-    """List the models that are there: shipped ones, and folders in BONEXRAY_MODELS."""
+    """List the models that are there, and the folders refused with the reason.
+
+    Shipped ones, and those in the folders that BONEXRAY_MODELS names.
+    """
 
     def run(self, report: Reporter) -> None:
-        from BoneXrayLib.models import list_models
+        from BoneXrayLib.models import list_models, refused_models
 
         models = list_models()
-        rows = [(m.card.name, f"{m.card.task}, {m.card.version}. {m.card.description}")
-                for m in models]  # fmt: skip
-        report.result("Models:" if models else "No models.", _places(models), table(rows))
+        rows = [
+            (m.card.name, f"{m.card.task}, {m.card.version}. {m.card.description}") for m in models
+        ]
+        refused = [f"  refused: {r.reason}" for r in refused_models()]
+        report.result("Models:" if models else "No models.", _places(models), table(rows) + refused)
 
 
 @dataclass

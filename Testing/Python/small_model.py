@@ -1,0 +1,60 @@
+"""A model folder small enough to make in a test: bone is where the image is bright."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto, helper
+
+
+def write_small_model(folder: Path, name: str = "small", task: str = "extract") -> Path:
+    """A model that answers with the first channel of its input, squared and clipped to 0..1."""
+    folder.mkdir(parents=True)
+    _network(folder / "model.onnx")
+    digest = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    card = {
+        "schema": 1,
+        "name": name,
+        "task": task,
+        "version": "0.1",
+        "description": "A test model: bright is bone.",
+        "input": {
+            "domain": ["optical density", "display"],
+            "pixel_mm": [0.1, 3.0],
+            "size_multiple": 8,
+            "channels": ["image / span", "span / 5 or 0", "pixel_mm / 2 or 0"],
+            "polarity": "bone bright",
+            "working_size": 64,
+        },
+        "outputs": [{"name": "bone share"}],
+        "trained_on": {"sources": [{"name": "nothing", "licence": "MIT"}], "cts": 0},
+        "evaluation": [],
+        "intended_use": "Tests.",
+        "limits": "Knows nothing.",
+        "sha256": {"model.onnx": digest},
+    }
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
+def _network(path: Path) -> None:
+    shape = ["batch", 3, "rows", "columns"]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)
+    share = helper.make_tensor_value_info("share", TensorProto.FLOAT, ["batch", 1, *shape[2:]])
+    ints = {"zero": 0, "one": 1}
+    nodes = [
+        helper.make_node("Slice", ["image", "zero", "one", "one"], ["first"]),
+        helper.make_node("Mul", ["first", "first"], ["square"]),
+        helper.make_node("Clip", ["square", "low", "high"], ["share"]),
+    ]
+    constants = [helper.make_tensor(n, TensorProto.INT64, [1], [v]) for n, v in ints.items()]
+    constants += [
+        helper.make_tensor(n, TensorProto.FLOAT, [], [v]) for n, v in (("low", 0.0), ("high", 1.0))
+    ]
+    graph = helper.make_graph(nodes, "small", [image], [share], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    onnx.save(model, str(path))
