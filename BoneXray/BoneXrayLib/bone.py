@@ -92,6 +92,8 @@ def make_parts(
     chosen, names = None, ("rest", "bone")
     if labels is not None:
         chosen, names = _numbered(volume, config, labels, label_names or {})
+    elif config.labels:
+        raise ValueError(f"labels: {config.labels!r} chosen; expected a segmentation with them")
     tell(0.0, "finding the patient")
     coarse = coarse_body(volume) if config.removes_couch else None
     raise_if_cancelled(is_cancelled)
@@ -194,26 +196,38 @@ def _numbered(
         raise ValueError(f"labels: shape {labels.shape}; expected that of the CT, {expected}")
     if labels.dtype.kind not in "biu" or labels.min() < 0 or labels.max() > 65535:
         raise ValueError(f"labels: dtype {labels.dtype}; expected integers between 0 and 65535")
-    present = np.flatnonzero(
-        sum(np.bincount(plane.ravel(), minlength=int(labels.max()) + 1) for plane in labels)
-    )
-    called = {int(v): label_names.get(int(v), f"label {v}") for v in present if v != 0}
-    if config.labels:
-        known = set(called.values()) | {str(v) for v in called}
-        missing = [wanted for wanted in config.labels if wanted not in known]
-        if missing:
-            few = ", ".join(list(dict.fromkeys(called.values()))[:8]) or "none"
-            raise ValueError(f"labels: {missing[0]!r} is not there; the segmentation holds {few}")
-        called = {v: n for v, n in called.items() if n in config.labels or str(v) in config.labels}
-    if not called:
-        raise ValueError("labels: all voxels are 0; expected at least one labelled structure")
+    called = _chosen(_values(labels), config.labels, label_names)
     names = list(dict.fromkeys(called.values()))
     if len(names) > 255:
         raise ValueError(f"labels: {len(names)} structures; expected at most 255")
-    table = np.zeros(int(present.max()) + 1, dtype=np.uint8)
+    table = np.zeros(65536, dtype=np.uint8)
     for value, name in called.items():
         table[value] = names.index(name) + 1
     part = np.empty(labels.shape, dtype=np.uint8)
     for k in range(len(part)):
         part[k] = table[labels[k].astype(np.intp)]
     return part, ("rest", *names)
+
+
+def _values(labels: np.ndarray) -> list[int]:
+    """The label values that occur, without 0."""
+    # Plane by plane, for bincount makes eight bytes of every voxel.
+    counts = np.zeros(int(labels.max()) + 1, dtype=np.int64)
+    for plane in labels:
+        counts += np.bincount(plane.ravel(), minlength=len(counts))
+    return [int(value) for value in np.flatnonzero(counts) if value != 0]
+
+
+def _chosen(
+    values: list[int], wanted: tuple[str, ...], label_names: dict[int, str]
+) -> dict[int, str]:
+    """Value and name of the structures that become parts: those wanted, or all."""
+    called = {value: label_names.get(value, f"label {value}") for value in values}
+    known = set(called.values()) | {str(value) for value in values}
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        few = ", ".join(list(dict.fromkeys(called.values()))[:8]) or "none"
+        raise ValueError(f"labels: {missing[0]!r} is not there; the segmentation holds {few}")
+    if not called:
+        raise ValueError("labels: all voxels are 0; expected at least one labelled structure")
+    return {v: n for v, n in called.items() if not wanted or n in wanted or str(v) in wanted}

@@ -238,6 +238,11 @@ def test_labels_that_do_not_fit_end_in_one_line(labels, names, said):
         make_parts(volume, BoneConfig(labels=names), labels)
 
 
+def test_labels_chosen_without_a_segmentation_end_in_one_line():
+    with pytest.raises(ValueError, match="chosen; expected a segmentation"):
+        make_parts(a_volume(np.zeros((4, 4, 4))), BoneConfig(labels=("femur",)))
+
+
 def test_progress_is_told_and_a_cancelled_job_stops(a_patient_on_a_couch):
     volume, _, _ = a_patient_on_a_couch
     told: list[float] = []
