@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .files import one_line
+from .nifti_check import check_nifti
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 LARGEST_SIDE = 16384
@@ -55,6 +56,8 @@ def read_image_file(path: Path, components: bool = False) -> ImageFile:
     reader.SetFileName(str(path))
     try:
         reader.ReadImageInformation()
+        if path.name.lower().endswith((".nii", ".nii.gz")):
+            check_nifti(path)
         _check_header(path, reader, components)
         image = reader.Execute()
         if image.GetDimension() == 4:

@@ -53,13 +53,17 @@ def image_dataset(
     return dataset
 
 
-def save(dataset: Dataset, path: Path) -> Path:
+def save(dataset: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian) -> Path:
     """Write as DICOM file, whatever pydicom thinks of its values."""
+    dataset.file_meta.TransferSyntaxUID = syntax
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        dataset.save_as(
-            path, **({"enforce_file_format": True} if pydicom.__version__ > "3" else {})
-        )
+        if pydicom.__version__ < "3":
+            dataset.is_implicit_VR = syntax == IMPLICIT
+            dataset.is_little_endian = syntax != BIG_ENDIAN
+            dataset.save_as(path, write_like_original=False)
+        else:
+            dataset.save_as(path, enforce_file_format=True)
     return path
 
 
@@ -86,16 +90,13 @@ def transcode(source: Path, target: Path, syntax: str) -> Path:
 
 def _rewrite(source: Path, target: Path, syntax: str) -> Path:
     dataset = pydicom.dcmread(source)
-    dataset.file_meta.TransferSyntaxUID = syntax
-    if syntax == BIG_ENDIAN:
-        dataset.PixelData = dataset.pixel_array.byteswap().tobytes()
-    if pydicom.__version__ < "3":
-        dataset.is_implicit_VR = syntax == IMPLICIT
-        dataset.is_little_endian = syntax != BIG_ENDIAN
-        dataset.save_as(target)
-    else:
-        dataset.save_as(target, implicit_vr=syntax == IMPLICIT, little_endian=syntax != BIG_ENDIAN)
-    return target
+    pixels = dataset.pixel_array
+    # A fresh dataset: one that was read remembers the encoding it came in.
+    plain = image_dataset(pixels, dataset.SOPClassUID, dataset.Modality)
+    for element in dataset:
+        plain[element.tag] = element
+    plain.PixelData = (pixels.byteswap() if syntax == BIG_ENDIAN else pixels).tobytes()
+    return save(plain, target, syntax)
 
 
 def ct_slice(
