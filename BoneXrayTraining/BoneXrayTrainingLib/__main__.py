@@ -66,10 +66,8 @@ def _run(kind: type[Command], name: str, words: list[str]) -> int:
     if command is None:
         return 0
     report = Reporter(name, command.json_progress)
-    try:
+    with report.listening():
         command.run(report)
-    finally:
-        report.close()
     return 0
 
 

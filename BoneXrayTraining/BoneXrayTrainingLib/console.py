@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from types import FrameType
 from typing import TextIO
 
 BAR_WIDTH = 24
+PACKAGES = ("BoneXrayLib", "BoneXrayTrainingLib")
 
 
 class Reporter:
@@ -22,7 +24,8 @@ class Reporter:
 
     For people, a bar on stderr while it is a terminal, and the result on stdout. For a program
     (`as_json`), one JSON object a line on stdout: `{"stage", "fraction", "message"}`, and last
-    `{"stage": "result", "fraction": 1.0, "message", "paths": {name: path}}`.
+    `{"stage": "result", "fraction": 1.0, "message", "paths": {name: path}, "notes": [...]}`.
+    What the stages log as warnings while `listening` is among the notes.
 
     Attributes:
         stage: the command's name, for example "run extract".
@@ -37,6 +40,22 @@ class Reporter:
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         self._bar_is_open = False
+        self._warnings: list[str] = []
+
+    @contextlib.contextmanager
+    def listening(self) -> Generator[None, None, None]:
+        """Keep the stages' warnings for the result, instead of letting them run across the bar."""
+        handler = logging.Handler(logging.WARNING)
+        handler.emit = lambda record: self._warnings.append(record.getMessage())  # type: ignore[method-assign]
+        loggers = [logging.getLogger(name) for name in PACKAGES]
+        for logger in loggers:
+            logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            for logger in loggers:
+                logger.removeHandler(handler)
+            self.close()
 
     def progress(self, fraction: float, message: str) -> None:
         """Report the fraction done, 0 to 1, and what is going on."""
@@ -54,19 +73,22 @@ class Reporter:
         self,
         message: str,
         paths: Mapping[str, Path] | None = None,
+        notes: Iterable[str] = (),
         lines: Iterable[str] = (),
     ) -> None:
-        """Report the end: one sentence, the files by name, and further lines for people."""
+        """Report the end: one sentence, the files by name, what was noticed, lines for people."""
+        said = list(notes)
+        said += [w for w in self._warnings if not any(note in w for note in said)]
         if self.as_json:
             places = {name: str(path) for name, path in (paths or {}).items()}
-            done = {"stage": "result", "fraction": 1.0, "message": message, "paths": places}
-            self._json(done)
+            done = {"stage": "result", "fraction": 1.0, "message": message}
+            self._json({**done, "paths": places, "notes": said})
             return
         self.close()
-        for line in (message, *lines):
+        places_and_notes = [f"  {path}" for path in (paths or {}).values()]
+        places_and_notes += [f"  note: {note}" for note in said]
+        for line in (message, *lines, *places_and_notes):
             print(line, file=self._out)
-        for path in (paths or {}).values():
-            print(f"  {path}", file=self._out)
 
     def close(self) -> None:
         """Leave the line of the bar, so that what follows starts on its own."""

@@ -215,9 +215,6 @@ def _make_pools(
     config: TrainConfig, state: RunState, progress: Progress | None
 ) -> tuple[PairPool, list[Batch] | None]:
     root = Path(config.data_root)
-    for source in config.ct:
-        if not (root / source.path).exists():
-            raise FileNotFoundError(f"data_root: {root / source.path} not found; expected a CT there")
     used, kept = [], []
     for n, source in enumerate(config.ct):
         if progress is not None:
@@ -247,6 +244,10 @@ def _prepare_run(config: TrainConfig, resume: bool) -> Path:
         latest_checkpoint(run)
     elif (run / "config.json").exists():
         raise ValueError(f"run: {run} exists already; resume it or choose another folder")
+    for source in config.ct:
+        path = Path(config.data_root) / source.path
+        if not path.exists():
+            raise FileNotFoundError(f"data_root: {path} not found; expected a CT there")
     run.mkdir(parents=True, exist_ok=True)
     (run / STOP_FILE).unlink(missing_ok=True)
     (run / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -117,6 +118,17 @@ def test_progress_for_programs_is_one_json_object_a_line_and_the_result_comes_la
     assert records[-1]["stage"] == "result"
     assert fractions[-1] == 1.0
     assert {Path(p) for p in records[-1]["paths"].values()} == set(out.iterdir())
+
+
+def test_a_stages_warning_becomes_a_note_of_the_result_once() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    report = Reporter("drr", as_json=True, out=out, err=err)
+    with report.listening():
+        logging.getLogger("BoneXrayLib.volume").warning("limb: uneven slices")
+        logging.getLogger("BoneXrayLib.body").warning("limb: no couch")
+        report.result("done", notes=["uneven slices"])
+    assert json.loads(out.getvalue())["notes"] == ["uneven slices", "limb: no couch"]
+    assert err.getvalue() == ""
 
 
 class Terminal(io.StringIO):

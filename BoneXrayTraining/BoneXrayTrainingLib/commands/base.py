@@ -27,8 +27,3 @@ class Command:
     @abstractmethod
     def run(self, report: Reporter) -> None:
         """Do the work; bad input is a ValueError of one line."""
-
-
-def note_lines(notes: tuple[str, ...]) -> list[str]:
-    """What a reader noticed, as lines under a result."""
-    return [f"  note: {note}" for note in notes]

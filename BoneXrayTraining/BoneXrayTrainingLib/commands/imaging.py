@@ -12,7 +12,7 @@ from BoneXrayLib.drr import DrrConfig
 from BoneXrayLib.extraction import ExtractConfig
 
 from ..console import Reporter, check_output, table
-from .base import Command, OptionalOutput, Output, note_lines
+from .base import Command, OptionalOutput, Output
 
 
 @dataclass
@@ -38,7 +38,9 @@ class Samples(Command):
         folder = None if self.output is None else check_output(self.output)
         path = fetch_sample(self.name, folder, report.progress)
         sample = SAMPLES[self.name]
-        report.result(f"{self.name}: {sample.title}", {"sample": path}, [f"  {sample.licence}"])
+        report.result(
+            f"{self.name}: {sample.title}", {"sample": path}, lines=[f"  {sample.licence}"]
+        )
 
 
 @dataclass
@@ -79,7 +81,7 @@ class Drr(Command):
         files = write_drr(drr, folder, self.ct.name)
         layers = ", ".join(drr.layers)
         report.result(f"{self.config.view} radiograph of {volume.name}: {layers}", files,
-                      note_lines(volume.notes))  # fmt: skip
+                      volume.notes)  # fmt: skip
 
 
 @dataclass
@@ -111,4 +113,4 @@ class RunExtract(Command):
         found = extract(radiograph, self.config, model=model, progress=report.progress)
         files = write_extraction(found, self.config, model, self.image.name, folder)
         report.result(f"Bones of {radiograph.name} by {found.model}", files,
-                      note_lines(radiograph.notes))  # fmt: skip
+                      radiograph.notes)  # fmt: skip

@@ -32,7 +32,9 @@ class ModelsList(Command):
             (m.card.name, f"{m.card.task}, {m.card.version}. {m.card.description}") for m in models
         ]
         refused = [f"  refused: {r.reason}" for r in refused_models()]
-        report.result("Models:" if models else "No models.", _places(models), table(rows) + refused)
+        report.result(
+            "Models:" if models else "No models.", _places(models), lines=table(rows) + refused
+        )
 
 
 @dataclass
