@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
+JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 #: Decoded pixels of one file, all its frames; more is taken for a forged or unsuitable file.
 LARGEST_DECODED_BYTES = 4 * 2**30
 
@@ -148,7 +149,7 @@ def stored_pixels(dataset: Dataset, name: str) -> np.ndarray:
     syntax = getattr(dataset.file_meta.TransferSyntaxUID, "name", "unknown transfer syntax")
     try:
         with quiet_pydicom():
-            pixels = np.asarray(dataset.pixel_array)
+            pixels = _decoded(dataset)
     except Exception as error:  # the decoders raise many kinds
         raise ValueError(
             f"{name}: its pixels cannot be decoded, it may be cut short or need python-gdcm "
@@ -158,6 +159,20 @@ def stored_pixels(dataset: Dataset, name: str) -> np.ndarray:
     if pixels.size != np.prod(shape):
         raise ValueError(f"{name}: {pixels.size} pixel values; its header says {shape}")
     return _without_overlays(pixels.reshape(shape), dataset)
+
+
+def _decoded(dataset: Dataset) -> np.ndarray:
+    if dataset.file_meta.TransferSyntaxUID != JPEG_EXTENDED or dataset.get("BitsStored", 8) <= 8:
+        return np.asarray(dataset.pixel_array)
+    # pydicom 3 leaves 12-bit JPEG to a GPL decoder; GDCM reads it when asked by itself.
+    import gdcm
+
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(dataset.filename))
+    if not reader.Read():
+        raise ValueError("damaged 12-bit JPEG")
+    buffer = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
+    return np.frombuffer(buffer, dtype="<i2" if dataset.PixelRepresentation else "<u2")
 
 
 def frame_count(dataset: Dataset) -> int:

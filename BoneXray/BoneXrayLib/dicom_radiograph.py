@@ -160,6 +160,9 @@ def _rgb(stored: np.ndarray, photometric: str) -> np.ndarray:
     """pydicom 3 hands YBR_FULL out as RGB, pydicom 2 as stored."""
     import pydicom
 
+    # Some writers leave RGB in the header of a JPEG that is YBR; colours near 128 tell.
+    if photometric == "RGB" and np.abs(stored[..., 1:].astype(np.int32) - 128).max() <= 6:
+        return np.stack([stored[..., 0]] * 3, axis=-1)
     if int(pydicom.__version__.split(".")[0]) >= 3 or not photometric.startswith("YBR_FULL"):
         return stored
     return _pydicom_processing().convert_color_space(stored, photometric, "RGB")

@@ -15,8 +15,8 @@ END_WIDTH, END_SHARE = 0.004, 0.01
 def display_window(pixels: np.ndarray) -> tuple[float, float]:
     """(low, high) that show the anatomy of a bone-bright image (row, column); low < high.
 
-    Percentiles of what is left without saturated areas and without the bright areas that start
-    at the picture's edge there (collimator blades), which else would take up the range.
+    Percentiles of what is left without empty surroundings and without the bright areas in the
+    picture's corners (collimator blades), which else would take up the range.
     """
     sample = _thinned(np.asarray(pixels, dtype=np.float32))
     finite = np.isfinite(sample)
@@ -50,17 +50,15 @@ def _thinned(pixels: np.ndarray) -> np.ndarray:
 def _from_the_edge(
     sample: np.ndarray, saturated: np.ndarray, low: float, high: float
 ) -> np.ndarray:
-    """The saturated pixels and the bright areas around those at the picture's edge."""
+    """The bright areas that are saturated in a corner of the picture: a bone seldom lies there."""
     from scipy import ndimage
 
     regions, _ = ndimage.label(sample > high - 0.4 * (high - low))
-    rim = np.zeros_like(saturated)
-    rim[[0, -1]] = rim[:, [0, -1]] = True
-    blades = np.setdiff1d(regions[rim & saturated], [0])
-    found = np.isin(regions, blades)
+    corners = (regions * saturated)[[0, 0, -1, -1], [0, -1, 0, -1]]
+    found = np.isin(regions, np.setdiff1d(corners, [0]))
     if found.mean() > 0.7:  # an area that fills the picture is the patient, not a blade
-        return saturated
-    return saturated | ndimage.binary_dilation(found, iterations=2)
+        return np.zeros_like(saturated)
+    return ndimage.binary_dilation(found, iterations=2)
 
 
 def to_grey(array: np.ndarray, low: float, high: float, bits: int = 8) -> np.ndarray:

@@ -62,6 +62,9 @@ def save(dataset: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian) -> 
             dataset.is_implicit_VR = syntax == IMPLICIT
             dataset.is_little_endian = syntax != BIG_ENDIAN
             dataset.save_as(path, write_like_original=False)
+        elif syntax == BIG_ENDIAN:  # save_as refuses to change the byte order
+            options = {"implicit_vr": False, "little_endian": False, "force_encoding": True}
+            pydicom.dcmwrite(path, dataset, **options)
         else:
             dataset.save_as(path, enforce_file_format=True)
     return path
