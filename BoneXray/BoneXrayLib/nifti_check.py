@@ -1,7 +1,7 @@
-"""What ITK's NIfTI reader passes over in silence: files cut short, NaN and infinity.
+"""What ITK's NIfTI reader passes over in silence: files cut short, NaN, infinity, zero spacing.
 
 Where a file ends early it hands out zeros, and it turns values that are no number into zeros too:
-both would be water in a CT.
+both would be water in a CT. A spacing of zero it takes for 1 mm.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ CHUNK_BYTES = 2**24
 class _Header:
     start: int
     bytes: int
+    spacing: tuple[float, ...]
     floats: np.dtype | None
 
 
 def check_nifti(path: Path) -> None:
-    """Refuse a .nii or .nii.gz file that is cut short or holds NaN or infinity.
+    """Refuse a .nii or .nii.gz file that is cut short, holds NaN or infinity, or has no spacing.
 
     Raises:
         ValueError: in one line, with the file's name.
@@ -43,6 +44,7 @@ def check_nifti(path: Path) -> None:
             if len(head) < 348:
                 raise EOFError("its header is cut short")
             header = _header(head)
+            _check_spacing(header.spacing, path.name)
             end = header.start + header.bytes
             if header.floats is not None:
                 file.seek(header.start)
@@ -68,11 +70,21 @@ def _header(head: bytes) -> _Header:
 
     if read("i", 0)[0] == 540:  # NIfTI-2
         sizes, (code, bits), start = read("8q", 16), read("2h", 12), read("q", 168)[0]
+        steps = read("8d", 104)
     else:
         sizes, (code, bits), start = read("8h", 40), read("2h", 70), read("f", 108)[0]
+        steps = read("8f", 76)
+    spacing = steps[1 : 1 + min(max(sizes[0], 0), 3)]
     count = math.prod(max(1, n) for n in sizes[1 : 1 + min(max(sizes[0], 0), 7)])
     floats = FLOAT_TYPES.get(code)
-    return _Header(int(start), count * bits // 8, np.dtype(order + floats) if floats else None)
+    kind = np.dtype(order + floats) if floats else None
+    return _Header(int(start), count * bits // 8, spacing, kind)
+
+
+def _check_spacing(spacing: tuple[float, ...], name: str) -> None:
+    if not all(math.isfinite(mm) and mm != 0 for mm in spacing):
+        text = ", ".join(f"{mm:g}" for mm in spacing)
+        raise ValueError(f"{name}: voxel spacing ({text}) mm; expected all above 0")
 
 
 def _check_finite(file: BinaryIO, header: _Header, name: str) -> None:

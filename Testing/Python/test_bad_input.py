@@ -141,8 +141,9 @@ def zero_spacing(folder: Path) -> Words:
 
 @kind("broken.nii.gz")
 def truncated_nifti(folder: Path) -> Words:
-    path = nifti(folder / "broken.nii.gz", body())
-    path.write_bytes(path.read_bytes()[:200])
+    noise = np.random.default_rng(3).integers(-20, 20, CT_SHAPE).astype(np.int16)
+    path = nifti(folder / "broken.nii.gz", body() + noise)
+    path.write_bytes(path.read_bytes()[:-900])
     return drr(path)
 
 
@@ -319,6 +320,13 @@ def a_truncated_radiograph(folder: Path) -> Words:
     path = save(image_dataset(pixels, CR_CLASS, "CR"), folder / "broken.dcm")
     path.write_bytes(path.read_bytes()[:-4000])
     return extract("broken.dcm")
+
+
+@kind("colour")
+def a_colour_photograph(folder: Path) -> Words:
+    rng = np.random.default_rng(2)
+    Image.fromarray(rng.integers(0, 255, (64, 64, 3)).astype(np.uint8)).save(folder / "cat.jpg")
+    return extract("cat.jpg")
 
 
 @kind("1 x 1")
