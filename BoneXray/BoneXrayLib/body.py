@@ -28,8 +28,12 @@ MIN_BOARD_MM = 80.0
 INSIDE_RADIUS_MM = 8.0
 """Closing radius: what it encloses is inside the body (the thin bones of the nose)."""
 LOOSE_PART_CM3 = 15.0
-"""Thin things on the body up to this size (ears, nose tip, a child's finger) belong to it;
-shells of a couch are larger."""
+LOOSE_PART_MM = 65.0
+"""Thin things on the body up to this volume and length (ears, nose tip, a child's finger) belong
+to it; shells of a couch are larger or longer."""
+FADED_HU = -750.0
+FADED_BLOCKS = 3
+"""How far tissue may fade out towards the edge of a cone beam's field (about 9 mm)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +92,14 @@ def coarse_body(volume: Volume) -> CoarseMask:
     body |= _filled(_closed(body, spacing), volume.ijk_to_ras) & tissue & ~board
     body, couch = _with_loose_parts(body, tissue & ~board, spacing)
     body = _filled(body, volume.ijk_to_ras)
+    couch |= board
+    beside_couch = ndimage.binary_dilation(couch)
+    faded = ndimage.binary_dilation(
+        body, iterations=FADED_BLOCKS, mask=body | ((hu > FADED_HU) & ~beside_couch)
+    )
     # One block of rim keeps the skin's partial voxels, which lie below the tissue threshold.
-    rim = ndimage.binary_dilation(body, np.ones((3, 3, 3), dtype=bool))
-    return CoarseMask(body | (rim & ~couch & ~board), block)
+    rim = ndimage.binary_dilation(faded, np.ones((3, 3, 3), dtype=bool))
+    return CoarseMask(body | (rim & ~couch), block)
 
 
 def _coarse_hu(volume: Volume) -> tuple[np.ndarray, tuple[int, int, int], np.ndarray]:
@@ -153,15 +162,15 @@ def _sort_pieces(
     is_patient = np.asarray((np.asarray(soft) > 0.3) & (volume_cm3 > MIN_PIECE_CM3))
     is_patient &= np.asarray(has_bone) | (np.asarray(thickness) > SLAB_HALF_THICKNESS_MM)
     is_board = ~is_patient & np.array(
-        [_second_extent_mm(box, spacing) >= MIN_BOARD_MM for box in ndimage.find_objects(pieces)],
+        [_extents_mm(box, spacing)[1] >= MIN_BOARD_MM for box in ndimage.find_objects(pieces)],
         dtype=bool,
     )
     return np.append(False, is_patient)[pieces], np.append(False, is_board)[pieces]
 
 
-def _second_extent_mm(box: tuple[slice, ...], spacing: np.ndarray) -> float:
-    """The middle one of a box's three extents [mm]."""
-    return float(sorted((b.stop - b.start) * mm for b, mm in zip(box, spacing, strict=True))[1])
+def _extents_mm(box: tuple[slice, ...], spacing: np.ndarray) -> list[float]:
+    """The three extents of a box [mm], the smallest first."""
+    return sorted(float((b.stop - b.start) * mm) for b, mm in zip(box, spacing, strict=True))
 
 
 def _closed(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
@@ -191,9 +200,12 @@ def _with_loose_parts(
     sizes_cm3 = np.bincount(parts.ravel(), minlength=count + 1) * spacing.prod() / 1000.0
     touches = np.zeros(count + 1, dtype=bool)
     touches[np.unique(parts[ndimage.binary_dilation(body)])] = True
-    belongs = touches & (sizes_cm3 <= LOOSE_PART_CM3)
-    belongs[0] = False
-    return body | belongs[parts], (parts > 0) & ~belongs[parts]
+    small = sizes_cm3 <= LOOSE_PART_CM3
+    for number, box in enumerate(ndimage.find_objects(parts), start=1):
+        small[number] &= _extents_mm(box, spacing)[-1] <= LOOSE_PART_MM
+    small[0] = touches[0] = False
+    # Small parts apart from the body are neither: the rim may run over them.
+    return body | (touches & small)[parts], (parts > 0) & ~small[parts]
 
 
 def _filled(mask: np.ndarray, ijk_to_ras: np.ndarray) -> np.ndarray:
