@@ -141,6 +141,13 @@ def test_an_unknown_or_absent_runtime_ends_in_one_line(box_sum):
             run_network(box_sum, image, runtime="openvino")
 
 
+def test_openvino_agrees_where_it_is_installed(box_sum, rng):
+    pytest.importorskip("openvino")
+    image = rng.random((2, 30, 41), dtype=np.float32)
+    by_openvino = run_network(box_sum, image, runtime="openvino")
+    np.testing.assert_allclose(by_openvino, run_network(box_sum, image), rtol=1e-5)
+
+
 def test_a_file_that_is_no_network_ends_in_one_line(tmp_path):
     folder = tmp_path / "junk"
     folder.mkdir()
