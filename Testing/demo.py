@@ -13,11 +13,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from BoneXrayLib.drr import Drr, DrrConfig, simulate, write_drr
 from BoneXrayLib.extraction import ExtractConfig, Extraction, extract
 from BoneXrayLib.models import find_model
+from BoneXrayLib.picture_report import side_by_side, stacked
 from BoneXrayLib.radiograph import display_window, read_radiograph
 from BoneXrayLib.samples import fetch_sample
 from BoneXrayLib.volume import Volume, read_volume
@@ -25,8 +26,7 @@ from BoneXrayTrainingLib.results import write_extraction
 
 VIEWS = ("AP", "LAT-L")
 RADIOGRAPHS = {"chest-cr": "chest CR", "leg-cr": "lower leg CR"}
-TILE, GAP, CAPTION = 400, 12, 30
-Tile = tuple[str, np.ndarray]
+TILE = 400
 
 
 def main(folder: Path) -> None:
@@ -69,38 +69,23 @@ def said(fraction: float, message: str) -> None:
 
 def write_report(drrs: list[Drr], found: list[Extraction], path: Path) -> None:
     """One picture: each CT view full and bone only, each radiograph with bones and enhanced."""
-    first: list[Tile] = []
+    first: dict[str, np.ndarray] = {}
     for drr in drrs:
         view = drr.config.view
-        first += [(f"chest CT, {view}: simulated", drr.full), (f"{view}: bone only", drr.bone)]
+        first[f"chest CT, {view}: simulated"] = drr.full
+        first[f"{view}: bone only (200 HU and more)"] = drr.bone
     rows = [first]
     for extraction, title in zip(found, RADIOGRAPHS.values(), strict=True):
-        shown = extraction.radiograph.pixels
         enhanced = extraction.enhanced(ExtractConfig().enhance)
-        rows.append([(title, shown), ("bones extracted", extraction.bone), ("enhanced", enhanced)])
-    columns = max(len(row) for row in rows)
-    size = columns * (TILE + GAP) + GAP, len(rows) * (TILE + CAPTION + GAP) + GAP
-    sheet = Image.new("L", size, 24)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(18)
-    for r, row in enumerate(rows):
-        left = (size[0] - len(row) * (TILE + GAP) - GAP) // 2
-        for c, (caption, array) in enumerate(row):
-            at = left + GAP + c * (TILE + GAP), GAP + r * (TILE + CAPTION + GAP)
-            picture = tile(array)
-            middle = (TILE - picture.width) // 2, (TILE - picture.height) // 2
-            sheet.paste(picture, (at[0] + middle[0], at[1] + middle[1]))
-            draw.text((at[0], at[1] + TILE + 4), caption, fill=230, font=font)
-    sheet.save(path, optimize=True)
-
-
-def tile(array: np.ndarray) -> Image.Image:
-    """An image in its display window, 8 bit, fitted into a tile."""
-    low, high = display_window(array)
-    grey = np.clip((array - low) / max(high - low, 1e-9), 0, 1) * 255
-    picture = Image.fromarray(grey.astype(np.uint8))
-    factor = TILE / max(picture.size)
-    size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
-    return picture.resize(size, Image.Resampling.LANCZOS)
+        shown = {title: extraction.radiograph.pixels, "bones": extraction.bone}
+        rows.append({**shown, "enhanced": enhanced})
+    sheets = [
+        side_by_side(
+            [*row.values()], [*row], TILE, [display_window(image) for image in row.values()]
+        )
+        for row in rows
+    ]
+    Image.fromarray(stacked(sheets)).save(path, optimize=True)
 
 
 def write_scene(volume: Volume, drrs: list[Drr], found: list[Extraction], path: Path) -> None:

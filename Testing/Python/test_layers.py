@@ -17,10 +17,14 @@ DOORS = (REPOSITORY / "BoneXray/BoneXray.py", REPOSITORY / "BoneXrayTraining/Bon
 # In the order of the data: a stage imports what stands before it. Files of one stage that are
 # split (a stage's parts stand directly before it) are stages of their own here.
 LIB_STAGES = """
-    progress files display volume_files dicom_files dicom_slices dicom_series slice_plan slice_stack
-    volume label_maps phantoms body bone_presets bone attenuation geometry projection
-    dicom_spacing dicom_radiograph picture_files radiograph drr models networks inference
-    extraction comparison samples slicer_nodes slicer_views
+    progress files nifti_check display volume_files
+    jpeg_check dicom_files dicom_slices dicom_series slice_plan slice_stack label_maps volume
+    phantoms attenuation body bone_presets bone geometry projection
+    picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
+    model_card model_files models networks runtimes inference extraction
+    picture_report comparison samples
+    slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
+    slicer_inputs slicer_parameters slicer_views slicer_panel_ct slicer_panel_radiograph
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
     label_ct pairs augmentation dataset losses checkpoints trainer configuration export evaluation
@@ -166,21 +170,27 @@ TESTED_WITH = {
     "checkpoints": "trainer",
     "configuration": "trainer",
     "console": "commands",
-    "dicom_files": "volume",
+    "dicom_files": "dicom_series",
     "dicom_radiograph": "radiograph",
-    "dicom_series": "volume",
-    "dicom_slices": "volume",
+    "dicom_slices": "dicom_series",
     "dicom_spacing": "radiograph",
     "display": "radiograph",
     "files": "volume",
+    "float_nrrd": "radiograph",
+    "jpeg_check": "radiograph",
     "label_ct": "dataset",
     "label_maps": "volume",
+    "model_card": "models",
+    "model_files": "models",
     "networks": "inference",
+    "nifti_check": "volume",
     "picture_files": "radiograph",
+    "picture_report": "comparison",
     "progress": "commands",
     "results": "commands",
-    "slice_plan": "volume",
-    "slice_stack": "volume",
+    "runtimes": "inference",
+    "slice_plan": "dicom_series",
+    "slice_stack": "dicom_series",
     "volume_files": "volume",
 }
 
@@ -188,4 +198,6 @@ TESTED_WITH = {
 @pytest.mark.parametrize("stage", [*LIB_STAGES, *TRAINING_STAGES])
 def test_every_stage_has_its_test_file(stage: str) -> None:
     tests = {path.stem for path in Path(__file__).parent.glob("test_*.py")}
-    assert f"test_{stage}" in tests or f"test_{TESTED_WITH.get(stage)}" in tests
+    with_panel = "panel" if stage.startswith("slicer_") else ""
+    mirror = {f"test_{name}" for name in (stage, TESTED_WITH.get(stage), with_panel)}
+    assert mirror & tests
