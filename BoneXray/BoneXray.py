@@ -1,0 +1,252 @@
+"""The module: titles, the panel's wiring, and a logic that calls the stages. Computes nothing."""
+
+import sys
+from pathlib import Path
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+
+class BoneXray(ScriptedLoadableModule):
+    """What the module selector shows."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        parent.title = _("BoneXray")
+        parent.categories = [translate("qSlicerAbstractCoreModule", "Image Synthesis")]
+        parent.dependencies = []
+        parent.contributors = ["The BoneXray contributors"]
+        parent.helpText = _(
+            "Radiographs of a CT with and without everything that is not bone, and the bones of a "
+            "radiograph, extracted and enhanced by a trained network. "
+            "Research use only. Not a medical device."
+        )
+        parent.acknowledgementText = _(
+            "Built on 3D Slicer, MONAI, PyTorch, ONNX Runtime and Numba."
+        )
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Offer the samples in the Sample Data module; one is fetched when its button is pressed."""
+    from BoneXrayLib.slicer_samples import register_samples
+
+    register_samples()
+
+
+class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel. Its two sections do the work; this class follows scene and parameter node."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self._parameters = None
+        self._gui_tag = None
+
+    def setup(self):
+        """Build the panel when the module is opened for the first time."""
+        ScriptedLoadableModuleWidget.setup(self)
+        from BoneXrayLib.slicer_panel_ct import CtSection
+        from BoneXrayLib.slicer_panel_radiograph import RadiographSection
+        from BoneXrayLib.slicer_views import SideBySide
+
+        panel = slicer.util.loadUI(self.resourcePath("UI/BoneXray.ui"))
+        self.layout.addWidget(panel)
+        self.ui = slicer.util.childWidgetVariables(panel)
+        panel.setMRMLScene(slicer.mrmlScene)
+        self.logic = BoneXrayLogic()
+        self.views = SideBySide()
+        self.sections = [
+            CtSection(self.ui, self.logic, self.views),
+            RadiographSection(self.ui, self.logic, self.views),
+        ]
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndClose)
+        self.initializeParameterNode()
+
+    def cleanup(self):
+        """The panel goes: end all jobs, give the layout back."""
+        self.setParameterNode(None)
+        self.views.restore()
+        self.removeObservers()
+
+    def enter(self):
+        """The user opened the module."""
+        self.initializeParameterNode()
+        self.views.show_again()
+
+    def exit(self):
+        """The user opened another module: stop reacting, give the layout back."""
+        self.setParameterNode(None)
+        self.views.restore()
+
+    def onReload(self):
+        """Developer's reload: the library is imported afresh, too."""
+        for name in [name for name in sys.modules if name.split(".")[0] == "BoneXrayLib"]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def onSceneStartClose(self, caller=None, event=None):
+        """The scene is about to go: let go of everything in it."""
+        self.setParameterNode(None)
+        self.views.forget()
+        self.logic.forgetInputs()
+
+    def onSceneEndClose(self, caller=None, event=None):
+        """A new or loaded scene: take up its parameter node while the module is shown."""
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def initializeParameterNode(self):
+        """Follow the scene's parameter node; select what is there to save clicks."""
+        from BoneXrayLib.slicer_nodes import first_ct, first_radiograph
+
+        self.setParameterNode(self.logic.getParameterNode())
+        if self._parameters.ct is None:
+            self._parameters.ct = first_ct()
+        if self._parameters.radiograph is None:
+            self._parameters.radiograph = first_radiograph()
+
+    def setParameterNode(self, parameters):
+        """Connect panel and parameter node, after letting go of the one before."""
+        if self._parameters is not None:
+            self._parameters.disconnectGui(self._gui_tag)
+            self.removeObserver(
+                self._parameters, vtk.vtkCommand.ModifiedEvent, self.onParametersModified
+            )
+            for section in self.sections:
+                section.follow(None)
+        self._parameters = parameters
+        if parameters is not None:
+            self._gui_tag = parameters.connectGui(self.ui)
+            for section in self.sections:
+                section.follow(parameters)
+            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+
+    def onParametersModified(self, caller=None, event=None):
+        """A choice changed, by the panel or by a script."""
+        for section in self.sections:
+            section.update()
+
+
+class BoneXrayLogic(ScriptedLoadableModuleLogic):
+    """All the module does, from the console and without a window; takes and gives nodes.
+
+    >>> logic = slicer.util.getModuleLogic("BoneXray")
+    >>> made = logic.makeRadiographs(ctNode)
+    >>> found = logic.extract(logic.loadRadiograph("chest.dcm"))
+    >>> logic.setEnhance(found.enhanced, -1.0)
+    """
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        self._cache = None
+
+    def getParameterNode(self):
+        """What the user chose, typed."""
+        from BoneXrayLib.slicer_parameters import BoneXrayParameterNode
+
+        return BoneXrayParameterNode(super().getParameterNode())
+
+    def makeRadiographs(self, ctNode, config=None, segmentationNode=None):
+        """Simulate a radiograph of the CT; see `BoneXrayLib.drr.DrrConfig` for what can be chosen.
+
+        Returns nodes (full, bone, layers by name), placed beneath the CT.
+        """
+        from BoneXrayLib.slicer_results import drr_nodes
+
+        work = self.simulation(ctNode, config, segmentationNode)
+        return drr_nodes(work(None, None), ctNode)
+
+    def loadRadiograph(self, path, pixelMm=None, polarity="auto"):
+        """Load a DICOM, PNG, JPEG, TIFF or NRRD radiograph as a bone-bright volume node."""
+        from BoneXrayLib.radiograph import read_radiograph
+        from BoneXrayLib.slicer_nodes import node_from_radiograph
+
+        return node_from_radiograph(read_radiograph(Path(path), pixelMm, polarity))
+
+    def extract(self, radiographNode, config=None):
+        """Find the bones; see `BoneXrayLib.extraction.ExtractConfig` for what can be chosen.
+
+        Returns nodes (bones, enhanced), placed beneath the radiograph.
+        """
+        from BoneXrayLib.extraction import ExtractConfig
+        from BoneXrayLib.slicer_results import extraction_nodes
+
+        config = config or ExtractConfig()
+        work = self.extraction(radiographNode, config)
+        return extraction_nodes(work(None, None), radiographNode, config)
+
+    def setEnhance(self, enhancedNode, enhanceBy):
+        """Show the bones `1 + enhanceBy` times as dense, -1 to 2; works in loaded scenes, too."""
+        from BoneXrayLib.slicer_results import set_enhance
+
+        set_enhance(enhancedNode, enhanceBy)
+
+    def models(self):
+        """Trained models for extraction, shipped ones and those in the user's folder."""
+        from BoneXrayLib.models import list_models
+
+        return [model for model in list_models() if model.card.task == "extract"]
+
+    def forgetInputs(self):
+        """Free what is kept of the last CT to answer a moved slider sooner."""
+        self._cache = None
+
+    def simulation(self, ctNode, config=None, segmentationNode=None):
+        """The simulation as a function of arrays, work(progress, is_cancelled), for a thread."""
+        from BoneXrayLib.drr import DrrConfig
+        from BoneXrayLib.slicer_inputs import SimulationInputs
+
+        if self._cache is None:
+            self._cache = SimulationInputs()
+        return self._cache.work(ctNode, config or DrrConfig(), segmentationNode)
+
+    def extraction(self, radiographNode, config):
+        """The extraction as a function of arrays, work(progress, is_cancelled), for a thread."""
+        from BoneXrayLib.extraction import extract
+        from BoneXrayLib.slicer_nodes import radiograph_from_node
+
+        radiograph = radiograph_from_node(radiographNode, config.pixel)
+        return lambda progress, is_cancelled: extract(
+            radiograph, config, progress=progress, is_cancelled=is_cancelled
+        )
+
+
+class BoneXrayTest(ScriptedLoadableModuleTest):
+    """Reload & Test: the whole path on a synthetic limb, without the network."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        """Run on an empty scene."""
+        self.setUp()
+        self.test_limb_gives_radiographs()
+
+    def test_limb_gives_radiographs(self):
+        """A CT becomes a full and a bone-only radiograph beneath it."""
+        from BoneXrayLib.drr import DrrConfig
+        from BoneXrayLib.phantoms import synthetic_limb
+        from BoneXrayLib.slicer_samples import node_from_volume
+
+        ct = node_from_volume(synthetic_limb(4.0))
+        nodes = BoneXrayLogic().makeRadiographs(ct, DrrConfig(size=(64, 64), pixel=4.0))
+        full = slicer.util.arrayFromVolume(nodes.full)
+        bone = slicer.util.arrayFromVolume(nodes.bone)
+        assert full.shape == (1, 64, 64)
+        assert bone.max() > 0.5
+        assert (bone <= full + 1e-4).all()
+        self.delayDisplay("A limb gave its radiographs")

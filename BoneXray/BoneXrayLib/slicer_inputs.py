@@ -1,0 +1,67 @@
+"""What a simulation needs from the scene, read once and kept while the same CT is looked at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .bone import Parts, make_parts
+from .drr import Drr, DrrConfig, simulate
+from .progress import IsCancelled, Progress
+from .slicer_jobs import Work
+from .slicer_nodes import ijk_to_world, labels_from_node, volume_from_node
+
+
+class SimulationInputs:
+    """The last CT, its labels and its parts; a changed node is read again.
+
+    Nodes are read where `work` is called, on the main thread; the function it gives back touches
+    arrays only.
+    """
+
+    def __init__(self) -> None:
+        self._volume: tuple[Any, Any] = (None, None)
+        self._labels: tuple[Any, Any] = (None, (None, None))
+        self._parts: tuple[Any, Parts | None] = (None, None)
+
+    def work(self, ct: Any, config: DrrConfig, segmentation: Any = None) -> Work:
+        """The simulation of these nodes as work(progress, is_cancelled) -> Drr.
+
+        Raises:
+            ValueError: what the nodes hold is no CT, or no labels of it.
+        """
+        if ct is None:
+            raise ValueError("ct: none was given; expected a CT volume")
+        volume_key = _volume_key(ct)
+        if self._volume[0] != volume_key:
+            self._volume = (volume_key, volume_from_node(ct))
+        labels_key = (volume_key, _segmentation_key(segmentation))
+        if self._labels[0] != labels_key:
+            read = (None, None) if segmentation is None else labels_from_node(segmentation, ct)
+            self._labels = (labels_key, read)
+        volume, (labels, names) = self._volume[1], self._labels[1]
+        parts_key = (labels_key, repr(config.bone_config()))
+
+        def run(progress: Progress | None, is_cancelled: IsCancelled | None) -> Drr:
+            parts = self._parts[1] if self._parts[0] == parts_key else None
+            if parts is None:
+                if progress is not None:
+                    progress(0.0, "finding bone")
+                parts = make_parts(volume, config.bone_config(), labels, names, None, is_cancelled)
+                self._parts = (parts_key, parts)
+            return simulate(
+                volume, config, progress=progress, is_cancelled=is_cancelled, parts=parts
+            )
+
+        return run
+
+
+def _volume_key(ct: Any) -> tuple[Any, ...]:
+    image = ct.GetImageData()
+    changed = None if image is None else image.GetMTime()
+    return ct.GetID(), changed, ct.GetName(), ijk_to_world(ct, "ct").tobytes()
+
+
+def _segmentation_key(segmentation: Any) -> tuple[Any, ...] | None:
+    if segmentation is None:
+        return None
+    return segmentation.GetID(), segmentation.GetMTime(), segmentation.GetSegmentation().GetMTime()

@@ -1,0 +1,193 @@
+"""The panel's first section: a CT, what is bone in it, where tube and detector stand."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from .bone_presets import PRESETS
+from .geometry import VIEWS
+from .slicer_jobs import Job
+from .slicer_messages import errors_shown, show_error
+from .slicer_packages import ensure_packages, missing_packages
+from .slicer_parameters import preview_config
+from .slicer_results import drr_nodes, preview_nodes, remove_previews
+from .slicer_views import SideBySide
+
+DEBOUNCE_MS = 150
+
+
+class CtSection:
+    """Keeps the preview up with the sliders; makes full-size radiographs when asked.
+
+    At most one job runs. A preview that became stale is stopped and started again with what the
+    sliders say by then.
+    """
+
+    def __init__(self, ui: Any, logic: Any, views: SideBySide) -> None:
+        self._ui, self._logic, self._views = ui, logic, views
+        self._parameters: Any = None
+        self._preset = ""
+        self._seen: str | None = None
+        self._job: Job | None = None
+        self._making = False
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(DEBOUNCE_MS)
+        self._timer.timeout.connect(self._preview)
+        ui.makeButton.connect("clicked(bool)", self.on_make)
+
+    def follow(self, parameters: Any) -> None:
+        """Show and serve these choices from now on; None lets go of them."""
+        self.stop()
+        self._parameters = parameters
+        self._seen = None
+        if parameters is None:
+            return
+        self._preset = parameters.preset
+        _name_entries(self._ui.presetBox, [(p.label, p.description) for p in PRESETS.values()])
+        _name_entries(self._ui.viewBox, [(name, view.label) for name, view in VIEWS.items()])
+        self._seen = self._signature()
+        self.update()
+
+    def update(self) -> None:
+        """The choices changed: enable the button or say why not, refresh the preview."""
+        parameters = self._parameters
+        if parameters is None:
+            return
+        if parameters.preset != self._preset:
+            self._preset = parameters.preset
+            parameters.use_preset()  # comes back here with the new window
+            return
+        reason = self._why_not()
+        if not self._making:
+            self._ui.makeButton.enabled = not reason
+            self._ui.makeButton.toolTip = reason or _("Compute the radiographs at full size")
+        signature = self._signature()
+        if signature == self._seen:
+            return
+        self._seen = signature
+        if parameters.preview and not reason and not self._making:
+            if self._job is not None:
+                self._job.cancel()
+            self._timer.start()
+        elif reason:
+            self._say(reason)
+
+    def stop(self) -> None:
+        """End whatever runs; nothing of it will arrive."""
+        self._timer.stop()
+        if self._job is not None:
+            self._job.abandon()
+            self._idle()
+
+    def on_make(self) -> None:
+        """Make radiographs at full size, or cancel that."""
+        if self._making:
+            self._job.cancel()
+            return
+        self.stop()
+        with errors_shown(_("The radiographs could not be made.")):
+            ensure_packages()
+            self._begin(self._parameters.drr_config(), self._made)
+            self._making = True
+            self._ui.makeButton.text = _("Cancel")
+            self._ui.makeProgress.visible = True
+
+    def _preview(self) -> None:
+        if self._job is not None:  # being stopped; its end starts the next one
+            self._timer.start()
+            return
+        if missing_packages():
+            self._say(_("Press Make radiographs: some packages have to be installed first."))
+            return
+        with errors_shown(_("The preview could not be made.")):
+            self._begin(preview_config(self._parameters.drr_config()), self._previewed)
+
+    def _begin(self, config: Any, done: Any) -> None:
+        ct, labels = self._parameters.ct, self._parameters.labels
+        work = self._logic.simulation(ct, config, labels)
+        self._say(_("Computing …"))
+        self._job = Job(
+            work, lambda drr: self._ended(done, drr, ct), self._failed, self._tell, self._idle
+        ).start()
+
+    def _ended(self, done: Any, drr: Any, ct: Any) -> None:
+        self._idle()
+        if slicer.mrmlScene.IsNodePresent(ct):
+            with errors_shown(_("The radiographs could not be shown.")):
+                done(drr, ct)
+
+    def _previewed(self, drr: Any, ct: Any) -> None:
+        nodes = preview_nodes(drr, ct)
+        self._views.show("drr", [nodes.full, nodes.bone])
+        self._say(_("Preview of {rows} × {columns} pixels.").format(
+            rows=drr.full.shape[0], columns=drr.full.shape[1]))  # fmt: skip
+
+    def _made(self, drr: Any, ct: Any) -> None:
+        nodes = drr_nodes(drr, ct)
+        if self._parameters.radiograph is None:
+            self._parameters.radiograph = nodes.full
+        self._views.show("drr", [nodes.full, nodes.bone])
+        remove_previews()
+        self._say(_("Made {full} and {bone}.").format(
+            full=nodes.full.GetName(), bone=nodes.bone.GetName()))  # fmt: skip
+
+    def _failed(self, error: Exception) -> None:
+        making = self._making
+        self._idle()
+        self._say(str(error))
+        if making:
+            show_error(_("The radiographs could not be made."), error)
+
+    def _tell(self, fraction: float, message: str) -> None:
+        self._ui.makeProgress.value = round(100 * fraction)
+        if message:
+            self._say(_("Computing: {what} …").format(what=message))
+
+    def _idle(self) -> None:
+        self._job = None
+        self._making = False
+        self._ui.makeButton.text = _("Make radiographs")
+        self._ui.makeProgress.visible = False
+        self._ui.makeProgress.value = 0
+        self._say("")
+
+    def _say(self, text: str) -> None:
+        self._ui.ctStatus.text = text
+
+    def _why_not(self) -> str:
+        """Why no radiograph can be made, or an empty text."""
+        ct = self._parameters.ct
+        if ct is None:
+            return _("Select a CT")
+        image = ct.GetImageData()
+        if image is None or min(image.GetDimensions()) < 2:
+            return _("{name} is no CT: it has one slice").format(name=ct.GetName())
+        try:
+            self._parameters.drr_config()
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def _signature(self) -> str:
+        """What the radiograph depends on, as one text."""
+        parameters = self._parameters
+        nodes = [n.GetID() if n is not None else "" for n in (parameters.ct, parameters.labels)]
+        try:
+            config = dataclasses.asdict(parameters.drr_config())
+        except ValueError as error:
+            config = {"error": str(error)}
+        return json.dumps([nodes, config, parameters.preview])
+
+
+def _name_entries(box: Any, entries: list[tuple[str, str]]) -> None:
+    """Give a combo box of bare choices their labels and tooltips."""
+    for index, (text, tip) in enumerate(entries):
+        box.setItemText(index, text)
+        box.setItemData(index, tip, qt.Qt.ToolTipRole)

@@ -1,0 +1,122 @@
+"""What the user chose in the panel: a typed view of the module's parameter node.
+
+Defaults are those of `DrrConfig` and `ExtractConfig`; nothing is repeated here but the ranges of
+the widgets.
+"""
+
+import math
+from typing import Annotated
+
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.parameterNodeWrapper import (
+    Choice,
+    Decimals,
+    Default,
+    FloatRange,
+    RangeBounds,
+    SingleStep,
+    WithinRange,
+    parameterNodeWrapper,
+)
+
+from .bone_presets import PRESETS
+from .drr import DrrConfig
+from .extraction import ENHANCE_RANGE, ExtractConfig
+from .geometry import BEAMS, VIEWS
+
+HU_LIMITS = (-1024.0, 3071.0)
+"""Ends of the HU slider; the upper one means that there is no upper bound."""
+POLARITIES = ("auto", "bone-bright", "bone-dark")
+PREVIEW_SIDE = 192
+"""Longer side of the preview [pixels]."""
+
+_DRR = DrrConfig()
+_EXTRACT = ExtractConfig()
+
+
+def _slider_range(window: tuple[float, float]) -> FloatRange:
+    """A bone window [HU] as the slider shows it."""
+    low, high = HU_LIMITS
+    return FloatRange(min(max(window[0], low), high), min(max(window[1], low), high))
+
+
+@parameterNodeWrapper
+class BoneXrayParameterNode:
+    """CT, bone window, geometry; radiograph, model, enhancement. Lengths in mm, angles in °."""
+
+    ct: vtkMRMLScalarVolumeNode
+    labels: vtkMRMLSegmentationNode
+    preset: Annotated[str, Choice(list(PRESETS))] = _DRR.preset
+    hu: Annotated[
+        FloatRange, RangeBounds(*HU_LIMITS), Default(_slider_range(PRESETS[_DRR.preset].hu))
+    ]
+    remove_couch: bool = _DRR.remove_couch
+    view: Annotated[str, Choice(list(VIEWS))] = _DRR.view
+    beam: Annotated[str, Choice(list(BEAMS))] = _DRR.beam
+    orbital: Annotated[float, WithinRange(-180, 180), SingleStep(1), Decimals(1)] = _DRR.rotate[0]
+    tilt: Annotated[float, WithinRange(-90, 90), SingleStep(1), Decimals(1)] = _DRR.rotate[1]
+    source_detector: Annotated[float, WithinRange(50, 10000), SingleStep(10), Decimals(1)] = (
+        _DRR.source_detector
+    )
+    source_object: Annotated[float, WithinRange(10, 10000), SingleStep(10), Decimals(1)] = (
+        _DRR.source_object
+    )
+    pixel: Annotated[float, WithinRange(0.01, 10), SingleStep(0.1), Decimals(3)] = _DRR.pixel
+    rows: Annotated[int, WithinRange(16, 4096)] = _DRR.size[0]
+    columns: Annotated[int, WithinRange(16, 4096)] = _DRR.size[1]
+    shift_down: Annotated[float, WithinRange(-1000, 1000), Decimals(1)] = _DRR.shift[0]
+    shift_right: Annotated[float, WithinRange(-1000, 1000), Decimals(1)] = _DRR.shift[1]
+    preview: bool = True
+    radiograph: vtkMRMLScalarVolumeNode
+    pixel_mm: Annotated[float, WithinRange(0, 10), SingleStep(0.01), Decimals(3)] = 0.0
+    polarity: Annotated[str, Choice(list(POLARITIES))] = _EXTRACT.polarity
+    model: str = _EXTRACT.model
+    enhance: Annotated[float, WithinRange(*ENHANCE_RANGE), SingleStep(0.05), Decimals(2)] = (
+        _EXTRACT.enhance
+    )
+    enhanced: vtkMRMLScalarVolumeNode
+
+    def use_preset(self) -> None:
+        """Put the bone window of the chosen preset on the slider."""
+        self.hu = _slider_range(PRESETS[self.preset].hu)
+
+    def hu_window(self) -> tuple[float, float] | None:
+        """The user's own window [HU], or None while the slider stands on the preset's."""
+        shown, of_preset = self.hu, _slider_range(PRESETS[self.preset].hu)
+        if (shown.minimum, shown.maximum) == (of_preset.minimum, of_preset.maximum):
+            return None
+        return shown.minimum, math.inf if shown.maximum >= HU_LIMITS[1] else shown.maximum
+
+    def drr_config(self) -> DrrConfig:
+        """The choices for a radiograph of the CT; ValueError when they contradict each other."""
+        return DrrConfig(
+            view=self.view,
+            rotate=(self.orbital, self.tilt),
+            beam=self.beam,
+            source_detector=self.source_detector,
+            source_object=self.source_object,
+            pixel=self.pixel,
+            size=(self.rows, self.columns),
+            shift=(self.shift_down, self.shift_right),
+            preset=self.preset,
+            hu=self.hu_window(),
+            remove_couch=self.remove_couch,
+        )
+
+    def extract_config(self) -> ExtractConfig:
+        """The choices for extraction."""
+        return ExtractConfig(
+            model=self.model,
+            enhance=self.enhance,
+            pixel=self.pixel_mm or None,
+            polarity=self.polarity,
+        )
+
+
+def preview_config(config: DrrConfig) -> DrrConfig:
+    """The same view on a detector of the same extent with few, large pixels."""
+    factor = max(config.size) / PREVIEW_SIDE
+    if factor <= 1:
+        return config
+    size = tuple(max(1, round(n / factor)) for n in config.size)
+    return DrrConfig(**{**vars(config), "size": size, "pixel": config.pixel * factor})

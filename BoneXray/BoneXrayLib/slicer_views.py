@@ -1,0 +1,122 @@
+"""What is shown beside what: two layouts of slice views, upright images, the user's layout back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+import slicer.util
+
+from .slicer_nodes import ijk_to_world
+
+VIEW_GROUP = 557
+"""A view group of their own: zooming and panning links these views and no other."""
+
+LAYOUTS: dict[str, tuple[int, dict[str, str]]] = {
+    "radiograph": (5570, {"BoneXrayInput": "I"}),
+    "drr": (5571, {"BoneXrayFull": "F", "BoneXrayBone": "B"}),
+    "extraction": (
+        5572,
+        {"BoneXrayInput": "I", "BoneXrayBones": "B", "BoneXrayEnhanced": "E"},
+    ),
+}
+"""Layout name -> number (500 and above are free for modules), slice view names with a letter."""
+
+
+def description(layout: str) -> str:
+    """The layout's XML: its slice views side by side."""
+    views = "".join(
+        f'<item><view class="vtkMRMLSliceNode" singletontag="{name}">'
+        '<property name="orientation" action="default">Axial</property>'
+        f'<property name="viewlabel" action="default">{letter}</property>'
+        '<property name="viewcolor" action="default">#8C8C8C</property>'
+        f'<property name="viewgroup" action="default">{VIEW_GROUP}</property>'
+        "</view></item>"
+        for name, letter in LAYOUTS[layout][1].items()
+    )
+    return f'<layout type="horizontal" split="true">{views}</layout>'
+
+
+class SideBySide:
+    """Shows images in one of `LAYOUTS` and remembers what the user had before.
+
+    Without a window (`slicer.app.layoutManager()` is None) all of it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._before: int | None = None
+        self.shown: tuple[str, list[Any]] | None = None
+
+    def show(self, layout: str, nodes: list[Any]) -> None:
+        """Put one volume node into each view of the layout, upright and fitted."""
+        manager = slicer.app.layoutManager()
+        if manager is None:
+            return
+        number, views = LAYOUTS[layout]
+        node = manager.layoutLogic().GetLayoutNode()
+        if not node.IsLayoutDescription(number):
+            node.AddLayoutDescription(number, description(layout))
+        if not self._is_ours(manager.layout):
+            self._before = manager.layout
+        changed = manager.layout != number
+        if changed:
+            manager.setLayout(number)
+        for name, volume in zip(views, nodes, strict=True):
+            show_upright(manager.sliceWidget(name), volume, changed or self._is_new(volume))
+        self.shown = (layout, list(nodes))
+
+    def show_again(self) -> None:
+        """What was shown last, where it still exists."""
+        if self.shown is not None and all(slicer.mrmlScene.IsNodePresent(n) for n in self.shown[1]):
+            self.show(*self.shown)
+
+    def restore(self) -> None:
+        """The user's layout, unless they chose another one meanwhile."""
+        manager = slicer.app.layoutManager()
+        if manager is not None and self._before is not None and self._is_ours(manager.layout):
+            manager.setLayout(self._before)
+        self._before = None
+
+    def forget(self) -> None:
+        """The scene is closing: nothing of it can be shown again."""
+        self.shown = None
+
+    def _is_new(self, volume: Any) -> bool:
+        return self.shown is None or volume not in self.shown[1]
+
+    @staticmethod
+    def _is_ours(number: int) -> bool:
+        return number in {entry[0] for entry in LAYOUTS.values()}
+
+
+def show_upright(widget: Any, volume: Any, fit: bool = True) -> None:
+    """Show `volume` in a slice view as its array is: row 0 on top, column 0 on the left."""
+    composite = widget.mrmlSliceCompositeNode()
+    composite.SetForegroundVolumeID(None)
+    composite.SetLabelVolumeID(None)
+    composite.SetBackgroundVolumeID(volume.GetID())
+    composite.SetLinkedControl(True)
+    slice_node = widget.mrmlSliceNode()
+    slice_to_ras = upright_slice_to_ras(volume)
+    matrix = slice_node.GetSliceToRAS()
+    if fit or not np.allclose(slicer.util.arrayFromVTKMatrix(matrix), slice_to_ras):
+        slicer.util.updateVTKMatrixFromArray(matrix, slice_to_ras)
+        slice_node.UpdateMatrices()
+        widget.sliceLogic().FitSliceToBackground()
+
+
+def upright_slice_to_ras(volume: Any) -> np.ndarray:
+    """(4, 4) slice plane of a one-slice volume: x along its columns, y against its rows [mm].
+
+    Slicer's own "rotate to volume plane" hangs images by the patient, which mirrors a right
+    lateral; a radiograph hangs as its file says.
+    """
+    to_world = ijk_to_world(volume, "radiograph")
+    columns, rows = volume.GetImageData().GetDimensions()[:2]
+    right = to_world[:3, 0] / np.linalg.norm(to_world[:3, 0])
+    up = -to_world[:3, 1] / np.linalg.norm(to_world[:3, 1])
+    matrix = np.eye(4)
+    matrix[:3, 0], matrix[:3, 1], matrix[:3, 2] = right, up, np.cross(right, up)
+    matrix[:3, 3] = (to_world @ [(columns - 1) / 2, (rows - 1) / 2, 0.0, 1.0])[:3]
+    return matrix

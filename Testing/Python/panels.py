@@ -1,0 +1,68 @@
+"""What the panel tests share: Slicer's stand-in with the real modules, a CT, a picture."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+REPOSITORY = Path(__file__).parents[2]
+sys.path.append(str(REPOSITORY / "Testing"))
+
+
+def start_slicer() -> Any:
+    """The stand-in, installed once a process; returns the module `standin`."""
+    import standin
+
+    standin.install()
+    return standin
+
+
+def load_module(name: str) -> Any:
+    """The real module file, loaded as Slicer does; once a process."""
+    from standin import application
+
+    if name not in sys.modules:
+        application.load_module(REPOSITORY / name)
+    return sys.modules[name]
+
+
+def wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Let the window live until `condition`; TimeoutError when it does not come."""
+    import slicer
+
+    ends = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > ends:
+            raise TimeoutError(f"still not after {seconds:g} s")
+        slicer.app.processEvents()
+        time.sleep(0.002)
+
+
+def add_ct(name: str = "Limb") -> Any:
+    """A small CT in the scene: water with a bone rod along S, nearer to the patient's left side."""
+    import slicer.util
+
+    k, j, i = np.mgrid[:24, :40, :48]
+    hu = np.full(k.shape, -1000, np.int16)
+    hu[((i - 24) / 20.0) ** 2 + ((j - 20) / 15.0) ** 2 < 1] = 0
+    hu[(i - 34) ** 2 + (j - 20) ** 2 < 20] = 1000
+    to_ras = np.diag([-4.0, -4.0, 6.0, 1.0])
+    to_ras[:3, 3] = [94, 78, -69]
+    return slicer.util.addVolumeFromArray(hu, ijkToRAS=to_ras, name=name)
+
+
+def write_png(path: Path, rows: int = 60, columns: int = 40) -> Path:
+    """An 8-bit radiograph: a bright bar on the left, a bright spot on top right."""
+    from PIL import Image
+
+    pixels = np.full((rows, columns), 60, np.uint8)
+    pixels[:, 8:14] = 200
+    pixels[4:10, -10:-4] = 250
+    pixels += np.arange(rows, dtype=np.uint8)[:, None] // 4
+    Image.fromarray(pixels).save(path)
+    return path

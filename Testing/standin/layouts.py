@@ -1,0 +1,91 @@
+"""Layout manager and slice views: real layout and slice logics, their images on request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk.util.numpy_support
+
+from . import NotCovered
+
+SIZE = (320, 320)
+
+
+class SliceWidget:
+    """One slice view: its node, its logic, and a picture of it."""
+
+    def __init__(self, node: Any, application_logic: Any) -> None:
+        self._logic = slicer.vtkMRMLSliceLogic()
+        self._logic.SetMRMLApplicationLogic(application_logic)
+        self._logic.SetMRMLScene(slicer.mrmlScene)
+        self._logic.SetSliceNode(node)
+        self._logic.ResizeSliceNode(*SIZE)
+
+    def mrmlSliceNode(self) -> Any:
+        return self._logic.GetSliceNode()
+
+    def sliceLogic(self) -> Any:
+        return self._logic
+
+    def mrmlSliceCompositeNode(self) -> Any:
+        return self._logic.GetSliceCompositeNode()
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotCovered(f"qMRMLSliceWidget.{name}")
+
+    def picture(self, width: int, height: int) -> np.ndarray:
+        """(height, width, 3) uint8, row 0 on top: the slice image the view shows after a fit.
+
+        Slicer's own reslicing, window and blending; what displayable managers draw on top
+        (segmentations, markups, corner texts) is not in it, and no OpenGL is needed.
+        """
+        self._logic.ResizeSliceNode(width, height)
+        self._logic.FitSliceToBackground()
+        connection = self._logic.GetImageDataConnection()
+        connection.GetProducer().Update()
+        image = connection.GetProducer().GetOutputDataObject(connection.GetIndex())
+        flat = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
+        return flat.reshape(height, width, -1)[::-1, :, :3].copy()
+
+
+class LayoutManager:
+    """qSlicerLayoutManager's part that modules use, over the real vtkMRMLLayoutLogic."""
+
+    def __init__(self, application_logic: Any) -> None:
+        self._application_logic = application_logic
+        self._logic = slicer.vtkMRMLLayoutLogic()
+        self._logic.SetMRMLScene(slicer.mrmlScene)
+        self._widgets: dict[str, SliceWidget] = {}
+
+    def layoutLogic(self) -> Any:
+        return self._logic
+
+    @property
+    def layout(self) -> int:
+        return self._logic.GetLayoutNode().GetViewArrangement()
+
+    def setLayout(self, layout: int) -> None:
+        node = self._logic.GetLayoutNode()
+        if not node.IsLayoutDescription(layout):
+            raise ValueError(f"layout {layout} has no description")
+        node.SetViewArrangement(layout)
+
+    def sliceViewNames(self) -> tuple[str, ...]:
+        """Names of the slice views of the current layout."""
+        nodes = self._logic.GetViewNodes()
+        found = [nodes.GetItemAsObject(n) for n in range(nodes.GetNumberOfItems())]
+        return tuple(n.GetLayoutName() for n in found if n.IsA("vtkMRMLSliceNode"))
+
+    def sliceWidget(self, name: str) -> SliceWidget | None:
+        """The view of that name; None when no slice view has it, as in Slicer."""
+        node = slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLSliceNode")
+        if node is None:
+            return None
+        if name not in self._widgets or self._widgets[name].mrmlSliceNode() is not node:
+            self._widgets[name] = SliceWidget(node, self._application_logic)
+        return self._widgets[name]
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotCovered(f"layoutManager().{name}")
