@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from .attenuation import MU_WATER_70KEV
-from .bone import BoneConfig, make_parts
+from .bone import BoneConfig, Parts, make_parts
 from .geometry import Geometry, GeometryConfig, make_geometry
 from .progress import IsCancelled, Progress
 from .projection import project
@@ -88,6 +88,7 @@ def simulate(
     label_names: dict[int, str] | None = None,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
+    parts: Parts | None = None,
 ) -> Drr:
     """Project a CT: bones (by window, or one layer a label) and the rest.
 
@@ -98,6 +99,7 @@ def simulate(
         label_names: names of the labels.
         progress: told fraction and message.
         is_cancelled: asked between blocks of rows.
+        parts: of an earlier call with the same CT, labels and bone fields, to save their making.
 
     Raises:
         Cancelled: `is_cancelled()` became true.
@@ -108,7 +110,8 @@ def simulate(
 
     if progress is not None:
         progress(0.0, "finding bone")
-    parts = make_parts(volume, config.bone_config(), labels, label_names)
+    if parts is None:
+        parts = make_parts(volume, config.bone_config(), labels, label_names)
     geometry = make_geometry(config, volume.centre_ras)
     images = project(parts, geometry, progress=later, is_cancelled=is_cancelled)
     layers = dict(zip(parts.names, images, strict=True))
