@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .files import existing_path, one_line
+from .jpeg_check import check_jpeg_items
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
 JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
+#: JPEG baseline, extended, lossless (twice), JPEG-LS and JPEG 2000 (lossless, lossy).
+JPEG_SYNTAXES = tuple(f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 57, 70, 80, 81, 90, 91))
 #: Decoded pixels of one file, all its frames; more is taken for a forged or unsuitable file.
 LARGEST_DECODED_BYTES = 4 * 2**30
 
@@ -146,7 +149,7 @@ def stored_pixels(dataset: Dataset, name: str) -> np.ndarray:
         raise ValueError(
             f"{name}: {size / 2**30:.1f} GiB of pixels; expected at most {limit:.0f} GiB"
         )
-    syntax = getattr(dataset.file_meta.TransferSyntaxUID, "name", "unknown transfer syntax")
+    syntax = getattr(tag(dataset.file_meta, "TransferSyntaxUID"), "name", "unknown transfer syntax")
     try:
         with quiet_pydicom():
             pixels = _decoded(dataset)
@@ -162,6 +165,9 @@ def stored_pixels(dataset: Dataset, name: str) -> np.ndarray:
 
 
 def _decoded(dataset: Dataset) -> np.ndarray:
+    if dataset.file_meta.TransferSyntaxUID in JPEG_SYNTAXES:
+        samples = int(tag(dataset, "SamplesPerPixel", 1))
+        check_jpeg_items(dataset.PixelData, dataset.Rows, dataset.Columns, samples)
     if dataset.file_meta.TransferSyntaxUID != JPEG_EXTENDED or dataset.get("BitsStored", 8) <= 8:
         return np.asarray(dataset.pixel_array)
     # pydicom 3 leaves 12-bit JPEG to a GPL decoder; GDCM reads it when asked by itself.

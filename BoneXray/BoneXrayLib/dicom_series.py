@@ -54,12 +54,14 @@ def find_slices(
     Raises:
         ValueError: no CT series, several and none chosen, or images that do not belong together.
     """
-    where = str(source) if isinstance(source, Path) else "files"
     files, others = find_dicom_files(source)
+    where = str(source) if isinstance(source, Path) else f"a list of {len(files) + others} files"
+    if len(files) == 1 and not isinstance(source, Path):
+        where = files[0].name
     groups: dict[str, list[tuple[Path, Dataset]]] = defaultdict(list)
     for path in files:
         header = read_header(path)
-        kind = str(header.file_meta.get("MediaStorageSOPClassUID", ""))
+        kind = str(tag(header.file_meta, "MediaStorageSOPClassUID", ""))
         if kind in CT_CLASSES and "Columns" not in header:
             raise ValueError(f"{path.name}: a CT image cut short; expected a whole DICOM file")
         if kind != DICOMDIR_CLASS:

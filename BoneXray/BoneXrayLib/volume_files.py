@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,12 @@ def _ijk_to_ras(image: Any) -> np.ndarray:
 
 
 def _keys(reader: Any) -> dict[str, str]:
-    return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    """The header's text fields; those that are no text (damaged or binary) are left out."""
+    keys = {}
+    for key in reader.GetMetaDataKeys():
+        with suppress(TypeError, UnicodeError, RuntimeError):
+            keys[key] = reader.GetMetaData(key)
+    return keys
 
 
 def write_image_file(

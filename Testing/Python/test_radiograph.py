@@ -457,6 +457,12 @@ def _packed(folder: Path, syntax: str) -> Path:
     return transcode(write_cr(folder / "p.dcm", NOISE), folder / "a.dcm", syntax)
 
 
+def _changed(path: Path, old: bytes, new: bytes) -> Path:
+    data = path.read_bytes()
+    at = data.index(old, data.index(b"\xe0\x7f\x10\x00"))
+    return _bytes(path, data[:at] + new + data[at + len(old) :])
+
+
 def _large_png(path: Path) -> Path:
     """A real header of 20,000 x 30,000 pixels before nothing: it must not be decoded."""
     _picture(path, np.zeros((16, 16), np.uint8))
@@ -481,6 +487,20 @@ BAD_RADIOGRAPHS = {
     "truncated JPEG-LS": (lambda p: _shortened(_packed(p, JPEG_LS), 0.8), "cut short"),
     "truncated JPEG 2000": (lambda p: _shortened(_packed(p, JPEG_2000_LOSSLESS)), "cut short"),
     "truncated RLE": (lambda p: _shortened(_packed(p, RLE), 0.9), "cut short"),
+    "damaged JPEG markers": (
+        lambda p: _changed(_packed(p, JPEG_LOSSLESS), b"\xff\xc4\x00", b"\xa4\xc4\x00"),
+        "damaged JPEG",
+    ),
+    "a JPEG of another size": (
+        lambda p: _changed(_packed(p, JPEG_LS), b"\x00\x30\x00\x40", b"\x70\x30\x70\x40"),
+        "its JPEG says",
+    ),
+    "impossible bits in JPEG 2000": (
+        lambda p: _changed(
+            _packed(p, JPEG_2000_LOSSLESS), b"\x0f\x01\x01\xff", b"\x6f\x01\x01\xff"
+        ),
+        "damaged JPEG 2000",
+    ),
     "only a DICOM header": (lambda p: _shortened(write_cr(p / "a.dcm", limb()), 0.04), "a.dcm"),
     "DICM and garbage": (
         lambda p: _bytes(p / "a.dcm", b"\0" * 128 + b"DICM" + bytes(range(256)) * 8),
