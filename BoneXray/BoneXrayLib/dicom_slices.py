@@ -96,15 +96,10 @@ def _slice(path: Path, header: Dataset, frame: int, groups: list[Dataset | None]
         raise ValueError(
             f"{path.name}: RescaleSlope 0; expected a slope that keeps the values apart"
         )
-    shape = int(number_or(header, "Rows", 0)), int(number_or(header, "Columns", 0))
-    if min(shape) < 2 or max(shape) > LARGEST_SIDE:
-        raise ValueError(
-            f"{path.name}: {shape[0]} x {shape[1]} pixels; expected 2 to {LARGEST_SIDE} a side"
-        )
     return Slice(
         path=path,
         frame=frame,
-        shape=shape,
+        shape=_shape(path, header),
         position=position,
         axes=_orthonormal(cosines, path),
         pixel_mm=(spacing[0], spacing[1]),
@@ -114,6 +109,15 @@ def _slice(path: Path, header: Dataset, frame: int, groups: list[Dataset | None]
         order=int(number_or(header, "InstanceNumber", 0)),
         uid=f"{tag(header, 'SOPInstanceUID', path)}:{frame}",
     )
+
+
+def _shape(path: Path, header: Dataset) -> tuple[int, int]:
+    shape = int(number_or(header, "Rows", 0)), int(number_or(header, "Columns", 0))
+    if min(shape) < 2 or max(shape) > LARGEST_SIDE:
+        raise ValueError(
+            f"{path.name}: {shape[0]} x {shape[1]} pixels; expected 2 to {LARGEST_SIDE} a side"
+        )
+    return shape
 
 
 def padding_range(header: Dataset) -> tuple[float, float] | None:
