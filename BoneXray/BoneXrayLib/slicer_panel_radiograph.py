@@ -229,10 +229,10 @@ def describe(node: Any) -> str:
         return size + _(", not loaded by BoneXray: taken as bone bright.")
     pixel = json.loads(node.GetAttribute(PREFIX + "PixelMm"))
     spacing = f"{pixel[0]:.3g} mm" if pixel else _("pixel size unknown")
-    notes = " ".join(json.loads(node.GetAttribute(PREFIX + "Notes")))
+    notes = json.loads(node.GetAttribute(PREFIX + "Notes"))
     facts = [size, spacing, node.GetAttribute(PREFIX + "Polarity"),
              node.GetAttribute(PREFIX + "Domain")]  # fmt: skip
-    return f"{', '.join(facts)}. {notes}".strip()
+    return ". ".join([", ".join(facts), *notes]) + "."
 
 
 def _name_entries(box: Any) -> None:

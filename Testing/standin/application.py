@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import os
 import sys
 import tempfile
 import types
@@ -202,7 +204,8 @@ def open_panel(module: types.ModuleType) -> Any:
     setattr(slicer.modules, f"{name}Widget", panel)
     panel.setup()
     panel.parent.isEntered = True
-    panel.enter()
+    if hasattr(panel, "enter"):  # Slicer calls it where there is one
+        panel.enter()
     return panel
 
 
@@ -229,8 +232,26 @@ def install() -> None:
     slicer.util.messageBox = _record_message
     from . import module_classes, parameters, small_modules
 
-    for part in (module_classes, parameters, small_modules):
-        part.install()
+    small_modules.install()
+    checkout = os.environ.get("SLICER_PYTHON")
+    if checkout:
+        _install_slicers_own(Path(checkout))
+    else:
+        module_classes.install()
+        parameters.install()
+
+
+def _install_slicers_own(folder: Path) -> None:
+    """Slicer's own module classes and parameter nodes, from `Base/Python/slicer` of a checkout.
+
+    A cross-check of the stand-in: the same tests must pass on the originals.
+    """
+    slicer.__path__.append(str(folder))
+    # The originals name widgets we do not cover, to tell them apart: names are enough for that.
+    for module in (sys.modules["qt"], sys.modules["ctk"], slicer):
+        module.__getattr__ = _name_only
+    for name in ("ScriptedLoadableModule", "parameterNodeWrapper"):
+        setattr(slicer, name, importlib.import_module(f"slicer.{name}"))
 
 
 def _install_scene() -> None:
@@ -267,6 +288,17 @@ def _install_file_cache(scene: Any) -> None:
     manager.SetMRMLApplicationLogic(slicer.app.applicationLogic())
     manager.SetAndObserveDataIOManager(remote.GetDataIOManager())
     slicer.app.kept_logics = (remote, manager)
+
+
+def _name_only(name: str) -> type:
+    """A class that nothing is an instance of."""
+    if name.startswith("_") or not name.startswith(("q", "Q", "ctk")):
+        raise NotCovered(name)
+
+    def refuse(self: Any, *_: Any) -> None:
+        raise NotCovered(name)
+
+    return type(name, (), {"__init__": refuse})
 
 
 class Modules(types.SimpleNamespace):

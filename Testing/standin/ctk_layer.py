@@ -38,6 +38,7 @@ class CollapsibleButton(QtWidgets.QWidget):
         super().__init__(parent)
         self._standin_collapsed = False
         self._standin_text = ""
+        self._standin_folded: list[QtWidgets.QWidget] = []
         self.setContentsMargins(0, 26, 0, 0)
 
     def _read_collapsed(self) -> bool:
@@ -51,9 +52,15 @@ class CollapsibleButton(QtWidgets.QWidget):
             self.contentsCollapsed.emit(bool(value))
 
     def _standin_fold(self) -> None:
-        for child in QtWidgets.QWidget.children(self):
-            if isinstance(child, QtWidgets.QWidget):
-                child.setVisible(not self._standin_collapsed)
+        self.setMaximumHeight(26 if self._standin_collapsed else 16777215)
+        children = [c for c in QtWidgets.QWidget.children(self) if isinstance(c, QtWidgets.QWidget)]
+        if self._standin_collapsed:
+            shown = [c for c in children if not c.isHidden()]
+            self._standin_folded += shown
+        else:  # what the module hid itself stays hidden
+            shown, self._standin_folded = self._standin_folded, []
+        for child in shown:
+            child.setVisible(not self._standin_collapsed)
 
     def showEvent(self, event: Any) -> None:
         self._standin_fold()

@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 from . import NotCovered
 
-ensured: list[list[str]] = []
+ensured: list[tuple[list[str], str]] = []
 """What `pip_ensure` was asked for; nothing is installed."""
 samples: list[dict[str, Any]] = []
 """Registered sample data."""
@@ -38,13 +38,14 @@ def pip_check(requirements: list[Requirement]) -> bool:
 
 
 def pip_ensure(
-    requirements: list[Requirement],
+    requirements: list[str],
     constraints: str | Path | None = None,
     requester: str | None = None,
 ) -> None:
-    """Recorded; RuntimeError when the user would have to be asked, as if they declined."""
-    ensured.append([str(requirement) for requirement in requirements])
-    if not pip_check(requirements):
+    """Recorded with the constraints; RuntimeError as if the user had declined."""
+    pins = "" if constraints is None else Path(constraints).read_text()
+    ensured.append(([str(requirement) for requirement in requirements], pins))
+    if not pip_check([Requirement(str(requirement)) for requirement in requirements]):
         raise RuntimeError(f"User declined to install packages required by {requester}")
 
 

@@ -28,6 +28,7 @@ class QUiLoader(QtUiTools.QUiLoader):
         """The widget tree of an open `.ui` file, with its connections made."""
         root = ElementTree.fromstring(bytes(file.readAll().data()))
         refuse_unknown_properties(root, self.classes)
+        take_ctk_flags(root)
         connections = root.find("connections")
         if connections is not None:
             root.remove(connections)
@@ -57,6 +58,30 @@ def refuse_unknown_properties(root: ElementTree.Element, classes: dict[str, type
             dynamic = entry.get("stdset") == "0"
             if not dynamic and entry.get("name") not in known:
                 raise NotCovered(f"property {entry.get('name')} of {class_name}")
+
+
+PATH_FILTERS = {
+    "Dirs",
+    "Files",
+    "Drives",
+    "Readable",
+    "Writable",
+    "NoDot",
+    "NoDotDot",
+    "NoDotAndDotDot",
+}
+
+
+def take_ctk_flags(root: ElementTree.Element) -> None:
+    """Qt cannot read the flags of classes written in Python: check them, then leave them out."""
+    for element in root.iter("widget"):
+        for entry in element.findall("property"):
+            flags = entry.findtext("set") or ""
+            if flags.startswith("ctkPathLineEdit::"):
+                names = {flag.removeprefix("ctkPathLineEdit::") for flag in flags.split("|")}
+                if not names <= PATH_FILTERS:
+                    raise NotCovered(f"{flags} of {element.get('name')!r}")
+                element.remove(entry)
 
 
 def connect_by_name(root: Any, sender: str, signal: str, receiver: str, slot: str) -> None:
