@@ -1,7 +1,7 @@
 """What pip cannot bring: look for it, install it where that is allowed, else name it.
 
     python3 Testing/system_packages.py python     what makes the virtual environment
-    python3 Testing/system_packages.py panel      what Qt and VTK need to draw without a screen
+    python3 Testing/system_packages.py panel      what Qt needs, also without a screen
 
 Runs on a bare Python: standard library only.
 """
@@ -19,7 +19,6 @@ import sys
 PANEL_LIBRARIES = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
-    "libEGL_mesa.so.0": "libegl-mesa0",
     "libfontconfig.so.1": "libfontconfig1",
     "libxkbcommon.so.0": "libxkbcommon0",
     "libdbus-1.so.3": "libdbus-1-3",
@@ -48,7 +47,7 @@ def missing_for_panel() -> list[str]:
             ctypes.CDLL(library)
         except OSError:
             missing.append(package)
-    return [*missing, "libgl1-mesa-dri"] if missing else []
+    return missing
 
 
 def provide(packages: list[str]) -> None:
