@@ -40,7 +40,9 @@ class Train(Command):
             if is_interrupted():
                 report.close()
                 raise KeyboardInterrupt(f"{checkpoint} is written; go on with --resume")
-        report.result("Trained", {"checkpoint": checkpoint})
+        step = int(checkpoint.name.rsplit("-", 1)[-1])
+        ended = "Trained" if step >= config.steps else "Stopped early; go on with --resume"
+        report.result(f"{ended}: step {step} of {config.steps}", {"checkpoint": checkpoint})
 
 
 @dataclass
