@@ -86,16 +86,18 @@ def labels_from_node(segmentation: Any, ct: Any) -> tuple[np.ndarray, dict[int, 
     identifiers = list(segmentation.GetSegmentation().GetSegmentIDs())
     if not identifiers:
         raise ValueError(f"labels: {segmentation.GetName()!r} has no segment; expected bones")
-    scene = slicer.mrmlScene
-    grid = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "BoneXray labels")
+    before = {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLNode")}
+    grid = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "BoneXray labels")
     try:
         if not logic.ExportSegmentsToLabelmapNode(segmentation, identifiers, grid, ct):
             raise ValueError(
                 f"labels: {segmentation.GetName()!r} could not be put on the CT's grid"
             )
         labels = slicer.util.arrayFromVolume(grid).astype(np.uint16)
-    finally:
-        scene.RemoveNode(grid)
+    finally:  # the label map, and the colour table and display node that came with it
+        for node in slicer.util.getNodesByClass("vtkMRMLNode"):
+            if node.GetID() not in before:
+                slicer.mrmlScene.RemoveNode(node)
     if not labels.any():
         raise ValueError(
             f"labels: no segment of {segmentation.GetName()!r} lies within {ct.GetName()!r}"

@@ -30,6 +30,9 @@ POLARITIES = ("auto", "bone-bright", "bone-dark")
 PREVIEW_SIDE = 192
 """Longer side of the preview [pixels]."""
 
+LARGEST_PIXEL_MM, SMALLEST_SIDE = 10.0, 16
+"""Beyond these, `Radiograph` takes nothing for a radiograph."""
+
 _DRR = DrrConfig()
 _EXTRACT = ExtractConfig()
 
@@ -61,9 +64,9 @@ class BoneXrayParameterNode:
     source_object: Annotated[float, WithinRange(10, 10000), SingleStep(10), Decimals(1)] = (
         _DRR.source_object
     )
-    pixel: Annotated[float, WithinRange(0.01, 10), SingleStep(0.1), Decimals(3)] = _DRR.pixel
-    rows: Annotated[int, WithinRange(16, 4096)] = _DRR.size[0]
-    columns: Annotated[int, WithinRange(16, 4096)] = _DRR.size[1]
+    pixel: Annotated[float, WithinRange(0.01, LARGEST_PIXEL_MM), SingleStep(0.1), Decimals(3)] = _DRR.pixel
+    rows: Annotated[int, WithinRange(SMALLEST_SIDE, 4096)] = _DRR.size[0]
+    columns: Annotated[int, WithinRange(SMALLEST_SIDE, 4096)] = _DRR.size[1]
     shift_down: Annotated[float, WithinRange(-1000, 1000), Decimals(1)] = _DRR.shift[0]
     shift_right: Annotated[float, WithinRange(-1000, 1000), Decimals(1)] = _DRR.shift[1]
     preview: bool = True
@@ -116,6 +119,7 @@ class BoneXrayParameterNode:
 def preview_config(config: DrrConfig) -> DrrConfig:
     """The same view on a detector of the same extent with few, large pixels."""
     factor = max(config.size) / PREVIEW_SIDE
+    factor = min(factor, LARGEST_PIXEL_MM / config.pixel, min(config.size) / SMALLEST_SIDE)
     if factor <= 1:
         return config
     size = tuple(max(1, round(n / factor)) for n in config.size)

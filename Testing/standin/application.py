@@ -265,6 +265,8 @@ def _install_scene() -> None:
     slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
     slicer.app = Application(logic)
     slicer.modules = Modules()
+    colors = logic.GetColorLogic()
+    logic.SetModuleLogic("Colors", colors)
     for name, kind in {
         "Volumes": slicer.vtkSlicerVolumesLogic,
         "Segmentations": slicer.vtkSlicerSegmentationsModuleLogic,

@@ -1,0 +1,167 @@
+"""BoneXray in the real application: logic without a window, and the panel where there is one."""
+
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+import numpy as np
+import slicer
+import slicer.util
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
+
+HAS_WINDOW = slicer.util.mainWindow() is not None
+
+
+def wait(condition, seconds=120):
+    """Let the application live until `condition`."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, f"still not after {seconds} s"
+        slicer.app.processEvents()
+        time.sleep(0.01)
+
+
+def pixels(node):
+    return slicer.util.arrayFromVolume(node)[0]
+
+
+def write_png(path):
+    """A bright bar on the left and a bright spot on top right."""
+    from PIL import Image
+
+    image = np.full((120, 80), 60, np.uint8)
+    image[:, 16:28] = 200
+    image[8:20, -20:-8] = 250
+    image += np.arange(120, dtype=np.uint8)[:, None] // 4
+    Image.fromarray(image).save(path)
+    return path
+
+
+def add_limb():
+    from BoneXrayLib.phantoms import synthetic_limb
+    from BoneXrayLib.slicer_samples import node_from_volume
+
+    return node_from_volume(synthetic_limb(4.0))
+
+
+class BoneXrayLogicInSlicer(ScriptedLoadableModuleTest):
+    """What works without a window."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+        self.logic = slicer.util.getModuleLogic("BoneXray")
+
+    def test_radiographs_of_a_ct(self):
+        from BoneXrayLib.drr import DrrConfig
+
+        ct = add_limb()
+        nodes = self.logic.makeRadiographs(ct, DrrConfig(size=(64, 48), pixel=4.0))
+        assert pixels(nodes.full).shape == (64, 48)
+        assert (pixels(nodes.bone) <= pixels(nodes.full) + 1e-4).all()
+        assert pixels(nodes.bone).max() > 0.5
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+        parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(nodes.full))
+        assert hierarchy.GetItemDataNode(parent).GetID() == ct.GetID()
+
+    def test_labels_of_a_segmentation(self):
+        from BoneXrayLib.slicer_nodes import labels_from_node
+
+        ct = add_limb()
+        mask = slicer.util.arrayFromVolume(ct) > 200
+        segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+        segmentation.SetReferenceImageGeometryParameterFromVolumeNode(ct)
+        identifier = segmentation.GetSegmentation().AddEmptySegment("bone", "bone")
+        slicer.util.updateSegmentBinaryLabelmapFromArray(
+            mask.astype(np.uint8), segmentation, identifier, ct
+        )
+        before = slicer.mrmlScene.GetNumberOfNodes()
+        labels, names = labels_from_node(segmentation, ct)
+        assert names == {1: "bone"}
+        assert ((labels == 1) == mask).all()
+        assert slicer.mrmlScene.GetNumberOfNodes() == before
+
+    def test_bones_of_a_radiograph_and_a_saved_scene(self):
+        models = self.logic.models()
+        if not models:
+            raise unittest.SkipTest("no trained model is shipped")
+        with tempfile.TemporaryDirectory() as folder:
+            source = self.logic.loadRadiograph(write_png(Path(folder) / "hand.png"), 0.5)
+            found = self.logic.extract(source)
+            self.logic.setEnhance(found.enhanced, -1.0)
+            expected = pixels(source) - pixels(found.bones)
+            np.testing.assert_allclose(pixels(found.enhanced), expected, atol=1e-3)
+            slicer.util.saveScene(str(Path(folder) / "scene.mrb"))
+            slicer.mrmlScene.Clear()
+            slicer.util.loadScene(str(Path(folder) / "scene.mrb"))
+            enhanced = slicer.util.getNode("hand enhanced")
+            self.logic.setEnhance(enhanced, 0.0)
+            np.testing.assert_allclose(
+                pixels(enhanced), pixels(slicer.util.getNode("hand")), atol=1e-3
+            )
+
+
+@unittest.skipUnless(HAS_WINDOW, "needs the main window")
+class BoneXrayPanelInSlicer(ScriptedLoadableModuleTest):
+    """What a user does."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+        slicer.util.selectModule("Welcome")
+        slicer.app.layoutManager().setLayout(3)
+        slicer.util.selectModule("BoneXray")
+        self.panel = slicer.util.getModuleWidget("BoneXray")
+
+    def test_a_slider_moves_the_preview(self):
+        ui = self.panel.ui
+        ui.ctSelector.setCurrentNode(add_limb())
+        wait(lambda: "Preview" in ui.ctStatus.text)
+        bone = next(n for n in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+                    if n.GetName().endswith("AP bone (preview)"))  # fmt: skip
+        before = pixels(bone).copy()
+        ui.orbitalSlider.value = 60
+        wait(lambda: not np.array_equal(before, pixels(bone)))
+        names = slicer.app.layoutManager().sliceViewNames()
+        assert {"BoneXrayFull", "BoneXrayBone"} <= set(names)
+
+    def test_a_radiograph_hangs_upright(self):
+        with tempfile.TemporaryDirectory() as folder:
+            node = self.panel.logic.loadRadiograph(write_png(Path(folder) / "hand.png"), 0.5)
+        self.panel.ui.radiographSelector.setCurrentNode(node)
+        slicer.app.processEvents()
+        view = slicer.app.layoutManager().sliceWidget("BoneXrayInput")
+        slice_to_ras = slicer.util.arrayFromVTKMatrix(view.mrmlSliceNode().GetSliceToRAS())
+        np.testing.assert_allclose(slice_to_ras[:3, 0], (-1, 0, 0), atol=1e-6)
+        np.testing.assert_allclose(slice_to_ras[:3, 1], (0, 1, 0), atol=1e-6)
+
+    def test_leaving_gives_the_layout_back(self):
+        ui = self.panel.ui
+        ui.ctSelector.setCurrentNode(add_limb())
+        wait(lambda: "Preview" in ui.ctStatus.text)
+        assert slicer.app.layoutManager().layout != 3
+        slicer.util.selectModule("Data")
+        assert slicer.app.layoutManager().layout == 3
+
+    def test_apply_cancel_and_apply(self):
+        ui = self.panel.ui
+        if not self.panel.logic.models():
+            raise unittest.SkipTest("no trained model is shipped")
+        with tempfile.TemporaryDirectory() as folder:
+            node = self.panel.logic.loadRadiograph(write_png(Path(folder) / "hand.png"), 0.5)
+        ui.radiographSelector.setCurrentNode(node)
+        ui.applyButton.click()
+        ui.applyButton.click()
+        wait(lambda: ui.applyButton.text == "Extract bones")
+        ui.applyButton.click()
+        wait(lambda: slicer.mrmlScene.GetFirstNodeByName("hand enhanced") is not None)
+        enhanced = slicer.util.getNode("hand enhanced")
+        ui.enhanceSlider.value = -1
+        expected = pixels(node) - pixels(slicer.util.getNode("hand bones"))
+        np.testing.assert_allclose(pixels(enhanced), expected, atol=1e-3)
+
+    def test_a_closed_scene_leaves_an_empty_panel(self):
+        self.panel.ui.ctSelector.setCurrentNode(add_limb())
+        slicer.mrmlScene.Clear()
+        slicer.app.processEvents()
+        assert self.panel.ui.ctSelector.currentNode() is None
+        assert not self.panel.ui.makeButton.enabled
