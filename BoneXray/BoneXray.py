@@ -205,14 +205,14 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
         """Free what is kept of the last CT to answer a moved slider sooner."""
         self._cache = None
 
-    def simulation(self, ctNode, config=None, segmentationNode=None):
+    def simulation(self, ctNode, config=None, segmentationNode=None, coarse=False):
         """The simulation as a function of arrays, work(progress, is_cancelled), for a thread."""
         from BoneXrayLib.drr import DrrConfig
         from BoneXrayLib.slicer_inputs import SimulationInputs
 
         if self._cache is None:
             self._cache = SimulationInputs()
-        return self._cache.work(ctNode, config or DrrConfig(), segmentationNode)
+        return self._cache.work(ctNode, config or DrrConfig(), segmentationNode, coarse)
 
     def extraction(self, radiographNode, config):
         """The extraction as a function of arrays, work(progress, is_cancelled), for a thread."""

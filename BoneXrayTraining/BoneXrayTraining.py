@@ -62,7 +62,7 @@ class BoneXrayTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.stopButton.connect("clicked(bool)", self.onStop)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        self.update()
+        self.onPathChanged("")
 
     def cleanup(self):
         """The panel goes: the run ends with a checkpoint if it is quick enough."""
@@ -144,6 +144,8 @@ class BoneXrayTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onPathChanged(self, path):
         """Another path: what can be started may change."""
         self.update()
+        if not self.logic.isRunning:
+            self.ui.statusText.text = self.whyNot(resume=False)
 
     def update(self):
         """Enable what can be pressed now and say why the rest cannot."""

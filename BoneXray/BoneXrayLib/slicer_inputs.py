@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .bone import Parts, make_parts
 from .drr import Drr, DrrConfig, simulate
 from .progress import IsCancelled, Progress
 from .slicer_jobs import Work
 from .slicer_nodes import ijk_to_world, labels_from_node, volume_from_node
+from .volume import Volume
+
+COARSE_MM = 2.0
+"""Voxels of the preview are left out up to this spacing, which its large pixels do not resolve."""
 
 
 class SimulationInputs:
@@ -23,8 +29,16 @@ class SimulationInputs:
         self._labels: tuple[Any, Any] = (None, (None, None))
         self._parts: tuple[Any, Parts | None] = (None, None)
 
-    def work(self, ct: Any, config: DrrConfig, segmentation: Any = None) -> Work:
+    def work(
+        self, ct: Any, config: DrrConfig, segmentation: Any = None, coarse: bool = False
+    ) -> Work:
         """The simulation of these nodes as work(progress, is_cancelled) -> Drr.
+
+        Args:
+            ct: volume node.
+            config: what to simulate.
+            segmentation: node whose segments are the bones, or None.
+            coarse: leave out voxels that a preview does not resolve; answers sooner.
 
         Raises:
             ValueError: what the nodes hold is no CT, or no labels of it.
@@ -39,20 +53,35 @@ class SimulationInputs:
             read = (None, None) if segmentation is None else labels_from_node(segmentation, ct)
             self._labels = (labels_key, read)
         volume, (labels, names) = self._volume[1], self._labels[1]
-        parts_key = (labels_key, repr(config.bone_config()))
+        parts_key = (labels_key, coarse, repr(config.bone_config()))
 
         def run(progress: Progress | None, is_cancelled: IsCancelled | None) -> Drr:
+            seen, seen_labels = thinned(volume, labels) if coarse else (volume, labels)
             parts = self._parts[1] if self._parts[0] == parts_key else None
             if parts is None:
                 if progress is not None:
                     progress(0.0, "finding bone")
-                parts = make_parts(volume, config.bone_config(), labels, names, None, is_cancelled)
+                bone = config.bone_config()
+                parts = make_parts(seen, bone, seen_labels, names, None, is_cancelled)
                 self._parts = (parts_key, parts)
-            return simulate(
-                volume, config, progress=progress, is_cancelled=is_cancelled, parts=parts
-            )
+            return simulate(seen, config, progress=progress, is_cancelled=is_cancelled, parts=parts)
 
         return run
+
+
+def thinned(volume: Volume, labels: np.ndarray | None) -> tuple[Volume, np.ndarray | None]:
+    """Every n-th voxel along each axis, to `COARSE_MM` at most; labels alike.
+
+    Leaving voxels out, unlike averaging them, keeps thin bone above its threshold.
+    """
+    steps = [max(1, int(COARSE_MM / mm)) for mm in volume.spacing_mm]
+    steps = [min(s, n // 2) for s, n in zip(steps, volume.hu.shape[::-1], strict=True)]
+    every = tuple(slice(step // 2, None, step) for step in steps[::-1])
+    ijk_to_ras = volume.ijk_to_ras.copy()
+    ijk_to_ras[:3, 3] += ijk_to_ras[:3, :3] @ [step // 2 for step in steps]
+    ijk_to_ras[:3, :3] *= steps
+    fewer = Volume(np.ascontiguousarray(volume.hu[every]), ijk_to_ras, volume.name, volume.notes)
+    return fewer, None if labels is None else np.ascontiguousarray(labels[every])
 
 
 def _volume_key(ct: Any) -> tuple[Any, ...]:

@@ -54,6 +54,7 @@ class CtSection:
         _name_entries(self._ui.viewBox, [(name, view.label) for name, view in VIEWS.items()])
         self._seen = self._signature()
         self.update()
+        self._say(self._why_not())
 
     def update(self) -> None:
         """The choices changed: enable the button or say why not, refresh the preview."""
@@ -107,11 +108,12 @@ class CtSection:
             self._say(_("Press Make radiographs: some packages have to be installed first."))
             return
         with errors_shown(_("The preview could not be made.")):
-            self._begin(preview_config(self._parameters.drr_config()), self._previewed)
+            config = preview_config(self._parameters.drr_config())
+            self._begin(config, self._previewed, coarse=True)
 
-    def _begin(self, config: Any, done: Any) -> None:
+    def _begin(self, config: Any, done: Any, coarse: bool = False) -> None:
         ct, labels = self._parameters.ct, self._parameters.labels
-        work = self._logic.simulation(ct, config, labels)
+        work = self._logic.simulation(ct, config, labels, coarse)
         self._say(_("Computing …"))
         self._job = Job(
             work, lambda drr: self._ended(done, drr, ct), self._failed, self._tell, self._idle

@@ -64,7 +64,9 @@ class BoneXrayParameterNode:
     source_object: Annotated[float, WithinRange(10, 10000), SingleStep(10), Decimals(1)] = (
         _DRR.source_object
     )
-    pixel: Annotated[float, WithinRange(0.01, LARGEST_PIXEL_MM), SingleStep(0.1), Decimals(3)] = _DRR.pixel
+    pixel: Annotated[float, WithinRange(0.01, LARGEST_PIXEL_MM), SingleStep(0.1), Decimals(3)] = (
+        _DRR.pixel
+    )
     rows: Annotated[int, WithinRange(SMALLEST_SIDE, 4096)] = _DRR.size[0]
     columns: Annotated[int, WithinRange(SMALLEST_SIDE, 4096)] = _DRR.size[1]
     shift_down: Annotated[float, WithinRange(-1000, 1000), Decimals(1)] = _DRR.shift[0]

@@ -20,6 +20,7 @@ import slicer.util  # noqa: E402
 import vtk  # noqa: E402
 
 from BoneXrayLib import slicer_nodes, slicer_results  # noqa: E402
+from BoneXrayLib.slicer_inputs import thinned  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +114,20 @@ def test_what_is_no_ct_is_refused_by_name() -> None:
         slicer_nodes.volume_from_node(colour)
     with pytest.raises(ValueError, match="ct: no scalar volume"):
         slicer_nodes.volume_from_node(None)
+
+
+def test_the_thinned_ct_of_a_preview_keeps_each_voxels_place() -> None:
+    node = add_ct()
+    node.SetSpacing(0.5, 0.7, 6.0)
+    volume = slicer_nodes.volume_from_node(node)
+    labels = (volume.hu > 500).astype(np.uint8)
+    thin, thin_labels = thinned(volume, labels)
+    assert thin.spacing_mm == pytest.approx((2.0, 1.4, 6.0))
+    place = thin.ijk_to_ras @ [3, 4, 5, 1]
+    index = np.rint(np.linalg.inv(volume.ijk_to_ras) @ place).astype(int)[:3]
+    np.testing.assert_allclose(volume.ijk_to_ras @ [*index, 1], place, atol=1e-9)
+    assert thin.hu[5, 4, 3] == volume.hu[tuple(index[::-1])]
+    np.testing.assert_array_equal(thin_labels == 1, thin.hu > 500)
 
 
 # -- labels ---------------------------------------------------------------------------------------
