@@ -228,11 +228,6 @@ class BoneXrayTrainingTest(ScriptedLoadableModuleTest):
     def setUp(self):
         slicer.mrmlScene.Clear()
 
-    def runTest(self):
-        """Run on an empty scene."""
-        self.setUp()
-        self.test_the_command_names_config_data_and_run()
-
     def test_the_command_names_config_data_and_run(self):
         """Paths arrive at the child as they are."""
         from BoneXrayTrainingLib.slicer_process import train_command

@@ -15,7 +15,7 @@ from .geometry import VIEWS
 from .slicer_jobs import Job
 from .slicer_messages import errors_shown, show_error
 from .slicer_packages import ensure_packages, missing_packages
-from .slicer_parameters import preview_config
+from .slicer_parameters import is_same, preview_config
 from .slicer_results import drr_nodes, preview_nodes, remove_previews
 from .slicer_views import SideBySide
 
@@ -43,8 +43,9 @@ class CtSection:
         ui.makeButton.connect("clicked(bool)", self.on_make)
 
     def follow(self, parameters: Any) -> None:
-        """Show and serve these choices from now on; None lets go of them."""
-        self.stop()
+        """Show and serve these choices from now on; None, or another node's, ends all work."""
+        if not is_same(parameters, self._parameters):
+            self.stop()
         self._parameters = parameters
         self._seen = None
         if parameters is None:
@@ -54,7 +55,8 @@ class CtSection:
         _name_entries(self._ui.viewBox, [(name, view.label) for name, view in VIEWS.items()])
         self._seen = self._signature()
         self.update()
-        self._say(self._why_not())
+        if self._job is None:
+            self._say(self._why_not())
 
     def update(self) -> None:
         """The choices changed: enable the button or say why not, refresh the preview."""

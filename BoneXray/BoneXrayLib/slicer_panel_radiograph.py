@@ -11,10 +11,12 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
+from .slicer_about import about_models, about_radiograph, is_one_slice
 from .slicer_jobs import Job
 from .slicer_messages import errors_shown, show_error
 from .slicer_nodes import PREFIX, is_marked
 from .slicer_packages import ensure_packages
+from .slicer_parameters import is_same
 from .slicer_results import (
     ExtractionNodes,
     bones_of,
@@ -37,14 +39,16 @@ class RadiographSection:
         self._parameters: Any = None
         self._radiograph: Any = None
         self._models: list[Any] = []
+        self._refused: list[Any] = []
         self._job: Job | None = None
         ui.loadButton.connect("clicked(bool)", self.on_load)
         ui.applyButton.connect("clicked(bool)", self.on_apply)
         ui.modelBox.connect("currentIndexChanged(int)", self.on_model)
 
     def follow(self, parameters: Any) -> None:
-        """Show and serve these choices from now on; None lets go of them."""
-        self.stop()
+        """Show and serve these choices from now on; None, or another node's, ends all work."""
+        if not is_same(parameters, self._parameters):
+            self.stop()
         self._parameters = None
         if parameters is None:
             return
@@ -174,6 +178,7 @@ class RadiographSection:
         """Fill the list of models, and say what the chosen one is."""
         with errors_shown(_("The models could not be listed.")):
             self._models = self._logic.models()
+            self._refused = self._logic.refusedModels()
         names = [model.card.name for model in self._models]
         box = self._ui.modelBox
         box.clear()
@@ -185,14 +190,11 @@ class RadiographSection:
     def _describe(self) -> None:
         """What is known of the radiograph and of the model, in words."""
         node = self._parameters.radiograph
-        self._ui.radiographStatus.text = "" if node is None else describe(node)
+        self._ui.radiographStatus.text = "" if node is None else about_radiograph(node)
         known = node is not None and is_marked(node) and json.loads(
             node.GetAttribute(PREFIX + "PixelMm"))  # fmt: skip
         self._ui.spacingBox.enabled = not known
-        model = self._model()
-        self._ui.modelText.text = _("There is no trained model.") if model is None else "\n".join(
-            [model.card.description, _("Intended use: ") + model.card.intended_use,
-             _("Limits: ") + model.card.limits])  # fmt: skip
+        self._ui.modelText.text = about_models(self._model(), self._models, self._refused)
 
     def _model(self) -> Any:
         name = self._parameters.model
@@ -208,31 +210,6 @@ class RadiographSection:
         if self._model() is None:
             return _("There is no trained model named {name}").format(name=self._parameters.model)
         return ""
-
-
-def is_one_slice(node: Any) -> bool:
-    """Whether a volume node may be a radiograph."""
-    image = node.GetImageData()
-    return image is not None and image.GetDimensions()[2] == 1
-
-
-def describe(node: Any) -> str:
-    """One line on a radiograph node: size, spacing, polarity, units, what its reader noticed."""
-    image = node.GetImageData()
-    if image is None:
-        return _("{name} holds no image.").format(name=node.GetName())
-    columns, rows, slices = image.GetDimensions()
-    if slices != 1:
-        return ""
-    size = _("{rows} × {columns} pixels").format(rows=rows, columns=columns)
-    if not is_marked(node):
-        return size + _(", not loaded by BoneXray: taken as bone bright.")
-    pixel = json.loads(node.GetAttribute(PREFIX + "PixelMm"))
-    spacing = f"{pixel[0]:.3g} mm" if pixel else _("pixel size unknown")
-    notes = json.loads(node.GetAttribute(PREFIX + "Notes"))
-    facts = [size, spacing, node.GetAttribute(PREFIX + "Polarity"),
-             node.GetAttribute(PREFIX + "Domain")]  # fmt: skip
-    return ". ".join([", ".join(facts), *notes]) + "."
 
 
 def _name_entries(box: Any) -> None:

@@ -126,3 +126,8 @@ def preview_config(config: DrrConfig) -> DrrConfig:
         return config
     size = tuple(max(1, round(n / factor)) for n in config.size)
     return DrrConfig(**{**vars(config), "size": size, "pixel": config.pixel * factor})
+
+
+def is_same(one: BoneXrayParameterNode | None, other: BoneXrayParameterNode | None) -> bool:
+    """Whether both show the same node of the scene."""
+    return one is not None and other is not None and one.parameterNode is other.parameterNode

@@ -46,12 +46,17 @@ class SideBySide:
 
     def __init__(self) -> None:
         self._before: int | None = None
+        self._is_paused = False
         self.shown: tuple[str, list[Any]] | None = None
 
     def show(self, layout: str, nodes: list[Any]) -> None:
-        """Put one volume node into each view of the layout, upright and fitted."""
+        """Put one volume node into each view of the layout, upright and fitted.
+
+        While another module is open the images are only remembered for `resume`.
+        """
         manager = slicer.app.layoutManager()
-        if manager is None:
+        if manager is None or self._is_paused:
+            self.shown = (layout, list(nodes))
             return
         number, views = LAYOUTS[layout]
         node = manager.layoutLogic().GetLayoutNode()
@@ -66,13 +71,15 @@ class SideBySide:
             show_upright(manager.sliceWidget(name), volume, changed or self._is_new(volume))
         self.shown = (layout, list(nodes))
 
-    def show_again(self) -> None:
-        """What was shown last, where it still exists."""
+    def resume(self) -> None:
+        """The module is open again: show what was shown last, where it still exists."""
+        self._is_paused = False
         if self.shown is not None and all(slicer.mrmlScene.IsNodePresent(n) for n in self.shown[1]):
             self.show(*self.shown)
 
     def restore(self) -> None:
-        """The user's layout, unless they chose another one meanwhile."""
+        """Another module is open: the user's layout, unless they chose another one meanwhile."""
+        self._is_paused = True
         manager = slicer.app.layoutManager()
         if manager is not None and self._before is not None and self._is_ours(manager.layout):
             manager.setLayout(self._before)

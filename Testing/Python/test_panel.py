@@ -357,6 +357,42 @@ def test_leaving_restores_the_layout_and_coming_back_shows_the_result(
     panel.enter()
 
 
+def test_an_extraction_goes_on_while_another_module_is_open(panel: Any, radiograph: Any) -> None:
+    go_on = threading.Event()
+    real = panel.logic.extraction
+
+    def held_back(*arguments: Any) -> Any:
+        work = real(*arguments)
+
+        def run(progress: Any, is_cancelled: Any) -> Any:
+            go_on.wait(20)
+            return work(progress, is_cancelled)
+
+        return run
+
+    panel.logic.extraction = held_back
+    panel.ui.applyButton.click()
+    panel.exit()
+    manager = slicer.app.layoutManager()
+    assert manager.layout == 3
+    go_on.set()
+    wait(lambda: slicer.mrmlScene.GetFirstNodeByName("hand enhanced") is not None)
+    assert manager.layout == 3, "results must not take the layout of another module"
+    panel.enter()
+    assert layout_of(panel) == ("BoneXrayInput", "BoneXrayBones", "BoneXrayEnhanced")
+
+
+def test_coming_back_while_work_runs_does_not_end_it(panel: Any, radiograph: Any) -> None:
+    started = threading.Event()
+    panel.logic.extraction = lambda *_: waiting_work(started)
+    panel.ui.applyButton.click()
+    panel.exit()
+    panel.enter()
+    assert panel.ui.applyButton.text == "Cancel"
+    panel.ui.applyButton.click()
+    wait(lambda: panel.ui.applyButton.text == "Extract bones")
+
+
 # -- without the panel ----------------------------------------------------------------------------
 def test_the_logic_works_without_a_window(tmp_path: Path, monkeypatch: Any) -> None:
     module = load_module("BoneXray")
@@ -391,3 +427,17 @@ def test_the_modules_own_test_passes() -> None:
     case = module.BoneXrayTest()
     case.runTest()
     slicer.mrmlScene.Clear(False)
+
+
+def test_a_refused_model_is_named_with_its_reason(
+    panel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_small_model(tmp_path / "models" / "forged", "forged")
+    (folder / "model.onnx").write_bytes(b"another network")
+    monkeypatch.setenv("BONEXRAY_MODELS", str(tmp_path / "models"))
+    panel.exit()
+    panel.enter()
+    assert "Not offered: forged:" in panel.ui.modelText.text
+    assert all(
+        "forged" not in panel.ui.modelBox.itemText(n) for n in range(panel.ui.modelBox.count)
+    )
