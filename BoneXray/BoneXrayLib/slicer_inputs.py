@@ -93,4 +93,5 @@ def _volume_key(ct: Any) -> tuple[Any, ...]:
 def _segmentation_key(segmentation: Any) -> tuple[Any, ...] | None:
     if segmentation is None:
         return None
-    return segmentation.GetID(), segmentation.GetMTime(), segmentation.GetSegmentation().GetMTime()
+    parts = (segmentation, segmentation.GetSegmentation(), segmentation.GetDisplayNode())
+    return segmentation.GetID(), *(part.GetMTime() for part in parts if part is not None)

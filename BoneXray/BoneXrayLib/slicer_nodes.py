@@ -75,17 +75,25 @@ def pixels_of(node: Any, argument: str) -> np.ndarray:
 
 
 def labels_from_node(segmentation: Any, ct: Any) -> tuple[np.ndarray, dict[int, str]]:
-    """Segments as labels 1, 2, … on the CT's grid (k, j, i), and their names.
+    """Visible segments as labels 1, 2, … on the CT's grid (k, j, i), and their names.
 
-    Where segments overlap, the later one in the list wins.
+    Hidden segments are left out, so that organs beside the bones need not be deleted. Where
+    segments overlap, the later one in the list wins.
 
     Raises:
-        ValueError: there is no segment, or the segments lie outside the CT.
+        ValueError: there is no visible segment, or they lie outside the CT.
     """
     logic = slicer.vtkSlicerSegmentationsModuleLogic
-    identifiers = list(segmentation.GetSegmentation().GetSegmentIDs())
+    display = segmentation.GetDisplayNode()
+    identifiers = [
+        name
+        for name in segmentation.GetSegmentation().GetSegmentIDs()
+        if display is None or display.GetSegmentVisibility(name)
+    ]
     if not identifiers:
-        raise ValueError(f"labels: {segmentation.GetName()!r} has no segment; expected bones")
+        raise ValueError(
+            f"labels: {segmentation.GetName()!r} has no visible segment; expected bones"
+        )
     before = {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLNode")}
     grid = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "BoneXray labels")
     try:
@@ -100,7 +108,7 @@ def labels_from_node(segmentation: Any, ct: Any) -> tuple[np.ndarray, dict[int, 
                 slicer.mrmlScene.RemoveNode(node)
     if not labels.any():
         raise ValueError(
-            f"labels: no segment of {segmentation.GetName()!r} lies within {ct.GetName()!r}"
+            f"labels: no visible segment of {segmentation.GetName()!r} lies within {ct.GetName()!r}"
         )
     segments = segmentation.GetSegmentation()
     names = {n: segments.GetSegment(name).GetName() for n, name in enumerate(identifiers, 1)}

@@ -67,6 +67,7 @@ class CtSection:
             self._preset = parameters.preset
             parameters.use_preset()  # comes back here with the new window
             return
+        self._ui.huRange.enabled = parameters.labels is None
         reason = self._why_not()
         if not self._making:
             self._ui.makeButton.enabled = not reason

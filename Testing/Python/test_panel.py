@@ -178,6 +178,30 @@ def test_the_same_exposure_fills_its_nodes_again_and_another_gets_new_ones(panel
     assert other.full.GetName() == "Limb AP full_1"
 
 
+def test_labelled_bones_become_layers_and_the_window_steps_back(panel: Any, ct: Any) -> None:
+    panel.ui.previewBox.checked = False
+    panel.ui.rowsBox.value = panel.ui.columnsBox.value = 64
+    panel.ui.pixelBox.value = 4.0
+    hu = slicer.util.arrayFromVolume(ct)
+    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Bones")
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(ct)
+    upper = hu > 500
+    upper[:12] = False
+    for name, mask in (("tibia", upper), ("talus", (hu > 500) & ~upper)):
+        identifier = segmentation.GetSegmentation().AddEmptySegment(name, name)
+        slicer.util.updateSegmentBinaryLabelmapFromArray(
+            mask.astype(np.uint8), segmentation, identifier, ct
+        )
+    panel.ui.labelsSelector.setCurrentNode(segmentation)
+    assert not panel.ui.huRange.enabled
+    panel.ui.makeButton.click()
+    wait(lambda: "Made" in panel.ui.ctStatus.text)
+    parts = [slicer.util.getNode(f"Limb AP {name}") for name in ("rest", "tibia", "talus")]
+    whole = pixels(slicer.util.getNode("Limb AP full"))
+    np.testing.assert_allclose(sum(pixels(p) for p in parts), whole, rtol=1e-5, atol=1e-5)
+    assert pixels(parts[1]).max() > 1
+
+
 def test_contradicting_distances_disable_the_button_and_are_named(panel: Any) -> None:
     panel.ui.ctSelector.setCurrentNode(add_ct())
     panel.ui.sourceObjectBox.value = 1900

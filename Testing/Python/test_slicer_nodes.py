@@ -144,6 +144,17 @@ def test_segments_become_labels_on_the_grid_of_the_ct() -> None:
     np.testing.assert_array_equal(labels == 2, lower)
 
 
+def test_hidden_segments_are_no_bones() -> None:
+    ct = add_ct()
+    mask = slicer.util.arrayFromVolume(ct) > 500
+    segmentation = add_segmentation(ct, {"tibia": mask, "muscle": ~mask})
+    segmentation.CreateDefaultDisplayNodes()
+    segmentation.GetDisplayNode().SetSegmentVisibility("muscle", False)
+    labels, names = slicer_nodes.labels_from_node(segmentation, ct)
+    assert names == {1: "tibia"}
+    np.testing.assert_array_equal(labels == 1, mask)
+
+
 def test_labels_follow_the_transform_that_both_nodes_have() -> None:
     ct = add_ct()
     mask = slicer.util.arrayFromVolume(ct) > 500
@@ -158,12 +169,14 @@ def test_labels_follow_the_transform_that_both_nodes_have() -> None:
 def test_segments_outside_the_ct_and_empty_segmentations_are_refused() -> None:
     ct = add_ct()
     empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Empty")
-    with pytest.raises(ValueError, match="labels: 'Empty' has no segment"):
+    with pytest.raises(ValueError, match="labels: 'Empty' has no visible segment"):
         slicer_nodes.labels_from_node(empty, ct)
     far = add_segmentation(ct, {"rod": slicer.util.arrayFromVolume(ct) > 500})
     far.SetAndObserveTransformNodeID(add_transform(turned(0, (0, 0, 5000))).GetID())
     before = slicer.mrmlScene.GetNumberOfNodes()
-    with pytest.raises(ValueError, match="labels: no segment of 'Bones' lies within 'Limb'"):
+    with pytest.raises(
+        ValueError, match="labels: no visible segment of 'Bones' lies within 'Limb'"
+    ):
         slicer_nodes.labels_from_node(far, ct)
     assert slicer.mrmlScene.GetNumberOfNodes() == before
 
