@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import slicer
 import slicer.util
+from slicer.i18n import tr as _
 
 from .samples import SAMPLES, fetch_sample
+from .slicer_messages import errors_shown
 from .slicer_nodes import node_from_radiograph
+from .slicer_packages import ensure_packages
 from .volume import Volume
 
 
@@ -28,8 +31,16 @@ def register_samples() -> None:
         SampleDataLogic.registerCustomSampleDataSource(
             category="BoneXray",
             sampleName=title,
-            customDownloader=lambda source, name=name: load_sample(name),
+            uris="",  # Slicer asks for as many of these as there are files
+            customDownloader=lambda source, name=name: show_sample(name),
         )
+
+
+def show_sample(name: str) -> Any:
+    """Load a sample when its button is pressed; what goes wrong is shown in a message."""
+    with errors_shown(_("The sample could not be loaded.")):
+        ensure_packages()
+        return load_sample(name)
 
 
 def load_sample(name: str) -> Any:

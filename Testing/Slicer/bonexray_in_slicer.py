@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 import slicer.util
-from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
+from slicer import ScriptedLoadableModule
 
 HAS_WINDOW = slicer.util.mainWindow() is not None
 
@@ -45,7 +45,7 @@ def add_limb():
     return node_from_volume(synthetic_limb(4.0))
 
 
-class BoneXrayLogicInSlicer(ScriptedLoadableModuleTest):
+class BoneXrayLogicInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
     """What works without a window."""
 
     def setUp(self):
@@ -102,7 +102,7 @@ class BoneXrayLogicInSlicer(ScriptedLoadableModuleTest):
 
 
 @unittest.skipUnless(HAS_WINDOW, "needs the main window")
-class BoneXrayPanelInSlicer(ScriptedLoadableModuleTest):
+class BoneXrayPanelInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
     """What a user does."""
 
     def setUp(self):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import slicer
 import slicer.util
-from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
+from slicer import ScriptedLoadableModule
 
 
-class BoneXrayTrainingInSlicer(ScriptedLoadableModuleTest):
+class BoneXrayTrainingInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
     """A wrong configuration must come back from the child as its one line."""
 
     def setUp(self):

@@ -67,6 +67,8 @@ class SampleDataLogic:
         thumbnailFileName: str | None = None,
     ) -> None:
         """Keep the source; the button calls customDownloader(source)."""
+        if not isinstance(uris, str):
+            raise TypeError("object of type 'NoneType' has no len()")  # as in Slicer
         samples.append(
             dict(
                 category=category,
