@@ -190,11 +190,11 @@ class RadiographSection:
     def _describe(self) -> None:
         """What is known of the radiograph and of the model, in words."""
         node = self._parameters.radiograph
-        self._ui.radiographStatus.text = "" if node is None else about_radiograph(node)
+        _set_text(self._ui.radiographText, "" if node is None else about_radiograph(node))
         known = node is not None and is_marked(node) and json.loads(
             node.GetAttribute(PREFIX + "PixelMm"))  # fmt: skip
         self._ui.spacingBox.enabled = not known
-        self._ui.modelText.text = about_models(self._model(), self._models, self._refused)
+        _set_text(self._ui.modelText, about_models(self._model(), self._models, self._refused))
 
     def _model(self) -> Any:
         name = self._parameters.model
@@ -210,6 +210,12 @@ class RadiographSection:
         if self._model() is None:
             return _("There is no trained model named {name}").format(name=self._parameters.model)
         return ""
+
+
+def _set_text(box: Any, text: str) -> None:
+    """New text in a read-only box; the same one keeps its place."""
+    if box.toPlainText() != text:
+        box.setPlainText(text)
 
 
 def _name_entries(box: Any) -> None:

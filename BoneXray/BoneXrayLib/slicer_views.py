@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import qt
 import slicer
 import slicer.util
 
@@ -35,7 +36,7 @@ def description(layout: str) -> str:
         "</view></item>"
         for name, letter in LAYOUTS[layout][1].items()
     )
-    return f'<layout type="horizontal" split="true">{views}</layout>'
+    return f'<layout type="horizontal">{views}</layout>'
 
 
 class SideBySide:
@@ -58,18 +59,36 @@ class SideBySide:
         if manager is None or self._is_paused:
             self.shown = (layout, list(nodes))
             return
-        number, views = LAYOUTS[layout]
+        number = LAYOUTS[layout][0]
         node = manager.layoutLogic().GetLayoutNode()
         if not node.IsLayoutDescription(number):
             node.AddLayoutDescription(number, description(layout))
         if not self._is_ours(manager.layout):
             self._before = manager.layout
-        changed = manager.layout != number
-        if changed:
-            manager.setLayout(number)
-        for name, volume in zip(views, nodes, strict=True):
-            show_upright(manager.sliceWidget(name), volume, changed or self._is_new(volume))
+        is_other_layout = manager.layout != number
+        is_new = is_other_layout or self.shown is None or list(nodes) != self.shown[1]
         self.shown = (layout, list(nodes))
+        if is_other_layout:
+            manager.setLayout(number)
+            # A new view first works off what its own widgets queued: the offset it had.
+            qt.QTimer.singleShot(0, self._show_settled)
+        self._fill(is_new)
+
+    def _show_settled(self) -> None:
+        manager = slicer.app.layoutManager()
+        if manager is not None and self.shown is not None and not self._is_paused:
+            there = all(slicer.mrmlScene.IsNodePresent(node) for node in self.shown[1])
+            if there and manager.layout == LAYOUTS[self.shown[0]][0]:
+                self._fill(True)
+
+    def _fill(self, fit: bool) -> None:
+        """Put what is to be shown into the views of its layout."""
+        layout, nodes = self.shown
+        manager = slicer.app.layoutManager()
+        for name, volume in zip(LAYOUTS[layout][1], nodes, strict=True):
+            widget = manager.sliceWidget(name)
+            hold_slice(widget)
+            show_upright(widget, volume, fit)
 
     def resume(self) -> None:
         """The module is open again: show what was shown last, where it still exists."""
@@ -89,12 +108,16 @@ class SideBySide:
         """The scene is closing: nothing of it can be shown again."""
         self.shown = None
 
-    def _is_new(self, volume: Any) -> bool:
-        return self.shown is None or volume not in self.shown[1]
-
     @staticmethod
     def _is_ours(number: int) -> bool:
         return number in {entry[0] for entry in LAYOUTS.values()}
+
+
+def hold_slice(widget: Any) -> None:
+    """Keep a view on its one slice: the wheel and the slider would only move off the image."""
+    widget.sliceController().showSliceOffsetSlider = False
+    style = widget.sliceView().interactorObserver()
+    style.SetActionEnabled(style.BrowseSlice, False)
 
 
 def show_upright(widget: Any, volume: Any, fit: bool = True) -> None:
@@ -105,6 +128,7 @@ def show_upright(widget: Any, volume: Any, fit: bool = True) -> None:
     composite.SetBackgroundVolumeID(volume.GetID())
     composite.SetLinkedControl(True)
     slice_node = widget.mrmlSliceNode()
+    slice_node.SetViewGroup(VIEW_GROUP)  # a closed scene takes it away from existing views
     slice_to_ras = upright_slice_to_ras(volume)
     matrix = slice_node.GetSliceToRAS()
     if fit or not np.allclose(slicer.util.arrayFromVTKMatrix(matrix), slice_to_ras):

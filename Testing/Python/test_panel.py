@@ -237,7 +237,7 @@ def test_extract_waits_for_a_radiograph_and_says_so(panel: Any) -> None:
 def test_a_file_is_loaded_shown_upright_and_described(panel: Any, radiograph: Any) -> None:
     assert panel.ui.radiographSelector.currentNode() is radiograph
     assert "60 × 40 pixels, pixel size unknown, bone bright, display" in (
-        panel.ui.radiographStatus.text
+        panel.ui.radiographText.toPlainText()
     )
     assert layout_of(panel) == ("BoneXrayInput",)
     view = slicer.app.layoutManager().sliceWidget("BoneXrayInput").picture(120, 180)[..., 0]
@@ -258,9 +258,9 @@ def test_a_file_that_is_none_ends_in_one_message(panel: Any, tmp_path: Path) -> 
 
 
 def test_the_chosen_model_says_what_it_is_for(panel: Any, radiograph: Any) -> None:
-    assert "A test model: bright is bone." in panel.ui.modelText.text
-    assert "Intended use: Tests." in panel.ui.modelText.text
-    assert "Limits: Knows nothing." in panel.ui.modelText.text
+    assert "A test model: bright is bone." in panel.ui.modelText.toPlainText()
+    assert "Intended use: Tests." in panel.ui.modelText.toPlainText()
+    assert "Limits: Knows nothing." in panel.ui.modelText.toPlainText()
 
 
 def test_apply_puts_bones_and_enhanced_beside_the_input(panel: Any, radiograph: Any) -> None:
@@ -461,7 +461,7 @@ def test_a_refused_model_is_named_with_its_reason(
     monkeypatch.setenv("BONEXRAY_MODELS", str(tmp_path / "models"))
     panel.exit()
     panel.enter()
-    assert "Not offered: forged:" in panel.ui.modelText.text
+    assert "Not offered: forged:" in panel.ui.modelText.toPlainText()
     assert all(
         "forged" not in panel.ui.modelBox.itemText(n) for n in range(panel.ui.modelBox.count)
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from panels import add_ct, start_slicer
+from panels import add_ct, start_slicer, wait
 
 from BoneXrayLib.drr import DrrConfig, simulate
 from BoneXrayLib.geometry import VIEWS
@@ -16,6 +17,7 @@ from BoneXrayLib.radiograph import Radiograph
 start_slicer()
 
 import slicer  # noqa: E402
+import slicer.util  # noqa: E402
 
 from BoneXrayLib import slicer_nodes, slicer_views  # noqa: E402
 
@@ -100,6 +102,20 @@ def test_zooming_the_user_did_is_kept_while_the_image_changes() -> None:
     slice_node.SetFieldOfView(11.0, 11.0, 1.0)
     shown.show("radiograph", [node])
     assert slice_node.GetFieldOfView()[0] == 11.0
+
+
+def test_a_view_stays_on_its_slice_after_what_slicer_queued() -> None:
+    node = slicer_nodes.node_from_radiograph(corner_marks())
+    slicer_views.SideBySide().show("extraction", [node] * 3)
+    manager = slicer.app.layoutManager()
+    settled = time.monotonic() + 0.1
+    wait(lambda: time.monotonic() > settled)
+    for name in manager.sliceViewNames():
+        widget = manager.sliceWidget(name)
+        place = slicer.util.arrayFromVTKMatrix(widget.mrmlSliceNode().GetSliceToRAS())[2, 3]
+        assert place == slicer_nodes.OWN_PLACE_S
+        assert not widget.sliceController().showSliceOffsetSlider
+        assert widget.interactorObserver().disabled == {widget.interactorObserver().BrowseSlice}
 
 
 def test_only_our_views_are_linked() -> None:

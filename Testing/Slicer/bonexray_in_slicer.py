@@ -128,11 +128,15 @@ class BoneXrayPanelInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
         with tempfile.TemporaryDirectory() as folder:
             node = self.panel.logic.loadRadiograph(write_png(Path(folder) / "hand.png"), 0.5)
         self.panel.ui.radiographSelector.setCurrentNode(node)
-        slicer.app.processEvents()
+        settled = time.monotonic() + 1
+        wait(lambda: time.monotonic() > settled)
         view = slicer.app.layoutManager().sliceWidget("BoneXrayInput")
         slice_to_ras = slicer.util.arrayFromVTKMatrix(view.mrmlSliceNode().GetSliceToRAS())
         np.testing.assert_allclose(slice_to_ras[:3, 0], (-1, 0, 0), atol=1e-6)
         np.testing.assert_allclose(slice_to_ras[:3, 1], (0, 1, 0), atol=1e-6)
+        ras = [0.0] * 6
+        node.GetRASBounds(ras)
+        assert ras[4] < slice_to_ras[2, 3] < ras[5], "the view is off the image's plane"
 
     def test_leaving_gives_the_layout_back(self):
         ui = self.panel.ui

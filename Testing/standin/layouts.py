@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk.util.numpy_support
+from PySide6 import QtCore
 
 from . import NotCovered
 
@@ -22,6 +23,11 @@ class SliceWidget:
         self._logic.SetMRMLScene(slicer.mrmlScene)
         self._logic.SetSliceNode(node)
         self._logic.ResizeSliceNode(*SIZE)
+        self._controller = SliceController()
+        self._style = InteractorStyle()
+        # As in Slicer, where the offset slider's first signal is queued: seen to move the slice.
+        offset = node.GetSliceOffset()
+        QtCore.QTimer.singleShot(0, lambda: self._logic.SetSliceOffset(offset))
 
     def mrmlSliceNode(self) -> Any:
         return self._logic.GetSliceNode()
@@ -31,6 +37,16 @@ class SliceWidget:
 
     def mrmlSliceCompositeNode(self) -> Any:
         return self._logic.GetSliceCompositeNode()
+
+    def sliceController(self) -> SliceController:
+        return self._controller
+
+    def sliceView(self) -> SliceWidget:
+        """The view itself; of it only the interactor observer is covered."""
+        return self
+
+    def interactorObserver(self) -> Any:
+        return self._style
 
     def __getattr__(self, name: str) -> Any:
         raise NotCovered(f"qMRMLSliceWidget.{name}")
@@ -48,6 +64,30 @@ class SliceWidget:
         image = connection.GetProducer().GetOutputDataObject(connection.GetIndex())
         flat = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
         return flat.reshape(height, width, -1)[::-1, :, :3].copy()
+
+
+class InteractorStyle:
+    """What may be done with the mouse; the real one needs a render window."""
+
+    BrowseSlice = 64
+
+    def __init__(self) -> None:
+        self.disabled: set[int] = set()
+
+    def SetActionEnabled(self, action: int, enabled: bool = True) -> None:
+        (self.disabled.discard if enabled else self.disabled.add)(action)
+
+
+class SliceController:
+    """The bar above a slice view."""
+
+    def __init__(self) -> None:
+        self.__dict__["showSliceOffsetSlider"] = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self.__dict__:
+            raise NotCovered(f"qMRMLSliceControllerWidget.{name}")
+        self.__dict__[name] = value
 
 
 class LayoutManager:
@@ -71,6 +111,8 @@ class LayoutManager:
         if not node.IsLayoutDescription(layout):
             raise ValueError(f"layout {layout} has no description")
         node.SetViewArrangement(layout)
+        for name in self.sliceViewNames():
+            self.sliceWidget(name)
 
     def sliceViewNames(self) -> tuple[str, ...]:
         """Names of the slice views of the current layout."""
