@@ -17,6 +17,7 @@ import vtk
 from PySide6 import QtWidgets
 
 from . import NotCovered, ctk_layer, qt_layer, ui_loader
+from .files import FileManager, install_file_cache
 
 messages: list[str] = []
 """Texts of message boxes, newest last."""
@@ -103,47 +104,6 @@ class ModuleManager:
 
     def disconnect(self, signal: str, slot: Any) -> bool:
         return signal == "moduleAboutToBeUnloaded(QString)"
-
-
-class FileManager:
-    """Scenes and volumes to and from files, with the scene's own storage nodes."""
-
-    def loadNodes(self, file_type: str, properties: dict, found: Any, notes: Any) -> bool:
-        path = str(properties["fileName"])
-        if file_type == "SceneFile":
-            return self._load_scene(path, properties.get("clear", False))
-        if file_type != "VolumeFile":
-            raise NotCovered(f"file type {file_type}")
-        node = slicer.mrmlScene.AddNewNodeByClass(
-            "vtkMRMLScalarVolumeNode", properties.get("name") or Path(path).stem
-        )
-        storage = node.CreateDefaultStorageNode()
-        storage.SetFileName(path)
-        storage.SetSingleFile(True)
-        if not storage.ReadData(node):
-            slicer.mrmlScene.RemoveNode(node)
-            return False
-        node.CreateDefaultDisplayNodes()
-        found.AddItem(node)
-        return True
-
-    def _load_scene(self, path: str, clear: bool) -> bool:
-        scene = slicer.mrmlScene
-        if clear:
-            scene.Clear(False)
-        if path.endswith(".mrb"):
-            return bool(scene.ReadFromMRB(path, clear))
-        scene.SetURL(path)
-        return bool(scene.Connect())
-
-    def saveNodes(self, file_type: str, properties: dict, notes: Any) -> bool:
-        if file_type != "SceneFile":
-            raise NotCovered(f"saving file type {file_type}")
-        path = str(properties["fileName"])
-        if path.endswith(".mrb"):
-            return bool(slicer.mrmlScene.WriteToMRB(path, None))
-        slicer.mrmlScene.SetURL(path)
-        return bool(slicer.mrmlScene.Commit())
 
 
 class Module:
@@ -278,18 +238,7 @@ def _install_scene() -> None:
         logic.SetModuleLogic(name, module_logic)
         entry = types.SimpleNamespace(logic=lambda kept=module_logic: kept, name=name)
         setattr(slicer.modules, name.lower(), entry)
-    _install_file_cache(scene)
-
-
-def _install_file_cache(scene: Any) -> None:
-    """Reading an .mrb asks for these, otherwise it answers False."""
-    remote, manager = slicer.vtkMRMLRemoteIOLogic(), slicer.vtkDataIOManagerLogic()
-    remote.SetMRMLScene(scene)
-    remote.GetCacheManager().SetRemoteCacheDirectory(tempfile.mkdtemp(prefix="standin-"))
-    remote.AddDataIOToScene()
-    manager.SetMRMLApplicationLogic(slicer.app.applicationLogic())
-    manager.SetAndObserveDataIOManager(remote.GetDataIOManager())
-    slicer.app.kept_logics = (remote, manager)
+    install_file_cache(scene)
 
 
 def _name_only(name: str) -> type:
