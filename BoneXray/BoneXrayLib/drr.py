@@ -61,13 +61,12 @@ class Drr:
     @property
     def full(self) -> np.ndarray:
         """The radiograph of everything."""
-        return np.sum(list(self.layers.values()), axis=0, dtype=np.float32)
+        return np.stack(list(self.layers.values())).sum(axis=0)
 
     @property
     def bone(self) -> np.ndarray:
         """The radiograph of the bones alone: all layers but the rest."""
-        bones = list(self.layers.values())[1:]
-        return np.sum(bones, axis=0, dtype=np.float32)
+        return np.stack(list(self.layers.values())[1:]).sum(axis=0)
 
     def radiograph(self, image: np.ndarray, suffix: str) -> Radiograph:
         """`image` of this exposure as a `Radiograph` that knows its geometry."""
@@ -104,6 +103,7 @@ def simulate(
     Raises:
         Cancelled: `is_cancelled()` became true.
     """
+
     def later(fraction: float, message: str) -> None:
         if progress is not None:
             progress(0.4 + 0.6 * fraction, message)
@@ -178,7 +178,7 @@ def checked_output_folder(folder: str | Path) -> Path:
     return folder
 
 
-class staged_folder:  # noqa: N801 - reads as a verb where it is used
+class staged_folder:
     """Write into a hidden sibling folder; on success move its files into place, else drop it."""
 
     def __init__(self, folder: Path) -> None:

@@ -52,7 +52,7 @@ class GeometryConfig:
     view: str = "AP"
     """Named view in the patient's frame: AP, PA, LAT-L, LAT-R, LAO, RAO, LPO or RPO."""
     rotate: tuple[float, float] = (0.0, 0.0)
-    """Turn from the named view: ORBITAL (tube towards the patient's left), TILT (towards the head)."""
+    """Turn from the view: ORBITAL (tube to the patient's left), TILT (tube to the head) [deg]."""
     beam: str = "cone"
     """Beam shape: cone, parallel, or localizer (fan across the table, parallel along it)."""
     source_detector: float = 1800.0
@@ -92,9 +92,7 @@ def check_config(config: GeometryConfig) -> None:
 
 def check_size(size: tuple[int, int]) -> None:
     """Refuse a detector that has no pixels or more than fit into memory."""
-    if len(size) != 2 or not all(
-        int(n) == n and 1 <= n <= MAX_PIXELS_A_SIDE for n in size
-    ):
+    if len(size) != 2 or not all(int(n) == n and 1 <= n <= MAX_PIXELS_A_SIDE for n in size):
         raise ValueError(
             f"size: got {tuple(size)!r}; expected rows and columns between 1 and "
             f"{MAX_PIXELS_A_SIDE}"
@@ -185,7 +183,7 @@ class Geometry:
         return self.detector_points() - (self.centre - self.source)
 
     def project_points(self, ras: np.ndarray) -> np.ndarray:
-        """Image coordinates (row, column) of RAS points [mm], (N, 3) → (N, 2); exact, may be outside."""
+        """Image (row, column) of RAS points [mm], (N, 3) → (N, 2); exact, may lie outside."""
         points = np.atleast_2d(np.asarray(ras, dtype=np.float64))
         ray = self.centre - self.source
         depth = (points - self.source) @ self.normal
@@ -202,7 +200,7 @@ class Geometry:
         return offset + (np.asarray(self.size) - 1) / 2
 
     def image_to_ras(self) -> np.ndarray:
-        """4×4 from (i = column, j = row, k) to RAS of a (1, rows, columns) volume on the detector."""
+        """4×4 from (column, row, k) to RAS of a (1, rows, columns) volume on the detector."""
         matrix = np.eye(4)
         matrix[:3, 0] = self.column_axis * self.pixel_mm[1]
         matrix[:3, 1] = self.row_axis * self.pixel_mm[0]
@@ -240,8 +238,8 @@ class Geometry:
             raise ValueError(f"geometry: misses {', '.join(missing)}")
         return cls(
             **{n: data[n] for n in names},
-            pixel_mm=tuple(float(v) for v in data["pixel_mm"]),
-            size=tuple(int(v) for v in data["size"]),
+            pixel_mm=(float(data["pixel_mm"][0]), float(data["pixel_mm"][1])),
+            size=(int(data["size"][0]), int(data["size"][1])),
         )
 
 

@@ -97,7 +97,8 @@ def synthetic_limb(spacing_mm: float = 1.5) -> Volume:
     Soft tissue 40 HU, cortex 1200 HU, marrow and trabecular bone 250 HU, air -1000 HU; about
     100 × 100 × 200 mm, long axis along S.
     """
-    shape = tuple(round(mm / spacing_mm) for mm in (200.0, 110.0, 110.0))
+    long, wide = round(200.0 / spacing_mm), round(110.0 / spacing_mm)
+    shape = (long, wide, wide)
     ijk_to_ras = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
     ijk_to_ras[:3, 3] = [-(n - 1) / 2 * spacing_mm for n in shape[::-1]]
     solids = [Ellipsoid((0, 0, 0), (45, 42, 220), 1040.0)]

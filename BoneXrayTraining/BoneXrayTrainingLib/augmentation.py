@@ -21,9 +21,9 @@ BONE = TISSUES.index("bone")
 class AugmentationConfig:
     """How far samples are varied."""
 
-    crop: int = 256
+    crop: int = 160
     """Side of a training image [pixels]."""
-    scale: tuple[float, float] = (0.85, 1.6)
+    scale: tuple[float, float] = (1.2, 2.2)
     """Pixels of the sample that become one pixel of the training image."""
     rotation: float = 12.0
     """Standard deviation of the in-plane rotation [degrees]."""
@@ -131,9 +131,7 @@ def blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
     return stack.reshape(image.shape)
 
 
-def expose(
-    total: torch.Tensor, without: torch.Tensor, rng: np.random.Generator
-) -> torch.Tensor:
+def expose(total: torch.Tensor, without: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Blur and scatter of one exposure on both images, (2, rows, columns) optical density.
 
     Scatter adds a broad, smooth share to the transmitted intensity: OD = -ln(e^-OD + s · blur).
@@ -171,7 +169,9 @@ def respond(both: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor,
 def sharpen(level: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     """Edge enhancement, or local contrast by taking away some of the coarse image."""
     if rng.random() < 0.5:
-        return level + float(rng.uniform(0.2, 1.5)) * (level - blur(level, float(rng.uniform(1, 4))))
+        return level + float(rng.uniform(0.2, 1.5)) * (
+            level - blur(level, float(rng.uniform(1, 4)))
+        )
     coarse = functional.avg_pool2d(level[:, None], 16)
     coarse = functional.interpolate(coarse, size=level.shape[-2:], mode="bilinear")[:, 0]
     return level - float(rng.uniform(0.2, 0.7)) * coarse

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ class RunState:
 
 
 def write_checkpoint(run: Path, learner: Learner, state: RunState) -> Path:
-    """Write run/checkpoint-<step>, then drop the ones before it; a kill leaves one that is whole."""
+    """Write run/checkpoint-<step>, then drop those before it; a kill leaves a whole one."""
     final = run / f"checkpoint-{state.step:08d}"
     stage = run / f".{final.name}"
     shutil.rmtree(stage, ignore_errors=True)
@@ -41,7 +40,7 @@ def write_checkpoint(run: Path, learner: Learner, state: RunState) -> Path:
     save_file(_plain(moments), stage / "optimiser.safetensors")
     (stage / "state.json").write_text(json.dumps(asdict(state)) + "\n")
     shutil.rmtree(final, ignore_errors=True)
-    os.replace(stage, final)
+    stage.replace(final)
     for older in checkpoints(run)[:-1]:
         shutil.rmtree(older, ignore_errors=True)
     return final

@@ -36,7 +36,7 @@ def from_mapping(kind: type[T], data: object, where: str) -> T:
     if not isinstance(data, Mapping):
         raise ValueError(f"{where}: got {data!r}; expected a table")
     hints = typing.get_type_hints(kind)
-    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    fields = {f.name: f for f in dataclasses.fields(typing.cast("Any", kind))}
     unknown = sorted(set(data) - set(fields))
     if unknown:
         raise ValueError(f"{where}: unknown {unknown[0]!r}; expected one of {', '.join(fields)}")
@@ -63,7 +63,8 @@ def _convert(hint: Any, value: object, where: str) -> Any:
         if len(kinds) != len(value):
             raise ValueError(f"{where}: got {len(value)} values; expected {len(kinds)}")
         return tuple(
-            _convert(k, v, f"{where}[{n}]") for n, (k, v) in enumerate(zip(kinds, value, strict=True))
+            _convert(k, v, f"{where}[{n}]")
+            for n, (k, v) in enumerate(zip(kinds, value, strict=True))
         )
     if origin is dict:
         if not isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Training data: CTs by patient, samples projected while training goes on, batches for a network."""
+"""Training data: CTs by patient, samples projected while a network trains, batches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from BoneXrayLib.bone import BoneConfig, Parts
 from BoneXrayLib.extraction import image_scale, input_channels
 from BoneXrayLib.volume import read_labels, read_volume
@@ -46,9 +47,9 @@ class PoolConfig:
     """How many samples are kept, and how fast they are replaced."""
 
     capacity: int = 1500
-    first: int = 48
+    first: int = 150
     """Samples projected before training starts."""
-    images_per_sample: float = 16.0
+    images_per_sample: float = 24.0
     """Training images drawn, on average, for each new sample projected."""
 
 
@@ -133,7 +134,7 @@ class PairPool:
                     continue
                 self._keep(self._make(self.made))
                 self.made += 1
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that trains
+        except BaseException as error:
             self.error = error
 
     @property
@@ -191,7 +192,9 @@ def collate(images: list[TrainingImage]) -> Batch:
     for image in images:
         pixels = image.image.numpy()
         scale = image_scale(pixels, image.domain)
-        channels.append(torch.from_numpy(input_channels(pixels, scale, image.domain, image.pixel_mm)))
+        channels.append(
+            torch.from_numpy(input_channels(pixels, scale, image.domain, image.pixel_mm))
+        )
         levels.append(channels[-1][:1].clamp(min=0.0))
         target = (image.target / scale.span)[None]
         targets.append(target)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from BoneXrayLib.comparison import ms_ssim, psnr, rmse, ssim, to_8bit
 from BoneXrayLib.drr import Drr, DrrConfig, simulate
 from BoneXrayLib.extraction import extract
@@ -70,7 +72,9 @@ class ExtractionReport:
 
     def __str__(self) -> str:
         lines = [f"{self.model}, simulated radiographs, 8 bit (target's 99.5th percentile = 255)"]
-        lines.append(f"{'data':24} {'view':6} {'method':18} {'RMSE':>6} {'PSNR':>6} {'SSIM':>6} MS-SSIM")
+        lines.append(
+            f"{'data':24} {'view':6} {'method':18} {'RMSE':>6} {'PSNR':>6} {'SSIM':>6} MS-SSIM"
+        )
         for r in self.rows:
             lines.append(
                 f"{r.data[:24]:24} {r.view:6} {r.method:18} {r.rmse:6.2f} {r.psnr:6.2f} "
@@ -78,8 +82,10 @@ class ExtractionReport:
             )
         for m in ("model", *FLOORS):
             values = [self.mean(m, k) for k in METRICS]
-            lines.append(f"{'mean':24} {'':6} {m:18} {values[0]:6.2f} {values[1]:6.2f} "
-                         f"{values[2]:6.3f} {values[3]:7.3f}")
+            lines.append(
+                f"{'mean':24} {'':6} {m:18} {values[0]:6.2f} {values[1]:6.2f} "
+                f"{values[2]:6.3f} {values[3]:7.3f}"
+            )
         gain = self.mean("model", "psnr") - self.mean(self.best_floor, "psnr")
         lines.append(f"PSNR above the best floor ({self.best_floor}): {gain:+.2f} dB")
         return "\n".join([*lines, SOURCE_A])
@@ -120,16 +126,21 @@ def evaluate_extract(
     return ExtractionReport(f"{found.card.name} {found.card.version}", tuple(rows))
 
 
-def _rows(volume: Volume, name: str, view: str, config: DrrConfig | None, model) -> list[Row]:  # noqa: ANN001
-    values = vars(config or DrrConfig()) | {"view": view}
-    drr = simulate(volume, DrrConfig(**values))
+def _rows(volume: Volume, name: str, view: str, config: DrrConfig | None, model) -> list[Row]:
+    drr = simulate(volume, dataclasses.replace(config or DrrConfig(), view=view))
     answer = extract(drr.radiograph(drr.full, "full"), model=model).bone
     images = {"model": answer, **floors(drr)}
     target = drr.bone
     return [
-        Row(name, view, method, **{
-            k: float(f(to_8bit(image, target), to_8bit(target, target))) for k, f in METRICS.items()
-        })
+        Row(
+            name,
+            view,
+            method,
+            **{
+                k: float(f(to_8bit(image, target), to_8bit(target, target)))
+                for k, f in METRICS.items()
+            },
+        )
         for method, image in images.items()
     ]
 

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
 from BoneXrayLib.drr import checked_output_folder, staged_folder
 from BoneXrayLib.extraction import ENHANCE_RANGE
 from BoneXrayLib.models import SCHEMA_VERSION, ModelCard, write_card
 from BoneXrayLib.networks import build_network, size_multiple
-from safetensors.torch import load_file, save_file
-from torch import nn
 
 from .checkpoints import latest_checkpoint
 from .configuration import from_mapping
@@ -90,9 +91,7 @@ def store_weights_in_half(path: Path) -> None:
         name = weight.name
         model.graph.initializer.remove(weight)
         model.graph.initializer.append(numpy_helper.from_array(half, f"{name}.half"))
-        casts.append(
-            helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT)
-        )
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
     for node in reversed(casts):
         model.graph.node.insert(0, node)
     onnx.checker.check_model(model)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from BoneXrayLib.volume import Volume
 from scipy import ndimage
+
+from BoneXrayLib.volume import Volume
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ def _within(mask: np.ndarray, mm: float, spacing: np.ndarray) -> np.ndarray:
     coarse = mask[:, ::every, ::every]
     step = spacing * (1, every, every)
     near = ndimage.distance_transform_edt(~coarse, sampling=step) <= 2 * mm
-    body = ndimage.distance_transform_edt(np.pad(near, 1, mode="edge"), sampling=step)[1:-1, 1:-1, 1:-1]
+    body = ndimage.distance_transform_edt(np.pad(near, 1, mode="edge"), sampling=step)[
+        1:-1, 1:-1, 1:-1
+    ]
     fine = (body > mm).repeat(every, axis=1).repeat(every, axis=2)
     return fine[:, : mask.shape[1], : mask.shape[2]] | mask
 

@@ -71,7 +71,9 @@ def gradient_difference(predicted: torch.Tensor, target: torch.Tensor) -> torch.
     return rows + columns
 
 
-def multi_scale_ssim(predicted: torch.Tensor, target: torch.Tensor, scales: int = 3) -> torch.Tensor:
+def multi_scale_ssim(
+    predicted: torch.Tensor, target: torch.Tensor, scales: int = 3
+) -> torch.Tensor:
     """Mean structural similarity over `scales` halvings, data range 1.
 
     Z. Wang et al., "Image quality assessment", IEEE TIP 13(4), 2004, with a 7-pixel box in place
@@ -106,6 +108,8 @@ class SqueezeFeatures(nn.Module):
 
     F. N. Iandola et al., arXiv 1602.07360; as perceptual distance: J. Johnson et al., ECCV 2016.
     """
+
+    means: torch.Tensor
 
     def __init__(self, weights: Path) -> None:
         super().__init__()

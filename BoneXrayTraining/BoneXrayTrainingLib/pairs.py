@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from BoneXrayLib.bone import BoneConfig, Parts, make_parts
 from BoneXrayLib.geometry import VIEWS, Geometry, GeometryConfig, make_geometry
 from BoneXrayLib.projection import project
@@ -63,7 +64,7 @@ class Draw:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Optical densities of each tissue, (tissues, rows, columns) float16, and how they came about."""
+    """Optical density of each tissue, (tissues, rows, columns) float16, and its origin."""
 
     layers: np.ndarray
     draw: Draw
@@ -100,9 +101,7 @@ def crop_to_body(parts: Parts, margin: int = 2) -> Parts:
     )
 
 
-def draw_pair(
-    rng: np.random.Generator, source: str, parts: Parts, config: PairConfig
-) -> Draw:
+def draw_pair(rng: np.random.Generator, source: str, parts: Parts, config: PairConfig) -> Draw:
     """Draw pose, beam, field of view and stature for one sample of `parts`."""
     view, rotate = _draw_view(rng, config)
     distance = float(rng.uniform(*config.source_detector))
@@ -124,7 +123,7 @@ def draw_pair(
         source_object=distance / magnification,
         pixel=side / config.size,
         size=config.size,
-        isocentre=tuple(float(v) for v in room),
+        isocentre=(float(room[0]), float(room[1]), float(room[2])),
         deform=tuple(tuple(float(v) for v in row) for row in deform),
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from BoneXrayLib.networks import build_network, size_multiple
 from BoneXrayLib.progress import IsCancelled, Progress
 
@@ -54,8 +55,7 @@ class TrainConfig:
             "name": "unet",
             "in_channels": 3,
             "out_channels": 1,
-            "channels": [32, 64, 96, 128, 192],
-            "residual_units": 2,
+            "channels": [16, 32, 64, 112, 176, 16],
         }
     )
     pairs: PairConfig = field(default_factory=PairConfig)
@@ -124,7 +124,7 @@ def train(
         pool.stop()
 
 
-def _loop(config, run, learner, state, pool, watched, loss, progress, is_cancelled) -> Path:  # noqa: ANN001, PLR0913
+def _loop(config, run, learner, state, pool, watched, loss, progress, is_cancelled) -> Path:
     began, first = time.monotonic(), state.step
     recent: list[float] = []
     while state.step < config.steps:
@@ -136,13 +136,22 @@ def _loop(config, run, learner, state, pool, watched, loss, progress, is_cancell
         state.samples = pool.made
         if state.step % config.log_every == 0:
             left = (time.monotonic() - began) / (state.step - first) * (config.steps - state.step)
-            record = {"step": state.step, "of": config.steps, "loss": float(np.mean(recent)),
-                      "eta_s": round(left), "samples": pool.made, **terms}
+            record = {
+                "step": state.step,
+                "of": config.steps,
+                "loss": float(np.mean(recent)),
+                "eta_s": round(left),
+                "samples": pool.made,
+                **terms,
+            }
             _record(run, record, progress)
             recent.clear()
         if watched is not None and state.step % config.validate_every == 0:
-            _record(run, {"step": state.step, "of": config.steps, **validate(learner, watched)},
-                    progress)
+            _record(
+                run,
+                {"step": state.step, "of": config.steps, **validate(learner, watched)},
+                progress,
+            )
         stop = (run / STOP_FILE).exists() or (is_cancelled is not None and is_cancelled())
         if stop or state.step % config.checkpoint_every == 0 or state.step == config.steps:
             write_checkpoint(run, learner, state)
@@ -155,8 +164,7 @@ def _loop(config, run, learner, state, pool, watched, loss, progress, is_cancell
 
 def make_learner(config: TrainConfig) -> Learner:
     """Network with its answer biased to little bone, average, AdamW, one-cycle schedule."""
-    network = build_network(config.network).to(memory_format=torch.channels_last)
-    average = build_network(config.network).to(memory_format=torch.channels_last)
+    network, average = build_network(config.network), build_network(config.network)
     average.load_state_dict(network.state_dict())
     average.eval()
     optimiser = torch.optim.AdamW(
@@ -187,7 +195,8 @@ def step(
     learner.schedule.step()
     with torch.no_grad():
         for kept, new in zip(
-            learner.average.state_dict().values(), learner.network.state_dict().values(),
+            learner.average.state_dict().values(),
+            learner.network.state_dict().values(),
             strict=True,
         ):
             kept.lerp_(new, 1.0 - decay) if kept.is_floating_point() else kept.copy_(new)

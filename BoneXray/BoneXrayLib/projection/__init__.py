@@ -1,4 +1,4 @@
-"""Line integrals of a CT's parts: one entry, `project`; an exact, slow `project_exact` beside it."""
+"""Line integrals of a CT's parts: `project`, and the exact, slow `project_exact` beside it."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def _clip_range(at: float, slope: float, low: float, high: float, span: tuple) -
 
 
 @njit(inline="always")
-def _add(sums, hu, part, fraction, has_fraction, at, weight):  # noqa: ANN001, ANN202
+def _add(sums, hu, part, fraction, has_fraction, at, weight):
     """Add voxel `at`'s (HU + 1000)⁺ times `weight` to the part it belongs to."""
     value = max(np.float32(hu[at]) + np.float32(1000.0), np.float32(0.0)) * weight
     owner = part[at]
@@ -40,7 +40,7 @@ def _add(sums, hu, part, fraction, has_fraction, at, weight):  # noqa: ANN001, A
 
 
 @njit(inline="always")
-def _step_mm(ray, metric, axis):  # noqa: ANN001, ANN202
+def _step_mm(ray, metric, axis):
     """Length [mm] of the ray between two planes of `axis`."""
     squared = 0.0
     for a in range(3):
@@ -50,7 +50,7 @@ def _step_mm(ray, metric, axis):  # noqa: ANN001, ANN202
 
 
 @njit(inline="always")
-def _ray(sums, hu, part, fraction, has_fraction, counts, start, ray, metric):  # noqa: ANN001, ANN202
+def _ray(sums, hu, part, fraction, has_fraction, counts, start, ray, metric):
     """Integrate one ray from index `start` along `ray` (both (i, j, k)) into `sums`.
 
     hu, part and fraction are flat (k, j, i) arrays of `counts` (i, j, k) voxels.
@@ -99,7 +99,7 @@ def _ray(sums, hu, part, fraction, has_fraction, counts, start, ray, metric):  #
 @njit(parallel=True, cache=True, fastmath=True, nogil=True)
 def project_rows(
     out, first_row, last_row, hu, part, fraction, has_fraction, counts, starts, ends, metric
-):  # noqa: ANN001, ANN201, PLR0913
+):
     """Fill out[:, first_row:last_row] with the parts' integrals of (HU + 1000)⁺ [HU · mm].
 
     out (parts, rows, columns) float32; hu, part and fraction flat (k, j, i) arrays of `counts`

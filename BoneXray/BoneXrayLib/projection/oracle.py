@@ -39,7 +39,7 @@ def project_exact(
     rays = voxel_rays(geometry, parts.ijk_to_ras)
     every = pixels is None
     if pixels is None:
-        pixels = np.stack(np.mgrid[0 : rays.size[0], 0 : rays.size[1]], axis=-1).reshape(-1, 2)
+        pixels = np.argwhere(np.ones(rays.size))
     mu = _part_volumes(parts, mu_water)
     out = np.empty((len(parts.names), len(pixels)))
     for n, pixel in enumerate(np.asarray(pixels, dtype=np.float64)):
@@ -70,7 +70,6 @@ def _integrate(
     at = np.concatenate([edges[:-1] + g * width for g in GAUSS_NODES])
     index = (start[:, None] + ray[:, None] * at)[::-1] + 1.0
     half = np.tile(0.5 * width, 2) * np.sqrt(ray @ metric @ ray)
-    return np.array([
-        half @ map_coordinates(volume, index, order=1, mode="constant", cval=0.0)
-        for volume in mu
-    ])
+    return np.array(
+        [half @ map_coordinates(volume, index, order=1, mode="constant", cval=0.0) for volume in mu]
+    )
