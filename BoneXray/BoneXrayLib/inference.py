@@ -1,7 +1,6 @@
 """A network's answer to an image: ONNX Runtime on the CPU, torch or OpenVINO where asked for.
 
-The whole image is run at once. The networks normalise over the image (instance norm), so tiles
-would each be scaled by their own content and show seams.
+The whole image is run at once, at the working size of its model: no tiles, so no seams.
 """
 
 from __future__ import annotations

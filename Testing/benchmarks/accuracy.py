@@ -104,7 +104,7 @@ def measure_phantom(name: str, grid: str, ijk_to_ras: np.ndarray, voxels: int) -
     hu = sample_on_grid(PHANTOMS[name], (voxels,) * 3, ijk_to_ras) - 1000.0
     hu = hu if name == "smooth" else np.rint(hu).astype(np.int16)
     whole = Parts(hu, ijk_to_ras, np.zeros(hu.shape, np.uint8), None, ("rest",))
-    bone = (hu > 500).astype(np.uint8) + (hu > 900).astype(np.uint8)
+    bone = (hu > 0).astype(np.uint8) + (hu > 400).astype(np.uint8)
     split = Parts(hu, ijk_to_ras, bone, None, ("rest", "bone", "dense"))
     rows = []
     for beam in BEAMS:
