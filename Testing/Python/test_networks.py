@@ -1,0 +1,58 @@
+"""Networks by description: shares of the image, any size, refused when badly described."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from small_run import NETWORK
+
+from BoneXrayLib.networks import build_network, size_multiple
+
+
+@pytest.fixture(scope="module")
+def network() -> torch.nn.Module:
+    torch.manual_seed(1)
+    return build_network(NETWORK).eval()
+
+
+@torch.no_grad()
+def test_answers_are_shares_small_to_begin_with(network: torch.nn.Module) -> None:
+    answer = network(torch.rand(2, 3, 32, 48))
+    assert answer.shape == (2, 1, 32, 48)
+    assert answer.min() >= 0
+    assert answer.max() <= 1
+    assert answer.mean() < 0.3
+
+
+@torch.no_grad()
+def test_a_trained_network_treats_each_image_of_a_batch_alone(network: torch.nn.Module) -> None:
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.allclose(network(images)[:1], network(images[:1]), atol=1e-6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("sides", [(16, 16), (16, 80), (96, 32)])
+def test_any_size_of_the_multiple_is_answered_at_its_size(
+    network: torch.nn.Module, sides: tuple[int, int]
+) -> None:
+    assert size_multiple(NETWORK) == 16
+    assert network(torch.rand(1, 3, *sides)).shape == (1, 1, *sides)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "transformer"}, "network: got 'transformer'; expected one of unet"),
+        ({"channels": [4, 4]}, "network: 2 channels; expected 6"),
+        ({"channels": ["wide"] * 6}, "network: bad or missing entry"),
+        ({"in_channels": None}, "network: bad or missing entry"),
+    ],
+)
+def test_a_bad_description_is_refused_in_one_line(changes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build_network({**NETWORK, **changes})
+
+
+def test_a_missing_entry_is_named() -> None:
+    with pytest.raises(ValueError, match="network: bad or missing entry 'channels'"):
+        build_network({"name": "unet", "in_channels": 3, "out_channels": 1})
