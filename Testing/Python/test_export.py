@@ -1,0 +1,131 @@
+"""A run becomes a model folder that verifies, stays small and answers the same everywhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_run import NETWORK, small_config
+
+from BoneXrayLib.inference import run_network
+from BoneXrayLib.models import verify_model
+from BoneXrayLib.networks import build_network
+from BoneXrayTrainingLib.dataset import CtSource
+from BoneXrayTrainingLib.export import export, make_card, store_weights_in_half
+from BoneXrayTrainingLib.trainer import train
+
+
+@pytest.fixture(scope="module")
+def run(limb_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "run"
+    train(small_config(limb_file, folder, steps=3, average=0.5))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(run: Path) -> Path:
+    return export(run, run.parent / "model", version="0.9", working_size=64)
+
+
+def test_the_model_folder_verifies_and_says_what_it_is(folder: Path) -> None:
+    model = verify_model(folder)
+    files = {"card.json", "model.onnx", "weights.safetensors"}
+    assert {path.name for path in folder.iterdir()} == files
+    assert (model.card.name, model.card.version, model.card.task) == ("tiny", "0.9", "extract")
+    assert model.card.input["working_size"] == 64
+    assert model.card.input["size_multiple"] == 16
+    assert model.card.trained_on["sources"] == [{"name": "limb", "licence": "MIT"}]
+    assert model.card.trained_on["steps"] == 3
+
+
+@pytest.mark.parametrize("sides", [(64, 64), (48, 80), (37, 53)])
+def test_onnx_runtime_and_torch_agree_at_any_size(
+    folder: Path, sides: tuple[int, int], rng: np.random.Generator
+) -> None:
+    model = verify_model(folder)
+    image = rng.random((3, *sides), dtype=np.float32)
+    onnx_answer = run_network(model, image)
+    torch_answer = run_network(model, image, runtime="torch")
+    assert onnx_answer.shape == (1, *sides)
+    assert np.abs(onnx_answer - torch_answer).max() < 1e-4
+    assert onnx_answer.std() > 0
+
+
+def test_the_averaged_weights_are_exported_at_half_the_size(run: Path, folder: Path) -> None:
+    average = load_file(next(run.glob("checkpoint-*")) / "average.safetensors")
+    written = load_file(folder / "weights.safetensors")
+    for name, value in written.items():
+        assert value.dtype == torch.float16
+        assert torch.equal(value, average[name].half()), name
+    parameters = sum(value.numel() for value in average.values())
+    for name in ("weights.safetensors", "model.onnx"):
+        assert (folder / name).stat().st_size < 2 * parameters + 60_000  # the graph itself
+    kinds = {
+        weight.data_type
+        for weight in onnx.load(folder / "model.onnx").graph.initializer
+        if np.prod(weight.dims) > 64
+    }
+    assert kinds == {onnx.TensorProto.FLOAT16}
+
+
+def test_the_exported_torch_weights_are_the_networks(folder: Path) -> None:
+    network = build_network(NETWORK).eval()
+    weights = load_file(folder / "weights.safetensors")
+    network.load_state_dict({name: value.float() for name, value in weights.items()})
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        wanted = network(image)[0].numpy()
+    assert np.abs(run_network(verify_model(folder), image[0].numpy()) - wanted).max() < 1e-4
+
+
+def test_only_weights_that_half_precision_holds_are_stored_so(tmp_path: Path) -> None:
+    exact = np.arange(32, dtype=np.float32).reshape(32, 1)
+    fine = np.full((1, 32), 1.0 + 1e-6, dtype=np.float32)
+    values = [onnx.numpy_helper.from_array(a, n) for n, a in (("exact", exact), ("fine", fine))]
+    info = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, [32, 32])
+    node = onnx.helper.make_node("MatMul", ["exact", "fine"], ["out"])
+    graph = onnx.helper.make_graph([node], "graph", [], [info], values)
+    opset = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "m.onnx")
+    store_weights_in_half(tmp_path / "m.onnx")
+    stored = {w.name: w.data_type for w in onnx.load(tmp_path / "m.onnx").graph.initializer}
+    kinds = onnx.TensorProto
+    assert stored == {"fine": kinds.FLOAT, "exact.half": kinds.FLOAT16}
+
+
+def test_the_card_counts_scans_label_maps_and_no_patient_kept_out(
+    limb_file: Path, tmp_path: Path
+) -> None:
+    ct = tuple(
+        CtSource(limb_file.name, name, "MIT", bones=bones)
+        for name, bones in (("scan", ()), ("labels", (1, 2)), ("kept out", ()))
+    )
+    config = small_config(limb_file, tmp_path, ct=ct, validation=("kept out",))
+    card = make_card(config, "1", 64, 7, [])
+    assert (card.trained_on["cts"], card.trained_on["label_maps"]) == (1, 1)
+    assert [source["name"] for source in card.trained_on["sources"]] == ["scan", "labels"]
+    assert "1 CTs and 1 label maps" in card.limits
+
+
+def test_a_run_that_is_damaged_or_none_is_refused_and_nothing_is_written(
+    run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+    with pytest.raises(ValueError, match="holds no checkpoint"):
+        export(tmp_path / "none", out)
+    damaged = tmp_path / "damaged"
+    shutil.copytree(run, damaged)
+    config = json.loads((damaged / "config.json").read_text())
+    (damaged / "config.json").write_text(json.dumps({**config, "flavour": 1}))
+    with pytest.raises(ValueError, match="config: unknown 'flavour'"):
+        export(damaged, out)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="expected a folder, this is a file"):
+        export(run, tmp_path / "file")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["damaged", "file"]
