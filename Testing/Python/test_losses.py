@@ -18,6 +18,8 @@ from BoneXrayTrainingLib.losses import (
     random_quarter,
 )
 
+torch.set_num_threads(1)
+
 
 @pytest.fixture
 def image() -> torch.Tensor:

@@ -40,7 +40,7 @@ def test_training_lowers_the_loss_on_the_synthetic_limb(limb_file: Path, tmp_pat
     pool.stop()
     batch = make_batch(pool, 4, config.augmentation, np.random.default_rng(1))
     loss = ExtractionLoss(config.loss, Path())
-    values = [step(learner, batch, loss, 0.5)[0] for _ in range(30)]
+    values = [step(learner, batch, loss, 0.5)[0] for _ in range(20)]
     assert np.mean(values[-3:]) < 0.7 * np.mean(values[:3])
     figures = validate(learner, [batch])
     assert figures["validation_psnr"] > 0
