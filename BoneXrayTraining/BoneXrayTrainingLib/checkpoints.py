@@ -60,7 +60,9 @@ def latest_checkpoint(run: Path) -> Path:
 
 
 def read_checkpoint(folder: Path, learner: Learner) -> RunState:
-    """Fill the learner from a checkpoint of the same configuration."""
+    """Fill a fresh learner from a checkpoint of the same configuration."""
+    # Without gradients it changes nothing, but a schedule that goes on before any step warns.
+    learner.optimiser.step()
     learner.network.load_state_dict(load_file(folder / "network.safetensors"))
     learner.average.load_state_dict(load_file(folder / "average.safetensors"))
     state = RunState(**json.loads((folder / "state.json").read_text()))

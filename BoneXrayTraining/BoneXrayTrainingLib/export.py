@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import torch
@@ -57,16 +58,26 @@ def write_onnx(network: nn.Module, description: dict, path: Path) -> None:
     side = 4 * size_multiple(description)
     example = torch.zeros(1, description["in_channels"], side, side)
     axes = {0: "batch", 2: "rows", 3: "columns"}
-    torch.onnx.export(
-        network,
-        (example,),
-        str(path),
-        input_names=["image"],
-        output_names=["share"],
-        dynamic_axes={"image": axes, "share": axes},
-        opset_version=OPSET,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # The new exporter needs the package onnxscript; the old one only warns that it is old.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # The traced branch pads odd sides, which images of the right multiple never have.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        # That padding's sizes are worked out when run; nothing is lost.
+        warnings.filterwarnings("ignore", "Constant folding", UserWarning)
+        torch.onnx.export(
+            network,
+            (example,),
+            str(path),
+            input_names=["image"],
+            output_names=["share"],
+            dynamic_axes={"image": axes, "share": axes},
+            opset_version=OPSET,
+            # Otherwise batch norms are merged into weights that half precision no longer holds.
+            training=torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=False,
+            dynamo=False,
+        )
     store_weights_in_half(path)
 
 
