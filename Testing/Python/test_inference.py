@@ -225,8 +225,7 @@ def test_torch_and_onnx_runtime_agree(tmp_path, rng):
         "name": "unet",
         "in_channels": 2,
         "out_channels": 1,
-        "channels": [8, 16, 24],
-        "residual_units": 1,
+        "channels": [4, 8, 8, 12, 16, 4],
     }
     torch.manual_seed(0)
     network = build_network(description).eval()
