@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +35,6 @@ def build_network(description: dict) -> torch.nn.Module:
         raise ValueError(f"network: bad or missing entry {error}") from None
     if len(channels) != LEVELS + 1:
         raise ValueError(f"network: {len(channels)} channels; expected {LEVELS + 1}")
-    import torch
     from monai.networks.nets import BasicUNet
 
     unet = BasicUNet(
@@ -46,9 +45,7 @@ def build_network(description: dict) -> torch.nn.Module:
         act=("leakyrelu", {"negative_slope": 0.1, "inplace": True}),
         norm="batch",
     )
-    network: Any = _shares()(unet)
-    # images with their channels side by side in memory train faster on a CPU
-    return network.to(memory_format=torch.channels_last)
+    return _shares()(unet)
 
 
 def _shares() -> type[torch.nn.Module]:

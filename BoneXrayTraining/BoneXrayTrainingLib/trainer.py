@@ -8,6 +8,7 @@ import logging
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -164,7 +165,10 @@ def _loop(config, run, learner, state, pool, watched, loss, progress, is_cancell
 
 def make_learner(config: TrainConfig) -> Learner:
     """Network with its answer biased to little bone, average, AdamW, one-cycle schedule."""
-    network, average = build_network(config.network), build_network(config.network)
+    network: Any = build_network(config.network)
+    average: Any = build_network(config.network)
+    # with the channels of a pixel side by side in memory a CPU trains faster
+    network, average = (n.to(memory_format=torch.channels_last) for n in (network, average))
     average.load_state_dict(network.state_dict())
     average.eval()
     optimiser = torch.optim.AdamW(
