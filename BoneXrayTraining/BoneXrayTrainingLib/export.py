@@ -122,7 +122,7 @@ def make_card(
         task="extract",
         version=version,
         description=(
-            "Finds how much of each pixel of a radiograph is bone, for any anatomy and view. "
+            "Finds how much of each pixel of a radiograph is bone. "
             f"λ from {ENHANCE_RANGE[0]:g} to {ENHANCE_RANGE[1]:g} then removes or enhances bone."
         ),
         input={
