@@ -15,6 +15,13 @@ from torch.nn import functional
 from .pairs import TISSUES
 
 BONE = TISSUES.index("bone")
+BONE_ABOVE_HU = 200.0
+"""Lower bound of the default bone window."""
+BLOOD_HU = 40.0
+CONTRAST_HU = (80.0, 480.0)
+"""From late venous enhancement to CT angiography."""
+CONTRAST_SPREAD_HU = 35.0
+"""Blood around a mean of h HU lies above 200 HU to a share of sigmoid((h - 200) / spread)."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +36,25 @@ class AugmentationConfig:
     """Standard deviation of the in-plane rotation [degrees]."""
     warp: float = 0.02
     """Standard deviation of a smooth in-plane warp, as a share of the side."""
-    densities: tuple[float, float, float, float] = (0.3, 0.4, 0.12, 0.3)
+    densities: tuple[float, ...] = (0.3, 0.4, 0.12, 0.05, 0.05, 0.3)
     """Standard deviation of the log density of each tissue, as `TISSUES`."""
     uneven: float = 0.15
     """Standard deviation of a smooth log density field within lean tissue and bone."""
     display_share: float = 0.5
     """Share of samples given as display images of unknown response."""
+    contrast_share: float = 0.5
+    """Share of the other samples that get contrast medium in heart and vessels.
+
+    On a simulated radiograph the bone image holds whatever passes the HU window, so strong enough
+    contrast medium too. Display images, which stand for plain radiographs, never get any.
+    """
+
+    def __post_init__(self) -> None:
+        if len(self.densities) != len(TISSUES):
+            raise ValueError(
+                f"augmentation.densities: got {len(self.densities)} values; expected one each for "
+                f"{', '.join(TISSUES)}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +77,10 @@ def augment(
     tissues = torch.from_numpy(np.asarray(layers, dtype=np.float32))
     tissues, pixel_mm = frame(tissues, pixel_mm, config, rng)
     tissues = vary_densities(tissues, config, rng)
-    total, without = tissues.sum(0), tissues.sum(0) - tissues[BONE]
     display = rng.random() < config.display_share
+    if not display and rng.random() < config.contrast_share:
+        tissues = add_contrast(tissues, rng)
+    total, without = tissues.sum(0), tissues.sum(0) - tissues[BONE]
     if display:
         total, without = respond(expose(total, without, rng), rng)
     target = (total - without).clamp(min=0.0)
@@ -115,6 +137,24 @@ def vary_densities(
         lump = smooth_field(rng, tissues.shape[-1], int(rng.integers(3, 7)), 1)[0]
         extra = lump.clamp(min=0.0) * inside * float(rng.uniform(0.1, 0.6))
         out[TISSUES.index("lean")] += extra
+    return out
+
+
+def add_contrast(tissues: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Contrast medium in heart and vessels, each at its own, uneven Hounsfield units.
+
+    What lies above the default window's lower bound moves to bone, in part where it is near it.
+    """
+    out = tissues.clone()
+    hu = float(rng.uniform(*CONTRAST_HU))
+    for name in ("heart", "vessels"):
+        layer = TISSUES.index(name)
+        uneven = smooth_field(rng, tissues.shape[-1], int(rng.integers(3, 7)), 1)[0]
+        here = hu * float(rng.uniform(0.7, 1.1)) * (1 + 0.15 * uneven)
+        dense = tissues[layer] * (1000.0 + here) / (1000.0 + BLOOD_HU)
+        share = torch.sigmoid((here - BONE_ABOVE_HU) / CONTRAST_SPREAD_HU)
+        out[layer] = dense * (1 - share)
+        out[BONE] += dense * share
     return out
 
 
@@ -203,8 +243,8 @@ def collimate(
         image[outside] = low if rng.random() < 0.5 else high
         target[outside] = 0.0
     if rng.random() < 0.5:
-        r, c = (int(n) for n in rng.integers(8, side - 24, 2))
-        h, w = (int(n) for n in rng.integers(4, 16, 2))
+        r, c = (int(n) for n in rng.integers(side // 20, side - side // 7, 2))
+        h, w = (int(n) for n in rng.integers(side // 40 + 1, side // 10 + 2, 2))
         image[r : r + h, c : c + w] = high
         target[r : r + h, c : c + w] = 0.0
     return image, target

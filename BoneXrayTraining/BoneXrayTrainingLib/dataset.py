@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,8 +16,10 @@ from BoneXrayLib.extraction import image_scale, input_channels
 from BoneXrayLib.volume import read_labels, read_volume
 
 from .augmentation import AugmentationConfig, TrainingImage, augment
+from .deformation import deformed
 from .label_ct import label_ct
 from .pairs import Pair, PairConfig, draw_pair, make_pair, tissue_parts
+from .regions import check_chains
 
 TARGET_PERCENTILE = 99.5
 SMALLEST_TARGET_SHARE = 0.08
@@ -40,6 +43,18 @@ class CtSource:
     """For label maps: the values that are bones; Hounsfield units are then made up."""
     crop: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Parts of the CT to use, as fractions along i, j or k."""
+    heart: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    """Chains of spheres [R, A, S, radius] in mm around the heart, for simulated contrast medium."""
+    vessels: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    """The same around vessels and kidneys."""
+    variants: int = 1
+    """How many patients to make of this one: itself and copies of it, smoothly deformed."""
+
+    def __post_init__(self) -> None:
+        check_chains(self.heart, f"{self.path}: heart")
+        check_chains(self.vessels, f"{self.path}: vessels")
+        if self.variants < 1:
+            raise ValueError(f"{self.path}: variants: got {self.variants}; expected at least 1")
 
 
 @dataclass(frozen=True)
@@ -62,7 +77,21 @@ def load_source(source: CtSource, data_root: Path, seed: int) -> Parts:
         volume = label_ct(labels, ijk_to_ras, tuple(source.bones), rng, name=source.patient)
     else:
         volume = read_volume(path)
-    return _cropped(tissue_parts(volume, BoneConfig(preset=source.preset)), source.crop)
+    bone = BoneConfig(preset=source.preset)
+    return _cropped(tissue_parts(volume, bone, source.heart, source.vessels), source.crop)
+
+
+def load_variants(
+    source: CtSource, data_root: Path, seed: int, spread_mm: float
+) -> list[tuple[CtSource, Parts]]:
+    """One CT as itself and as `source.variants` - 1 deformed copies, its share divided by them."""
+    parts = load_source(source, data_root, seed)
+    each = dataclasses.replace(source, share=source.share / source.variants)
+    loaded = [(each, parts)]
+    for number in range(1, source.variants):
+        rng = np.random.default_rng([seed, number, *source.patient.encode()])
+        loaded.append((each, deformed(parts, rng, spread_mm)))
+    return loaded
 
 
 def _cropped(parts: Parts, crop: dict[str, tuple[float, float]]) -> Parts:
@@ -93,6 +122,8 @@ class PairPool:
         start: int = 0,
     ) -> None:
         self.sources, self.pairs, self.pool, self.seed = sources, pairs, pool, seed
+        names = [source.patient for source, _ in sources]
+        self.variant = [names[:n].count(name) for n, name in enumerate(names)]
         self.made = start
         self.samples: list[Pair] = []
         self.images = 0
@@ -108,6 +139,12 @@ class PairPool:
                 progress(len(self.samples) / self.pool.first, "projecting the first samples")
             self._stop.wait(0.5)
         self._check()
+
+    def fill(self, count: int) -> None:
+        """Make exactly `count` samples here and now, without the thread."""
+        for number in range(self.made, self.made + count):
+            self._keep(self._make(number))
+        self.made += count
 
     def stop(self) -> None:
         """End the thread."""
@@ -154,8 +191,10 @@ class PairPool:
     def _make(self, number: int) -> Pair:
         rng = np.random.default_rng([self.seed, number])
         shares = np.array([source.share for source, _ in self.sources])
-        source, parts = self.sources[int(rng.choice(len(shares), p=shares / shares.sum()))]
-        return make_pair(parts, draw_pair(rng, source.patient, parts, self.pairs))
+        chosen = int(rng.choice(len(shares), p=shares / shares.sum()))
+        source, parts = self.sources[chosen]
+        name = f"{source.patient} {self.variant[chosen]}"
+        return make_pair(parts, draw_pair(rng, name, parts, self.pairs))
 
 
 @dataclass(frozen=True, eq=False)

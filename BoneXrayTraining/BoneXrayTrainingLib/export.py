@@ -16,8 +16,7 @@ from BoneXrayLib.models import SCHEMA_VERSION, ModelCard, write_card
 from BoneXrayLib.networks import build_network, size_multiple
 
 from .checkpoints import latest_checkpoint
-from .configuration import from_mapping
-from .trainer import TrainConfig
+from .configuration import TrainConfig, from_mapping
 
 OPSET = 17
 

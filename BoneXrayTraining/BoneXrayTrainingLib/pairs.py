@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,8 +13,11 @@ from BoneXrayLib.geometry import VIEWS, Geometry, GeometryConfig, make_geometry
 from BoneXrayLib.projection import project
 from BoneXrayLib.volume import Volume
 
-TISSUES = ("rest", "fat", "lean", "bone")
-"""Layers of a sample, in order. Rest is air and lung; bone is last."""
+from .regions import Chain, inside_chains
+
+TISSUES = ("rest", "fat", "lean", "heart", "vessels", "bone")
+"""Layers of a sample, in order. Rest is air and lung; heart and vessels are lean tissue that
+contrast medium would reach, where a CT's entry says so; bone is last."""
 LUNG_BELOW_HU = -200
 FAT_BELOW_HU = -30
 """Fat lies between about -200 and -30 HU, lean tissue above it."""
@@ -38,10 +42,14 @@ class PairConfig:
     beams: dict[str, float] = field(
         default_factory=lambda: {"cone": 0.75, "localizer": 0.15, "parallel": 0.1}
     )
+    off_centre: float = 0.5
+    """Range of the isocentre about the CT's middle, as a share of its extent."""
     stretch: float = 0.1
     """Standard deviation of the patient's stretch along R, A and S."""
     shear: float = 0.06
     """Standard deviation of the patient's shear."""
+    deformation: float = 7.0
+    """Standard deviation of the smooth displacements in a CT's variants [mm]."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +79,22 @@ class Pair:
     magnification: float
 
 
-def tissue_parts(volume: Volume, bone: BoneConfig) -> Parts:
-    """Split a CT into `TISSUES` by voxel; bone as the preset says, the rest by HU."""
+def tissue_parts(
+    volume: Volume,
+    bone: BoneConfig,
+    heart: Sequence[Chain] = (),
+    vessels: Sequence[Chain] = (),
+) -> Parts:
+    """Split a CT into `TISSUES` by voxel: bone as the preset says, the rest by HU and chains."""
     found = make_parts(volume, bone)
     part = np.zeros(found.hu.shape, dtype=np.uint8)
     part[found.hu >= LUNG_BELOW_HU] = TISSUES.index("fat")
-    part[found.hu >= FAT_BELOW_HU] = TISSUES.index("lean")
+    lean = found.hu >= FAT_BELOW_HU
+    part[lean] = TISSUES.index("lean")
+    for name, chains in (("heart", heart), ("vessels", vessels)):
+        if chains:
+            inside = inside_chains(found.hu.shape, found.ijk_to_ras, chains)
+            part[lean & inside] = TISSUES.index(name)
     part[found.part > 0] = TISSUES.index("bone")
     return crop_to_body(Parts(found.hu, found.ijk_to_ras, part, None, TISSUES))
 
@@ -108,7 +126,7 @@ def draw_pair(rng: np.random.Generator, source: str, parts: Parts, config: PairC
     magnification = float(rng.uniform(*config.magnification))
     extent = _extent_mm(parts)
     side = float(rng.uniform(*config.field_of_view)) * extent.max() * magnification
-    room = 0.5 + (rng.random(3) - 0.5) * 0.5
+    room = 0.5 + (rng.random(3) - 0.5) * config.off_centre
     shear = np.eye(3) + rng.normal(0.0, config.shear, (3, 3)) * (1 - np.eye(3))
     stretch = np.exp(rng.normal(0.0, config.stretch, 3))
     deform = shear * stretch[None, :]

@@ -6,82 +6,24 @@ import dataclasses
 import json
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from BoneXrayLib.networks import build_network, size_multiple
+from BoneXrayLib.networks import build_network
 from BoneXrayLib.progress import IsCancelled, Progress
 
-from .augmentation import AugmentationConfig
 from .checkpoints import RunState, latest_checkpoint, read_checkpoint, write_checkpoint
-from .dataset import Batch, CtSource, PairPool, PoolConfig, load_source, make_batch
-from .losses import ExtractionLoss, LossConfig
-from .pairs import PairConfig
+from .configuration import TrainConfig
+from .dataset import Batch, PairPool, PoolConfig, load_source, load_variants, make_batch
+from .losses import ExtractionLoss
 
 log = logging.getLogger(__name__)
 STOP_FILE = "stop"
 """A file of this name in the run's folder ends the run after the step at hand."""
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything a run depends on; read from a TOML file."""
-
-    name: str
-    ct: tuple[CtSource, ...]
-    task: str = "extract"
-    data_root: str = "."
-    validation: tuple[str, ...] = ()
-    """Patients kept out of training, to watch the run with."""
-    run: str = "runs/extract"
-    """Folder of the run: log, checkpoints."""
-    steps: int = 20000
-    batch: int = 8
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    average: float = 0.998
-    """Decay of the running average of the weights, which is what is exported."""
-    seed: int = 1
-    threads: int = 0
-    """CPU threads; 0 takes all."""
-    log_every: int = 50
-    checkpoint_every: int = 500
-    validate_every: int = 1000
-    network: dict = field(
-        default_factory=lambda: {
-            "name": "unet",
-            "in_channels": 3,
-            "out_channels": 1,
-            "channels": [16, 32, 64, 112, 176, 16],
-        }
-    )
-    pairs: PairConfig = field(default_factory=PairConfig)
-    pool: PoolConfig = field(default_factory=PoolConfig)
-    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
-
-    def __post_init__(self) -> None:
-        if self.task != "extract":
-            raise ValueError(f"task: got {self.task!r}; expected 'extract'")
-        if not self.ct:
-            raise ValueError("ct: got none; expected at least one [[ct]] entry")
-        unknown = set(self.validation) - {c.patient for c in self.ct}
-        if unknown:
-            raise ValueError(f"validation: {sorted(unknown)} not among the patients of [[ct]]")
-        if {c.patient for c in self.ct} <= set(self.validation):
-            raise ValueError("validation: holds every patient; expected some left to train on")
-        for name in ("steps", "batch", "log_every", "checkpoint_every", "validate_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: got {getattr(self, name)!r}; expected at least 1")
-        if self.augmentation.crop % size_multiple(self.network):
-            raise ValueError(
-                f"augmentation.crop: got {self.augmentation.crop}; expected a multiple of "
-                f"{size_multiple(self.network)}"
-            )
 
 
 @dataclass(eq=False)
@@ -232,8 +174,10 @@ def _make_pools(
     for n, source in enumerate(config.ct):
         if progress is not None:
             progress(n / len(config.ct), f"reading {source.path}")
-        loaded = (source, load_source(source, root, config.seed))
-        (kept if source.patient in config.validation else used).append(loaded)
+        if source.patient in config.validation:
+            kept.append((source, load_source(source, root, config.seed)))
+        else:
+            used += load_variants(source, root, config.seed, config.pairs.deformation)
     watched = None
     if kept:
         watched = _watched_batches(config, kept)
@@ -243,10 +187,8 @@ def _make_pools(
 
 def _watched_batches(config: TrainConfig, kept: list) -> list[Batch]:
     """The same images at each validation: 32, from patients kept out."""
-    few = PoolConfig(capacity=16, first=16, images_per_sample=1e9)
-    pool = PairPool(kept, config.pairs, few, config.seed + 1)
-    pool.start()
-    pool.stop()
+    pool = PairPool(kept, config.pairs, PoolConfig(capacity=16), config.seed + 1)
+    pool.fill(16)
     rng = np.random.default_rng([config.seed, 11])
     return [make_batch(pool, 8, config.augmentation, rng) for _ in range(4)]
 
@@ -255,6 +197,7 @@ def _prepare_run(config: TrainConfig, resume: bool) -> Path:
     run = Path(config.run)
     if resume:
         latest_checkpoint(run)
+        _refuse_another_network(run, config)
     elif (run / "config.json").exists():
         raise ValueError(f"run: {run} exists already; resume it or choose another folder")
     for source in config.ct:
@@ -265,6 +208,14 @@ def _prepare_run(config: TrainConfig, resume: bool) -> Path:
     (run / STOP_FILE).unlink(missing_ok=True)
     (run / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
     return run
+
+
+def _refuse_another_network(run: Path, config: TrainConfig) -> None:
+    before = json.loads((run / "config.json").read_text())["network"]
+    if before != json.loads(json.dumps(config.network)):
+        raise ValueError(
+            f"network: got {config.network}; expected that of the run to be resumed, {before}"
+        )
 
 
 def _record(run: Path, record: dict, progress: Progress | None) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from BoneXrayTrainingLib.augmentation import AugmentationConfig
+from BoneXrayTrainingLib.configuration import TrainConfig
 from BoneXrayTrainingLib.dataset import CtSource, PoolConfig
 from BoneXrayTrainingLib.pairs import PairConfig
-from BoneXrayTrainingLib.trainer import TrainConfig
 
 CROP = 48
 NETWORK = {"name": "unet", "in_channels": 3, "out_channels": 1, "channels": [4, 4, 8, 8, 8, 4]}

@@ -12,6 +12,7 @@ from BoneXrayTrainingLib.augmentation import (
     BONE,
     AugmentationConfig,
     TrainingImage,
+    add_contrast,
     add_noise,
     augment,
     blur,
@@ -22,6 +23,7 @@ from BoneXrayTrainingLib.augmentation import (
     smooth_field,
     vary_densities,
 )
+from BoneXrayTrainingLib.pairs import TISSUES
 
 torch.set_num_threads(1)
 CONFIG = AugmentationConfig(crop=48, scale=(0.9, 1.3))
@@ -34,7 +36,7 @@ SEEDS = range(16)
 def layers() -> np.ndarray:
     """A round limb of fat and lean with one bone, (tissues, 64, 64) optical density."""
     r, c = np.mgrid[:64, :64] - 31.5
-    out = np.zeros((4, 64, 64), np.float16)
+    out = np.zeros((len(TISSUES), 64, 64), np.float16)
     out[1] = 0.2 * (np.hypot(r, c) < 26)
     out[2] = np.sqrt(np.maximum(0, 24**2 - c**2)) / 24
     out[BONE] = 0.8 * (np.abs(c) < 7)
@@ -67,6 +69,32 @@ def test_bone_never_takes_away_and_adds_no_more_than_is_there(
         assert image.target.min() >= 0
         assert (image.target <= image.image + 1e-5).all()
         assert made(layers, DISPLAY, seed).target.min() >= 0
+
+
+def test_contrast_medium_makes_blood_denser_and_counts_as_bone_only_when_strong(
+    layers: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blood = TISSUES.index("heart")
+    filled = torch.from_numpy(layers.astype(np.float32))
+    filled[blood] = 0.5
+    for hu, share in ((90.0, 0.0), (450.0, 1.0)):
+        monkeypatch.setattr("BoneXrayTrainingLib.augmentation.CONTRAST_HU", (hu, hu))
+        for seed in SEEDS:
+            out = add_contrast(filled, np.random.default_rng(seed))
+            assert (out.sum(0) >= filled.sum(0) - 0.02).all()
+            gained = (out[BONE] - filled[BONE]) / (out[BONE] - filled[BONE] + out[blood])
+            assert float(gained.mean()) == pytest.approx(share, abs=0.2)
+
+
+def test_display_images_never_hold_contrast_medium(
+    layers: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("contrast medium in a display image")
+
+    monkeypatch.setattr("BoneXrayTrainingLib.augmentation.add_contrast", fail)
+    for seed in SEEDS:
+        made(layers, dataclasses.replace(DISPLAY, contrast_share=1.0), seed)
 
 
 def test_where_there_is_no_bone_the_target_is_zero(layers: np.ndarray) -> None:
@@ -104,7 +132,7 @@ def test_the_pixel_grows_with_the_scale(layers: np.ndarray) -> None:
     config = dataclasses.replace(CONFIG, scale=(1.25, 1.25))
     framed, pixel_mm = frame(tissues, 0.8, config, np.random.default_rng(1))
     assert pixel_mm == pytest.approx(1.0)
-    assert framed.shape == (4, 48, 48)
+    assert framed.shape == (len(TISSUES), 48, 48)
 
 
 def test_a_response_keeps_equal_densities_equal_and_denser_not_darker(

@@ -103,7 +103,7 @@ def test_the_card_counts_scans_label_maps_and_no_patient_kept_out(
     limb_file: Path, tmp_path: Path
 ) -> None:
     ct = tuple(
-        CtSource(limb_file.name, name, "MIT", bones=bones)
+        CtSource(f"{name}.nrrd", name, "MIT", bones=bones)
         for name, bones in (("scan", ()), ("labels", (1, 2)), ("kept out", ()))
     )
     config = small_config(limb_file, tmp_path, ct=ct, validation=("kept out",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,6 +127,23 @@ def test_a_finished_run_resumed_for_more_steps_goes_on(limb_file: Path, tmp_path
     assert steps_of(tmp_path / "run") == [1, 2, 3]
 
 
+def test_a_run_is_not_resumed_with_another_network_and_stays_as_it_was(
+    limb_file: Path, tmp_path: Path
+) -> None:
+    train(small_config(limb_file, tmp_path / "run", steps=2))
+    before = (tmp_path / "run" / "config.json").read_text()
+    wider = {**NETWORK, "channels": [2 * n for n in NETWORK["channels"]]}
+    with pytest.raises(ValueError, match=r"network: .* expected that of the run"):
+        train(small_config(limb_file, tmp_path / "run", network=wider), resume=True)
+    assert (tmp_path / "run" / "config.json").read_text() == before
+
+
+def test_one_file_cannot_belong_to_two_patients(limb_file: Path, tmp_path: Path) -> None:
+    twice = tuple(CtSource(limb_file.name, name, "MIT") for name in "ab")
+    with pytest.raises(ValueError, match="belongs to a and b; expected one patient"):
+        small_config(limb_file, tmp_path, ct=twice)
+
+
 def test_patients_kept_out_are_watched_and_never_trained_on(
     limb_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,13 +158,13 @@ def test_patients_kept_out_are_watched_and_never_trained_on(
         return draw(pool, rng)
 
     monkeypatch.setattr(PairPool, "draw", watched_draw)
-    other = CtSource(limb_file.name, "other", "MIT")
+    shutil.copy(limb_file, tmp_path / "other.nrrd")
+    shutil.copy(limb_file, tmp_path / limb_file.name)
+    other = CtSource("other.nrrd", "other", "MIT")
     limb = CtSource(limb_file.name, "limb", "MIT")
     run = tmp_path / "run"
-    config = small_config(
-        limb_file, run, steps=2, ct=(limb, other, other), validation=("other",), validate_every=2
-    )
-    train(config)
+    fields = {"steps": 2, "validate_every": 2, "data_root": str(tmp_path)}
+    train(small_config(limb_file, run, ct=(limb, other, other), validation=("other",), **fields))
     assert trained == {"limb"}
     assert steps_of(run, "validation_psnr") == [2]
     assert steps_of(run, "validation_floor_psnr") == [2]
