@@ -18,7 +18,8 @@ DOORS = (REPOSITORY / "BoneXray/BoneXray.py", REPOSITORY / "BoneXrayTraining/Bon
 # split (a stage's parts stand directly before it) are stages of their own here.
 LIB_STAGES = """
     progress files nifti_check display volume_files
-    jpeg_check dicom_files dicom_slices dicom_series slice_plan slice_stack label_maps volume
+    jpeg_check compressed_pixels dicom_files dicom_slices dicom_series slice_plan slice_stack
+    label_maps volume
     phantoms attenuation body bone_presets bone geometry projection
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
     model_card model_files models networks runtimes inference extraction
@@ -33,7 +34,7 @@ TRAINING_STAGES = """
 """.split()  # noqa: SIM905
 
 SLICER_PACKAGES = {"slicer", "vtk", "vtkmodules", "qt", "ctk"}
-HEAVY_PACKAGES = {"torch", "numba", "monai", "onnxruntime", "SimpleITK", "pydicom", "gdcm"}
+HEAVY_PACKAGES = {"torch", "numba", "monai", "onnxruntime", "SimpleITK", "pydicom", "imagecodecs"}
 # Stages that every start of the command or the panel imports.
 LIGHT_STAGES = "progress volume phantoms bone attenuation geometry drr models extraction samples"
 
@@ -178,7 +179,7 @@ TESTED_WITH = {
     "display": "radiograph",
     "files": "volume",
     "float_nrrd": "radiograph",
-    "jpeg_check": "radiograph",
+    "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
     "label_maps": "volume",
     "model_card": "models",
