@@ -29,7 +29,8 @@ LIB_STAGES = """
     slicer_panel_radiograph
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    label_ct pairs augmentation dataset losses checkpoints trainer configuration export evaluation
+    label_ct regions pairs deformation augmentation dataset losses configuration checkpoints trainer
+    export evaluation
     console results commands __main__ slicer_process
 """.split()  # noqa: SIM905
 
