@@ -20,7 +20,7 @@ LIB_STAGES = """
     progress files nifti_check display volume_files
     jpeg_check compressed_pixels dicom_files dicom_slices dicom_series slice_plan slice_stack
     label_maps volume
-    phantoms attenuation body bone_presets bone geometry projection
+    phantoms attenuation body bone_presets bone geometry_config geometry projection
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
     model_card model_files models networks runtimes inference extraction
     picture_report comparison samples
@@ -180,6 +180,7 @@ TESTED_WITH = {
     "display": "radiograph",
     "files": "volume",
     "float_nrrd": "radiograph",
+    "geometry_config": "geometry",
     "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
     "label_maps": "volume",
