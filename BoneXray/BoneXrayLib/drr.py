@@ -14,12 +14,14 @@ import numpy as np
 from .attenuation import MU_WATER_70KEV
 from .bone import BoneConfig, Parts, make_parts
 from .geometry import Geometry, GeometryConfig, make_geometry
+from .poses import read_pose
 from .progress import IsCancelled, Progress
 from .projection import project
 from .radiograph import Radiograph, display_window, write_float_nrrd, write_png
 from .volume import Volume
 
 RECORD = "drr.json"
+FROM_CONFIG = "view, distances and shift of the config"
 
 
 @dataclass
@@ -32,6 +34,10 @@ class DrrConfig(GeometryConfig):
     """Own bone window LOW HIGH [HU], both included; replaces the window of the preset."""
     remove_couch: bool = True
     """Leave couch and boards out of the radiograph."""
+    pose: str | None = None
+    """File that says where source and detector stood, instead of view, turn, beam, distances and
+    shift: a drr.json, a 3 x 4 projection matrix (text or JSON, RAS mm to pixels), or a DICOM XA
+    image of a C-arm. Size and pixel count where the file has none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,6 +46,11 @@ class DrrConfig(GeometryConfig):
     def bone_config(self) -> BoneConfig:
         """The fields that choose bone voxels."""
         return BoneConfig(preset=self.preset, hu=self.hu, remove_couch=self.remove_couch)
+
+    @property
+    def label(self) -> str:
+        """What images of this exposure are called after: the view, or the file of the pose."""
+        return self.view if self.pose is None else Path(self.pose).stem
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +62,14 @@ class Drr:
         geometry: source and detector, patient RAS mm.
         config: what was asked for.
         name: the CT's name.
+        pose: where the geometry is from, in words.
     """
 
     layers: dict[str, np.ndarray]
     geometry: Geometry
     config: DrrConfig
     name: str
+    pose: str = FROM_CONFIG
 
     @property
     def full(self) -> np.ndarray:
@@ -76,8 +89,24 @@ class Drr:
             self.geometry.pixel_mm,
             self.geometry.magnification,
             self.geometry,
-            f"{self.name} {self.config.view} {suffix}",
+            f"{self.name} {self.config.label} {suffix}",
         )
+
+
+def exposure_geometry(config: DrrConfig, isocentre_ras: np.ndarray) -> Geometry:
+    """Source and detector as the config's pose file says, or else its view and distances.
+
+    Args:
+        config: what was asked for.
+        isocentre_ras: the middle of the CT, (3,) [mm].
+
+    Raises:
+        FileNotFoundError: the pose file is not there.
+        ValueError: it holds no pose.
+    """
+    if config.pose is None:
+        return make_geometry(config, isocentre_ras)
+    return read_pose(config.pose, config.size, config.pixel, isocentre_ras)
 
 
 def simulate(
@@ -88,6 +117,7 @@ def simulate(
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
     parts: Parts | None = None,
+    geometry: Geometry | None = None,
 ) -> Drr:
     """Project a CT: bones (by window, or one layer a label) and the rest.
 
@@ -99,8 +129,10 @@ def simulate(
         progress: told fraction and message.
         is_cancelled: asked between blocks of rows.
         parts: of an earlier call with the same CT, labels and bone fields, to save their making.
+        geometry: source and detector, RAS mm, instead of those of the config.
 
     Raises:
+        FileNotFoundError, ValueError: the pose file is not there, or holds no pose.
         Cancelled: `is_cancelled()` became true.
     """
 
@@ -108,14 +140,18 @@ def simulate(
         if progress is not None:
             progress(0.4 + 0.6 * fraction, message)
 
+    pose = FROM_CONFIG if config.pose is None else f"file {Path(config.pose).name}"
+    if geometry is not None:
+        pose = "geometry of the caller"
+    else:
+        geometry = exposure_geometry(config, volume.centre_ras)
     if progress is not None:
         progress(0.0, "finding bone")
     if parts is None:
         parts = make_parts(volume, config.bone_config(), labels, label_names)
-    geometry = make_geometry(config, volume.centre_ras)
     images = project(parts, geometry, progress=later, is_cancelled=is_cancelled)
     layers = dict(zip(parts.names, images, strict=True))
-    return Drr(layers, geometry, config, volume.name)
+    return Drr(layers, geometry, config, volume.name, pose)
 
 
 def write_drr(drr: Drr, folder: str | Path, source: str | None = None) -> dict[str, Path]:
@@ -160,6 +196,7 @@ def _record(drr: Drr, source: str | None) -> dict:
         "ct": source or drr.name,
         "config": dataclasses.asdict(drr.config),
         "layers": list(drr.layers),
+        "pose": drr.pose,
         "geometry": drr.geometry.to_dict(),
     }
 

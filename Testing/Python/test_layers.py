@@ -20,7 +20,8 @@ LIB_STAGES = """
     progress files nifti_check display volume_files
     jpeg_check compressed_pixels dicom_files dicom_slices dicom_series slice_plan slice_stack
     label_maps volume
-    phantoms attenuation body bone_presets bone geometry_config geometry projection
+    phantoms attenuation body bone_presets bone geometry_config geometry pose_matrix c_arm poses
+    projection
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
     model_card model_files models networks runtimes inference extraction
     picture_report comparison samples
@@ -170,6 +171,7 @@ TESTED_WITH = {
     "__main__": "commands",
     "body": "bone",
     "bone_presets": "bone",
+    "c_arm": "poses",
     "checkpoints": "trainer",
     "configuration": "trainer",
     "console": "commands",
@@ -189,6 +191,7 @@ TESTED_WITH = {
     "networks": "inference",
     "nifti_check": "volume",
     "picture_files": "radiograph",
+    "pose_matrix": "poses",
     "picture_report": "comparison",
     "progress": "commands",
     "results": "commands",
