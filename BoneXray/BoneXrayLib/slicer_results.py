@@ -49,7 +49,7 @@ def drr_nodes(drr: Drr, ct: Any) -> DrrNodes:
 
     def node(kind: str, label: str, pixels: np.ndarray) -> Any:
         tags = {"Result": f"drr {kind}", "Config": made_with}
-        return _result(exposure, pixels, f"{ct.GetName()} {drr.config.view} {label}", ct, tags)
+        return _result(exposure, pixels, f"{ct.GetName()} {drr.config.label} {label}", ct, tags)
 
     full, bone = node("full", "full", exposure.pixels), node("bone", "bone", drr.bone)
     layers = drr.layers if len(drr.layers) > 2 else {}
@@ -72,7 +72,7 @@ def preview_nodes(drr: Drr, ct: Any) -> DrrNodes:
             node.SetSaveWithScene(False)
             node = slicer.mrmlScene.AddNode(node)
         node_from_radiograph(exposure, node, pixels=pixels)
-        node.SetName(f"{ct.GetName()} {drr.config.view} {kind} (preview)")
+        node.SetName(f"{ct.GetName()} {drr.config.label} {kind} (preview)")
         nodes.append(node)
     return DrrNodes(nodes[0], nodes[1], {})
 

@@ -221,6 +221,35 @@ def the_object_behind_the_detector(folder: Path) -> Words:
     return drr(good_ct(folder), "--source-object", "1900")
 
 
+@kind("pose: nowhere.json does not exist")
+def a_missing_pose(folder: Path) -> Words:
+    return drr(good_ct(folder), "--pose", "nowhere.json")
+
+
+@kind("pose: good.nrrd: ")
+def a_ct_as_pose(folder: Path) -> Words:
+    return drr(good_ct(folder), "--pose", "good.nrrd")
+
+
+@kind("pose: matrix.txt: line 2 holds 3 numbers; expected 4")
+def a_matrix_that_misses_a_number(folder: Path) -> Words:
+    (folder / "matrix.txt").write_text("1 0 0 0\n0 1 0\n0 0 1 0\n")
+    return drr(good_ct(folder), "--pose", "matrix.txt")
+
+
+@kind("pose: matrix.txt: projection: has no source")
+def a_matrix_of_a_parallel_beam(folder: Path) -> Words:
+    (folder / "matrix.txt").write_text("1 0 0 0\n0 1 0 0\n0 0 0 1\n")
+    return drr(good_ct(folder), "--pose", "matrix.txt")
+
+
+@kind("pose: chest.dcm misses PositionerPrimaryAngle (0018,1510)")
+def a_radiograph_without_a_c_arm_as_pose(folder: Path) -> Words:
+    pixels = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    save(image_dataset(pixels, CR_CLASS, "CR"), folder / "chest.dcm")
+    return drr(good_ct(folder), "--pose", "chest.dcm")
+
+
 @kind("labels")
 def labels_that_lie_elsewhere(folder: Path) -> Words:
     far = SPACING.copy()

@@ -98,7 +98,7 @@ def test_a_geometry_survives_its_matrix_at_any_scale_and_sign(
     back = again(geometry, scale * projection_matrix(geometry))
     assert back.project_points(points) == pytest.approx(geometry.project_points(points), abs=1e-6)
     assert back.source == pytest.approx(geometry.source, abs=1e-6)
-    assert back.detector_points() == pytest.approx(geometry.detector_points(), abs=1e-6)
+    assert back.image_to_ras() == pytest.approx(geometry.image_to_ras(), abs=1e-6)
     assert back.magnification == pytest.approx(geometry.magnification)
 
 
@@ -114,13 +114,13 @@ def test_a_mirrored_matrix_mirrors_the_picture_and_leaves_the_tube() -> None:
 def test_a_matrix_in_lps_gives_the_same_pose_as_its_ras_form() -> None:
     geometry = posed()
     back = again(geometry, projection_matrix(geometry) @ LPS, frame="LPS")
-    assert back.detector_points() == pytest.approx(geometry.detector_points())
+    assert back.image_to_ras() == pytest.approx(geometry.image_to_ras())
 
 
 def test_pixels_need_not_be_square() -> None:
     geometry = Geometry.from_dict(posed().to_dict() | {"pixel_mm": [4.0, 2.5]})
     back = again(geometry, projection_matrix(geometry))
-    assert back.detector_points() == pytest.approx(geometry.detector_points())
+    assert back.image_to_ras() == pytest.approx(geometry.image_to_ras())
 
 
 def test_twice_the_pixel_means_twice_the_distance_to_the_detector() -> None:
@@ -225,7 +225,7 @@ def test_an_lao_c_arm_sees_what_the_named_oblique_view_sees() -> None:
     )
     named = make_geometry(config, ISOCENTRE)
     turned = geometry_from_c_arm(arm(primary=45.0), ISOCENTRE)
-    assert turned.detector_points() == pytest.approx(named.detector_points())
+    assert turned.image_to_ras() == pytest.approx(named.image_to_ras())
 
 
 def test_distances_and_pixels_of_a_c_arm_are_those_of_its_header() -> None:
@@ -279,7 +279,7 @@ def test_every_kind_of_file_gives_the_same_pose(tmp_path: Path) -> None:
     for path in files:
         found = read_pose(path, size=(40, 30), pixel=0.308, isocentre=ISOCENTRE)
         assert found.size == (40, 30)
-        assert found.detector_points() == pytest.approx(geometry.detector_points()), path.name
+        assert found.image_to_ras() == pytest.approx(geometry.image_to_ras()), path.name
         assert found.source == pytest.approx(geometry.source), path.name
 
 
@@ -288,7 +288,7 @@ def test_what_a_file_says_of_its_pixels_goes_before_what_is_asked_for(tmp_path: 
     whole = {"projection": projection_matrix(geometry).tolist(), "size": [48, 64], "pixel_mm": 4}
     path = write(tmp_path / "matrix.json", json.dumps(whole))
     found = read_pose(path, size=(512, 512), pixel=1.0, isocentre=ISOCENTRE)
-    assert found.detector_points() == pytest.approx(geometry.detector_points())
+    assert found.image_to_ras() == pytest.approx(geometry.image_to_ras())
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ class Drr(Command):
         drr = simulate(volume, self.config, labels, names, report.progress)
         files = write_drr(drr, folder, self.ct.name)
         layers = ", ".join(drr.layers)
-        report.result(f"{self.config.view} radiograph of {volume.name}: {layers}", files,
+        report.result(f"{self.config.label} radiograph of {volume.name}: {layers}", files,
                       volume.notes)  # fmt: skip
 
 
