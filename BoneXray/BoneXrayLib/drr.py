@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
-import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from .attenuation import MU_WATER_70KEV
 from .bone import BoneConfig, Parts, make_parts
+from .files import checked_output_folder, staged_folder
 from .geometry import Geometry, GeometryConfig, make_geometry
 from .poses import read_pose
 from .progress import IsCancelled, Progress
@@ -163,19 +163,32 @@ def write_drr(drr: Drr, folder: str | Path, source: str | None = None) -> dict[s
         Path of each file by its name.
     """
     folder = checked_output_folder(folder)
-    images = {"full": drr.full, "bone": drr.bone}
-    if len(drr.layers) > 2:
-        images.update({file_name(name): image for name, image in drr.layers.items()})
+    images = named_images(drr.full, drr.bone, drr.layers)
     with staged_folder(folder) as stage:
-        for name, image in images.items():
-            write_float_nrrd(stage / f"{name}.nrrd", drr.radiograph(image, name))
-            low, high = display_window(image)
-            write_png(stage / f"{name}.png", image, low, high)
+        write_images(stage, images, drr.radiograph)
         (stage / RECORD).write_text(json.dumps(_record(drr, source), indent=2) + "\n")
-    names = sorted(images)
-    return {RECORD: folder / RECORD} | {
-        f"{n}.{end}": folder / f"{n}.{end}" for n in names for end in ("nrrd", "png")
-    }
+        names = sorted(path.name for path in stage.iterdir())
+    return {name: folder / name for name in names}
+
+
+def named_images(
+    full: np.ndarray, bone: np.ndarray, layers: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The images of an exposure by file name: full, bone, and the layers of several bones."""
+    named = {file_name(name): image for name, image in layers.items()} if len(layers) > 2 else {}
+    return {"full": full, "bone": bone} | named
+
+
+def write_images(
+    folder: Path,
+    images: dict[str, np.ndarray],
+    radiograph: Callable[[np.ndarray, str], Radiograph],
+) -> None:
+    """Write each image as float NRRD of `radiograph(image, name)` and as PNG."""
+    for name, image in images.items():
+        write_float_nrrd(folder / f"{name}.nrrd", radiograph(image, name))
+        low, high = display_window(image)
+        write_png(folder / f"{name}.png", image, low, high)
 
 
 def read_geometry(path: str | Path) -> Geometry:
@@ -205,35 +218,3 @@ def file_name(label: str) -> str:
     """A label as a file name on every system."""
     kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in label).strip("._")
     return kept or "layer"
-
-
-def checked_output_folder(folder: str | Path) -> Path:
-    """The folder as a path, or a ValueError if something else has that name."""
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"output: got {folder}; expected a folder, this is a file")
-    return folder
-
-
-class staged_folder:
-    """Write into a hidden sibling folder; on success move its files into place, else drop it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> Path:
-        parent = self.folder.absolute().parent
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-            self.stage = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}-", dir=parent))
-        except OSError as error:
-            reason = error.strerror or error
-            raise ValueError(f"output: cannot write to {self.folder} ({reason})") from None
-        return self.stage
-
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        if kind is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for path in sorted(self.stage.iterdir()):
-                path.replace(self.folder / path.name)
-        shutil.rmtree(self.stage, ignore_errors=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -60,6 +62,38 @@ def written_whole(path: str | os.PathLike) -> Generator[Path]:
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def checked_output_folder(folder: str | Path) -> Path:
+    """The folder as a path, or a ValueError if something else has that name."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"output: got {folder}; expected a folder, this is a file")
+    return folder
+
+
+class staged_folder:
+    """Write into a hidden sibling folder; on success move its files into place, else drop it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> Path:
+        parent = self.folder.absolute().parent
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            self.stage = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}-", dir=parent))
+        except OSError as error:
+            reason = error.strerror or error
+            raise ValueError(f"output: cannot write to {self.folder} ({reason})") from None
+        return self.stage
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        if kind is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path in sorted(self.stage.iterdir()):
+                path.replace(self.folder / path.name)
+        shutil.rmtree(self.stage, ignore_errors=True)
 
 
 def plain_stem(path: Path) -> str:

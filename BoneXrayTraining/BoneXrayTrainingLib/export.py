@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from BoneXrayLib.drr import checked_output_folder, staged_folder
 from BoneXrayLib.extraction import ENHANCE_RANGE
+from BoneXrayLib.files import checked_output_folder, staged_folder
 from BoneXrayLib.models import SCHEMA_VERSION, ModelCard, write_card
 from BoneXrayLib.networks import build_network, size_multiple
 

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 import BoneXrayLib
-from BoneXrayLib.drr import checked_output_folder, staged_folder
 from BoneXrayLib.extraction import ExtractConfig, Extraction
+from BoneXrayLib.files import checked_output_folder, staged_folder
 from BoneXrayLib.models import Model
 from BoneXrayLib.radiograph import display_window, write_float_nrrd, write_png
 

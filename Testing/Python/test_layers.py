@@ -23,6 +23,7 @@ LIB_STAGES = """
     phantoms attenuation body bone_presets bone geometry_config geometry pose_matrix c_arm poses
     projection
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
+    long_leg_config long_leg_shots long_leg
     model_card model_files models networks runtimes inference extraction
     picture_report comparison samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
@@ -186,6 +187,8 @@ TESTED_WITH = {
     "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
     "label_maps": "volume",
+    "long_leg_config": "long_leg",
+    "long_leg_shots": "long_leg",
     "model_card": "models",
     "model_files": "models",
     "networks": "inference",

@@ -8,13 +8,14 @@ imported where they are needed: listing models must not wait for torch.
 from __future__ import annotations
 
 from .base import Command
-from .imaging import Drr, RunExtract, Samples
+from .imaging import Drr, LongLeg, RunExtract, Samples
 from .models import ModelsList, ModelsShow, ModelsVerify
 from .training import EvaluateExtract, Export, Train
 
 COMMANDS: dict[str, type[Command]] = {
     "samples": Samples,
     "drr": Drr,
+    "long-leg": LongLeg,
     "run extract": RunExtract,
     "train": Train,
     "export": Export,

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from BoneXrayLib.drr import DrrConfig
 from BoneXrayLib.extraction import ExtractConfig
+from BoneXrayLib.long_leg_config import LongLegConfig
 
 from ..console import Reporter, check_output, table
 from .base import Command, OptionalOutput, Output
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from BoneXrayLib.volume import Volume
 
 
 @dataclass
@@ -65,23 +71,67 @@ class Drr(Command):
 
     def run(self, report: Reporter) -> None:
         from BoneXrayLib.drr import simulate, write_drr
-        from BoneXrayLib.label_maps import read_labels, resample_labels
-        from BoneXrayLib.volume import read_volume
 
         folder = check_output(self.output)
-        if self.label_names is not None and self.labels is None:
-            raise ValueError(f"label_names: {self.label_names}; expected --labels with it")
-        report.progress(0.0, f"reading {self.ct.name}")
-        volume = read_volume(self.ct, self.series)
-        labels, names = None, None
-        if self.labels is not None:
-            values, labels_to_ras, names = read_labels(self.labels, self.label_names)
-            labels = resample_labels(values, labels_to_ras, volume)
+        volume, labels, names = _read_ct(self, report)
         drr = simulate(volume, self.config, labels, names, report.progress)
         files = write_drr(drr, folder, self.ct.name)
         layers = ", ".join(drr.layers)
         report.result(f"{self.config.label} radiograph of {volume.name}: {layers}", files,
                       volume.notes)  # fmt: skip
+
+
+@dataclass
+class LongLeg(Command):
+    """Simulate a long-leg view of a CT: several shots, stitched as whole-leg radiographs are.
+
+    Writes into DIR what `drr` writes, with long-leg.json (every shot, what lengths mean) instead
+    of drr.json.
+    """
+
+    ct: Positional[Annotated[Path, arg(metavar="CT")]]
+    """CT: folder of DICOM slices, or a .nii.gz, .nrrd or .mha file in Hounsfield units."""
+    output: Output
+    """Folder for the results; made if it is not there."""
+    config: Annotated[LongLegConfig, arg(name="")] = field(default_factory=LongLegConfig)
+    labels: Annotated[Path | None, arg(metavar="SEG")] = None
+    """Label map (.nii.gz, .nrrd, .seg.nrrd) whose labels are the bones, one layer each."""
+    label_names: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Names of the labels: a JSON, CSV or colour table file."""
+    series: Annotated[str | None, arg(metavar="N|UID")] = None
+    """Which DICOM series, where a folder holds several: its number or UID."""
+
+    def run(self, report: Reporter) -> None:
+        from BoneXrayLib.long_leg import long_leg, write_long_leg
+
+        folder = check_output(self.output)
+        volume, labels, names = _read_ct(self, report)
+        found = long_leg(volume, self.config, labels, names, report.progress)
+        files = write_long_leg(found, folder, self.ct.name)
+        rows, columns = found.plan.size
+        report.result(
+            f"{self.config.view} long-leg view of {volume.name}: {len(found.plan.shots)} shots, "
+            f"{rows} x {columns} pixels",
+            files,
+            (*volume.notes, found.plan.statement, *found.plan.notes),
+        )
+
+
+def _read_ct(
+    command: Drr | LongLeg, report: Reporter
+) -> tuple[Volume, np.ndarray | None, dict[int, str] | None]:
+    """The CT that a command names, its label map on the CT's grid, and the labels' names."""
+    from BoneXrayLib.label_maps import read_labels, resample_labels
+    from BoneXrayLib.volume import read_volume
+
+    if command.label_names is not None and command.labels is None:
+        raise ValueError(f"label_names: {command.label_names}; expected --labels with it")
+    report.progress(0.0, f"reading {command.ct.name}")
+    volume = read_volume(command.ct, command.series)
+    if command.labels is None:
+        return volume, None, None
+    values, labels_to_ras, names = read_labels(command.labels, command.label_names)
+    return volume, resample_labels(values, labels_to_ras, volume), names
 
 
 @dataclass
