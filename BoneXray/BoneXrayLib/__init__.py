@@ -11,6 +11,7 @@ The stages, in the order of the data (a stage imports earlier stages only):
     projection      parts + geometry -> line integrals (optical density)
     radiograph      radiographs in and out, always bone bright
     drr             CT -> simulated radiograph with layers
+    long_leg        CT -> several shots, stitched as whole-leg radiographs are
     models          model folders: card, hashes
     inference       model + arrays -> arrays
     extraction      radiograph -> its bones, enhanced or suppressed

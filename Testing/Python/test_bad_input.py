@@ -250,6 +250,31 @@ def a_radiograph_without_a_c_arm_as_pose(folder: Path) -> Words:
     return drr(good_ct(folder), "--pose", "chest.dcm")
 
 
+def long_leg(folder: Path, *words: str) -> Words:
+    """The long-leg command on a CT that can be read."""
+    return ["long-leg", good_ct(folder), "-o", "out", "--pixel", "2", *words]
+
+
+@kind("method: got 'slide'; expected one of translate, tilt")
+def an_unknown_way_to_stitch(folder: Path) -> Words:
+    return long_leg(folder, "--method", "slide")
+
+
+@kind("overlap: got 90; expected less than the length, 50 mm")
+def shots_that_overlap_wholly(folder: Path) -> Words:
+    return long_leg(folder, "--length", "50", "--overlap", "90")
+
+
+@kind("length: 60000 mm would be 30000 pixels; expected at most 8192")
+def a_leg_of_60_metres(folder: Path) -> Words:
+    return long_leg(folder, "--length", "60000")
+
+
+@kind("source_object: got 4; the tube would stand within the CT")
+def a_tube_within_the_leg(folder: Path) -> Words:
+    return long_leg(folder, "--source-object", "4")
+
+
 @kind("labels")
 def labels_that_lie_elsewhere(folder: Path) -> Words:
     far = SPACING.copy()

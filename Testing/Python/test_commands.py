@@ -77,6 +77,18 @@ def test_drr_with_labels_writes_one_layer_a_label_and_their_sum_is_the_radiograp
     np.testing.assert_allclose(image["upper"] + image["lower"], image["bone"], atol=1e-5)
 
 
+def test_long_leg_writes_a_stitched_picture_and_says_what_its_lengths_mean(
+    limb_file: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    words = ["--shots", "2", "--method", "translate", "--pixel", "4"]
+    assert main(["long-leg", str(limb_file), "-o", str(tmp_path / "out"), *words]) == 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"full.nrrd", "full.png", "bone.nrrd", "bone.png", "long-leg.json"}
+    record = json.loads((tmp_path / "out" / "long-leg.json").read_text())
+    assert len(record["shots"]) == 2
+    assert record["statement"] in capsys.readouterr().out
+
+
 def test_run_extract_writes_bone_and_enhanced_in_the_inputs_own_units(
     drr_folder: Path, model: Path, tmp_path: Path
 ) -> None:
