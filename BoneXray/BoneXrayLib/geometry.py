@@ -10,7 +10,7 @@ and pixel (r, c) is the point at its centre:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,7 @@ __all__ = [
     "View",
     "check_config",
     "check_size",
+    "coarser",
     "make_geometry",
 ]
 
@@ -206,3 +207,14 @@ def make_geometry(config: GeometryConfig, isocentre_ras: np.ndarray) -> Geometry
         size=(int(config.size[0]), int(config.size[1])),
         isocentre=isocentre,
     )
+
+
+def coarser(geometry: Geometry, longest_side: int) -> Geometry:
+    """The same detector in larger pixels, `longest_side` at most a side; for previews."""
+    factor = max(geometry.size) / longest_side
+    if factor <= 1:
+        return geometry
+    rows, columns = (max(1, round(n / factor)) for n in geometry.size)
+    row_mm, column_mm = geometry.pixel_mm
+    pixel_mm = row_mm * geometry.size[0] / rows, column_mm * geometry.size[1] / columns
+    return replace(geometry, size=(rows, columns), pixel_mm=pixel_mm)

@@ -108,7 +108,7 @@ def _rows(text: str) -> list[list[float]]:
     except ValueError as error:
         raise ValueError(f"{error}; expected a drr.json, a 3 x 4 matrix or DICOM") from None
     if len(rows) != 3:
-        raise ValueError(f"{len(rows)} lines of numbers; expected 3 lines of 4")
+        raise ValueError(f"lines of numbers: {len(rows)}; expected 3 lines of 4")
     for number, row in enumerate(rows, 1):
         if len(row) != 4:
             raise ValueError(f"line {number} holds {len(row)} numbers; expected 4")

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from .bone import Parts, make_parts
-from .drr import Drr, DrrConfig, simulate
+from .drr import Drr, DrrConfig, exposure_geometry, simulate
+from .geometry import coarser
 from .progress import IsCancelled, Progress
 from .slicer_jobs import Work
 from .slicer_nodes import ijk_to_world, labels_from_node, volume_from_node
 from .volume import Volume
 
+PREVIEW_SIDE = 192
+"""Longer side of the preview [pixels]."""
 COARSE_MM = 2.0
 """Voxels of the preview are left out up to this spacing, which its large pixels do not resolve."""
 
@@ -64,7 +67,11 @@ class SimulationInputs:
                 bone = config.bone_config()
                 parts = make_parts(seen, bone, seen_labels, names, None, is_cancelled)
                 self._parts = (parts_key, parts)
-            return simulate(seen, config, progress=progress, is_cancelled=is_cancelled, parts=parts)
+            geometry = None
+            if coarse and config.pose is not None:
+                posed = exposure_geometry(config, volume.centre_ras)
+                geometry = coarser(posed, PREVIEW_SIDE)
+            return simulate(seen, config, None, None, progress, is_cancelled, parts, geometry)
 
         return run
 

@@ -15,6 +15,7 @@ from .geometry import VIEWS
 from .slicer_jobs import Job
 from .slicer_messages import errors_shown, show_error
 from .slicer_packages import ensure_packages, missing_packages
+from .slicer_panel_pose import PoseLine
 from .slicer_parameters import is_same, preview_config
 from .slicer_results import drr_nodes, preview_nodes, remove_previews
 from .slicer_views import SideBySide
@@ -36,6 +37,7 @@ class CtSection:
         self._seen: str | None = None
         self._job: Job | None = None
         self._making = False
+        self._pose = PoseLine(ui)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(DEBOUNCE_MS)
@@ -48,6 +50,7 @@ class CtSection:
             self.stop()
         self._parameters = parameters
         self._seen = None
+        self._pose.follow(parameters)
         if parameters is None:
             return
         self._preset = parameters.preset
@@ -67,6 +70,7 @@ class CtSection:
             self._preset = parameters.preset
             parameters.use_preset()  # comes back here with the new window
             return
+        self._pose.update()
         self._ui.huRange.enabled = parameters.labels is None
         reason = self._why_not()
         if not self._making:

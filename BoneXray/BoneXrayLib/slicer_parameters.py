@@ -23,13 +23,11 @@ from .bone_presets import PRESETS
 from .drr import DrrConfig
 from .extraction import ENHANCE_RANGE, ExtractConfig
 from .geometry import BEAMS, VIEWS
+from .slicer_inputs import PREVIEW_SIDE
 
 HU_LIMITS = (-1024.0, 3071.0)
 """Ends of the HU slider; the upper one means that there is no upper bound."""
 POLARITIES = ("auto", "bone-bright", "bone-dark")
-PREVIEW_SIDE = 192
-"""Longer side of the preview [pixels]."""
-
 LARGEST_PIXEL_MM, SMALLEST_SIDE = 10.0, 16
 """Beyond these, `Radiograph` takes nothing for a radiograph."""
 
@@ -55,6 +53,7 @@ class BoneXrayParameterNode:
     ]
     remove_couch: bool = _DRR.remove_couch
     view: Annotated[str, Choice(list(VIEWS))] = _DRR.view
+    pose: str = _DRR.pose or ""
     beam: Annotated[str, Choice(list(BEAMS))] = _DRR.beam
     orbital: Annotated[float, WithinRange(-180, 180), SingleStep(1), Decimals(1)] = _DRR.rotate[0]
     tilt: Annotated[float, WithinRange(-90, 90), SingleStep(1), Decimals(1)] = _DRR.rotate[1]
@@ -106,6 +105,7 @@ class BoneXrayParameterNode:
             preset=self.preset,
             hu=self.hu_window(),
             remove_couch=self.remove_couch,
+            pose=self.pose or None,
         )
 
     def extract_config(self) -> ExtractConfig:
@@ -119,7 +119,12 @@ class BoneXrayParameterNode:
 
 
 def preview_config(config: DrrConfig) -> DrrConfig:
-    """The same view on a detector of the same extent with few, large pixels."""
+    """The same view on a detector of the same extent with few, large pixels.
+
+    With a pose file they belong to the pose: `SimulationInputs` makes its detector coarse.
+    """
+    if config.pose is not None:
+        return config
     factor = max(config.size) / PREVIEW_SIDE
     factor = min(factor, LARGEST_PIXEL_MM / config.pixel, min(config.size) / SMALLEST_SIDE)
     if factor <= 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from BoneXrayLib.geometry import BEAMS, VIEWS, Geometry, GeometryConfig, make_geometry
+from BoneXrayLib.geometry import BEAMS, VIEWS, Geometry, GeometryConfig, coarser, make_geometry
 
 ORIGIN = np.zeros(3)
 RIGHT, FRONT, HEAD = np.eye(3) * 50.0
@@ -103,6 +103,18 @@ def test_the_detector_volume_places_each_pixel_where_it_stands() -> None:
     matrix = geometry.image_to_ras()
     corner = matrix @ [5, 3, 0, 1]
     assert corner[:3] == pytest.approx(geometry.detector_points()[3, 5])
+
+
+def test_a_coarser_detector_covers_the_same_plane() -> None:
+    fine = make_geometry(GeometryConfig(view="RAO", size=(400, 300), shift=(9, 4)), ORIGIN)
+    coarse = coarser(fine, 100)
+    assert coarse.size == (100, 75)
+    assert coarse.pixel_mm == pytest.approx((4.0, 4.0))
+    point = np.array([[20.0, -30.0, 40.0]])
+    # edges, not pixel centres, stay: the outer half pixel grows with the pixel
+    expected = (fine.project_points(point) + 0.5) / 4.0 - 0.5
+    assert coarse.project_points(point) == pytest.approx(expected)
+    assert coarser(fine, 1000) is fine
 
 
 @pytest.mark.parametrize("beam", BEAMS)

@@ -27,7 +27,7 @@ LIB_STAGES = """
     model_card model_files models networks runtimes inference extraction
     picture_report comparison samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
-    slicer_inputs slicer_parameters slicer_views slicer_about slicer_panel_ct
+    slicer_inputs slicer_parameters slicer_views slicer_about slicer_panel_pose slicer_panel_ct
     slicer_panel_radiograph
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """

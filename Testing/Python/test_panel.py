@@ -215,6 +215,39 @@ def test_a_ct_without_image_ends_in_one_message(panel: Any) -> None:
         panel.logic.makeRadiographs(empty)
 
 
+def test_a_pose_file_replaces_view_and_angles_until_it_is_cleared(
+    panel: Any, ct: Any, tmp_path: Path
+) -> None:
+    from BoneXrayLib.drr import DrrConfig, simulate, write_drr
+    from BoneXrayLib.slicer_nodes import volume_from_node
+
+    config = DrrConfig(view="LAT-L", rotate=(5, 8), size=(256, 200), pixel=2.0)
+    wanted = simulate(volume_from_node(ct), config)
+    record = write_drr(wanted, tmp_path / "side")["drr.json"]
+    panel.ui.poseEdit.currentPath = str(record)
+    wait(lambda: slicer.mrmlScene.GetFirstNodeByName("Limb drr full (preview)") is not None)
+    assert pixels(slicer.util.getNode("Limb drr full (preview)")).shape == (192, 150)
+    assert not panel.ui.viewBox.enabled
+    assert not panel.ui.tiltSlider.enabled
+    panel.ui.makeButton.click()
+    wait(lambda: "Made" in panel.ui.ctStatus.text)
+    np.testing.assert_allclose(pixels(slicer.util.getNode("Limb drr full")), wanted.full, atol=1e-4)
+    panel.ui.poseClearButton.click()
+    assert panel.ui.poseEdit.currentPath == ""
+    assert panel.ui.viewBox.enabled
+    wait(lambda: slicer.mrmlScene.GetFirstNodeByName("Limb AP full (preview)") is not None)
+
+
+def test_a_pose_file_that_holds_none_is_said_below_the_button(
+    panel: Any, ct: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.txt").write_text("1 2 3")
+    panel.ui.poseEdit.currentPath = str(tmp_path / "bad.txt")
+    wait(lambda: panel.ui.ctStatus.text.startswith("pose: bad.txt: lines of numbers: 1"))
+    panel.ui.poseClearButton.click()
+    wait(lambda: "Preview" in panel.ui.ctStatus.text)
+
+
 def test_cancel_ends_the_computation_and_leaves_no_node(panel: Any, ct: Any) -> None:
     started = threading.Event()
     panel.logic.simulation = lambda *_: waiting_work(started)

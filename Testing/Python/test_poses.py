@@ -295,7 +295,7 @@ def test_what_a_file_says_of_its_pixels_goes_before_what_is_asked_for(tmp_path: 
     ("text", "said"),
     [
         ("", "expected"),
-        ("1 2 3 4\n5 6 7 8\n", "2 lines of numbers; expected 3 lines of 4"),
+        ("1 2 3 4\n5 6 7 8\n", "lines of numbers: 2; expected 3 lines of 4"),
         ("1 2 3\n4 5 6\n7 8 9\n", "line 1 holds 3 numbers; expected 4"),
         ("one two three four\n" * 3, "expected"),
         ("{", "no JSON"),
