@@ -93,20 +93,32 @@ class Drr:
         )
 
 
-def exposure_geometry(config: DrrConfig, isocentre_ras: np.ndarray) -> Geometry:
+def exposure_geometry(config: DrrConfig, volume: Volume) -> Geometry:
     """Source and detector as the config's pose file says, or else its view and distances.
-
-    Args:
-        config: what was asked for.
-        isocentre_ras: the middle of the CT, (3,) [mm].
 
     Raises:
         FileNotFoundError: the pose file is not there.
-        ValueError: it holds no pose.
+        ValueError: it holds no pose, or one that looks past the CT.
     """
     if config.pose is None:
-        return make_geometry(config, isocentre_ras)
-    return read_pose(config.pose, config.size, config.pixel, isocentre_ras)
+        return make_geometry(config, volume.centre_ras)
+    geometry = read_pose(config.pose, config.size, config.pixel, volume.centre_ras)
+    if _looks_past(geometry, volume.corners_ras):
+        raise ValueError(
+            f"pose: {Path(config.pose).name} looks past {volume.name}; expected a pose in this "
+            "CT's own frame, RAS (a matrix in LPS says so in its JSON)"
+        )
+    return geometry
+
+
+def _looks_past(geometry: Geometry, corners: np.ndarray) -> bool:
+    """Whether a box of corners (8, 3) RAS mm lies wholly beside the beam or behind the source."""
+    depth = (corners - geometry.source) @ (geometry.centre - geometry.source)
+    if geometry.beam == "cone" and depth.min() <= 0:
+        return bool(depth.max() <= 0)
+    found = geometry.project_points(corners)
+    beside = (found.max(axis=0) < -0.5) | (found.min(axis=0) > np.asarray(geometry.size) - 0.5)
+    return bool(beside.any())
 
 
 def simulate(
@@ -132,7 +144,7 @@ def simulate(
         geometry: source and detector, RAS mm, instead of those of the config.
 
     Raises:
-        FileNotFoundError, ValueError: the pose file is not there, or holds no pose.
+        FileNotFoundError, ValueError: the pose file is not there, or of no use here.
         Cancelled: `is_cancelled()` became true.
     """
 
@@ -144,7 +156,7 @@ def simulate(
     if geometry is not None:
         pose = "geometry of the caller"
     else:
-        geometry = exposure_geometry(config, volume.centre_ras)
+        geometry = exposure_geometry(config, volume)
     if progress is not None:
         progress(0.0, "finding bone")
     if parts is None:

@@ -69,8 +69,7 @@ class SimulationInputs:
                 self._parts = (parts_key, parts)
             geometry = None
             if coarse and config.pose is not None:
-                posed = exposure_geometry(config, volume.centre_ras)
-                geometry = coarser(posed, PREVIEW_SIDE)
+                geometry = coarser(exposure_geometry(config, volume), PREVIEW_SIDE)
             return simulate(seen, config, None, None, progress, is_cancelled, parts, geometry)
 
         return run

@@ -351,6 +351,18 @@ def test_a_radiograph_by_a_matrix_is_that_of_the_view_it_came_from(
     assert second.radiograph(second.full, "full").name == "synthetic limb matrix full"
 
 
+@pytest.mark.parametrize("move", [(700.0, 0.0, 0.0), (0.0, 0.0, -600.0), (0.0, 4000.0, 0.0)])
+def test_a_pose_that_looks_past_the_ct_is_refused(
+    move: tuple[float, float, float], limb: Volume, tmp_path: Path
+) -> None:
+    record = write_drr(simulate(limb, DrrConfig(size=(96, 64), pixel=3.0)), tmp_path)["drr.json"]
+    elsewhere = limb.ijk_to_ras.copy()
+    elsewhere[:3, 3] += move
+    other = Volume(limb.hu, elsewhere, "other limb")
+    with pytest.raises(ValueError, match=r"^pose: drr\.json looks past other limb; expected"):
+        simulate(other, DrrConfig(pose=str(record)))
+
+
 def test_a_geometry_of_the_callers_own_goes_before_the_config(limb: Volume) -> None:
     geometry = make_geometry(GeometryConfig(view="LAT-R", size=(40, 30), pixel=7.0), ISOCENTRE)
     made = simulate(limb, DrrConfig(), geometry=geometry)
