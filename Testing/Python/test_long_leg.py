@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from BoneXrayLib.bone import Parts
 from BoneXrayLib.drr import DrrConfig, simulate
 from BoneXrayLib.geometry import Geometry
 from BoneXrayLib.long_leg import (
@@ -86,8 +87,10 @@ def test_a_tilted_tube_gives_one_perspective_however_many_shots_it_took(limb: Vo
 @pytest.mark.parametrize("method", METHODS)
 def test_bone_and_rest_add_up_to_the_whole(method: str, limb: Volume) -> None:
     stitched = long_leg(limb, config(method=method))
+    undivided = Parts(limb.hu, limb.ijk_to_ras, np.zeros(limb.hu.shape, np.uint8), None, ("rest",))
+    whole = long_leg(limb, config(method=method), parts=undivided).full
     assert list(stitched.layers) == ["rest", "bone"]
-    assert stitched.layers["rest"] + stitched.bone == pytest.approx(stitched.full, abs=1e-5)
+    assert stitched.layers["rest"] + stitched.layers["bone"] == pytest.approx(whole, abs=1e-5)
     assert 0.3 < stitched.bone.max() < stitched.full.max()
 
 
