@@ -1,4 +1,4 @@
-"""What a simulation needs from the scene, read once and kept while the same CT is looked at."""
+"""What long work needs from the scene; of a simulation kept while the same CT is looked at."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ import numpy as np
 
 from .bone import Parts, make_parts
 from .drr import Drr, DrrConfig, simulate
+from .extraction import ExtractConfig, extract
 from .progress import IsCancelled, Progress
 from .slicer_jobs import Work
-from .slicer_nodes import ijk_to_world, labels_from_node, volume_from_node
+from .slicer_nodes import (
+    ijk_to_world,
+    labels_from_node,
+    radiograph_from_node,
+    volume_from_node,
+)
 from .volume import Volume
 
 COARSE_MM = 2.0
@@ -67,6 +73,14 @@ class SimulationInputs:
             return simulate(seen, config, progress=progress, is_cancelled=is_cancelled, parts=parts)
 
         return run
+
+
+def extraction_work(radiograph: Any, config: ExtractConfig) -> Work:
+    """The extraction from this node as work(progress, is_cancelled) -> Extraction."""
+    given = radiograph_from_node(radiograph, config.pixel)
+    return lambda progress, is_cancelled: extract(
+        given, config, progress=progress, is_cancelled=is_cancelled
+    )
 
 
 def thinned(volume: Volume, labels: np.ndarray | None) -> tuple[Volume, np.ndarray | None]:

@@ -19,13 +19,14 @@ DOORS = (REPOSITORY / "BoneXray/BoneXray.py", REPOSITORY / "BoneXrayTraining/Bon
 LIB_STAGES = """
     progress files nifti_check display volume_files
     jpeg_check dicom_files dicom_slices dicom_series slice_plan slice_stack label_maps volume
-    phantoms attenuation body bone_presets bone geometry projection
+    phantoms attenuation body bone_presets bone geometry
+    beam_models view_direction outlines projection
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
     model_card model_files models networks runtimes inference extraction
     picture_report comparison samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
-    slicer_inputs slicer_parameters slicer_views slicer_about slicer_panel_ct
-    slicer_panel_radiograph
+    slicer_inputs slicer_parameters slicer_layouts slicer_views slicer_scene slicer_ray
+    slicer_about slicer_panel_scene slicer_panel_ct slicer_panel_radiograph slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
     label_ct pairs augmentation dataset losses checkpoints trainer configuration export evaluation
