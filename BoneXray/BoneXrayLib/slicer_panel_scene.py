@@ -41,7 +41,7 @@ class SceneSection:
         self._made: tuple[Drr, Any, Any] | None = None
         self._drawn: tuple[Any, ...] | None = None
         self._outlined: tuple[Any, ...] | None = None
-        self._is_open = False
+        self._opened: Any = None
         self._ray = RayFollower(self._say)
         ui.cameraButton.connect("clicked(bool)", self.on_camera)
 
@@ -49,7 +49,7 @@ class SceneSection:
         """Show and serve these choices from now on; None ends it."""
         if not is_same(parameters, self._parameters):
             self._made = self._drawn = self._outlined = None
-            self._is_open = False
+            self._opened = None
         self._parameters = parameters
         if parameters is None:
             self._ray.follow(None)
@@ -66,10 +66,11 @@ class SceneSection:
         self._views.set_in_scene(wants_views)
         self._draw_exposure()
         self._draw_outlines()
-        if wants_views and parameters.ct is not None and not self._is_open:
-            show_ct(parameters.ct)
+        opened = parameters.ct if wants_views else None
+        if opened is not None and opened is not self._opened:
+            show_ct(opened)
             qt.QTimer.singleShot(0, fit_three_d)  # the view has no size before
-        self._is_open = wants_views and parameters.ct is not None
+        self._opened = opened
         self._ray.follow(parameters.ct if parameters.show_ray else None)
 
     def show(self, drr: Drr, full: Any, ct: Any) -> None:
@@ -78,6 +79,7 @@ class SceneSection:
         if self._parameters is not None:
             self._draw_picture()
             self._draw_outlines()
+            self._ray.refresh()
 
     def on_camera(self) -> None:
         """Put the tube where the 3D view is looked at from."""

@@ -50,6 +50,12 @@ class RayFollower:
             remove_models(RAY)
             self._tell("")
 
+    def refresh(self) -> None:
+        """The image under the cursor was made anew."""
+        if self._observed is not None and self._seen is not None:
+            self._seen = None
+            self._moved(self._observed[0])
+
     def _moved(self, crosshair: Any, event: Any = None) -> None:
         pixel = pixel_under_cursor(crosshair)
         seen = None if pixel is None else (pixel.node.GetID(), pixel.row, pixel.column)

@@ -190,6 +190,7 @@ def show_outlines(
     display = fill_model("outlines", mesh, parent).GetDisplayNode()
     display.SetActiveScalar("Colour", vtk.vtkAssignAttribute.CELL_DATA)
     display.SetScalarRangeFlag(display.UseDirectMapping)
+    display.SetScalarRange(0, 255)
     display.SetScalarVisibility(True)
 
 

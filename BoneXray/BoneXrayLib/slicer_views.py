@@ -125,8 +125,7 @@ def fit_three_d() -> None:
     """Let the 3D view show all there is, from where it is looked at."""
     view = three_d_view()
     if view is not None:
-        view.resetFocalPoint()
-        view.resetCamera(False, True, True)
+        view.resetCamera(False, True, True)  # turned as it is, moved and at a distance
 
 
 def camera_direction() -> np.ndarray:

@@ -289,6 +289,16 @@ def test_a_ray_goes_when_the_cursor_leaves_and_nothing_is_watched_when_off(panel
     assert slicer_scene.find_model("ray") is None
 
 
+def test_a_new_image_under_a_resting_cursor_brings_its_own_ray(panel: Any) -> None:
+    panel.ui.rayBox.checked = True
+    geometry = slicer_scene.geometry_of_node(slicer.util.getNode("Limb AP full (preview)"))
+    point_at("BoneXrayFull", geometry.detector_points()[90, 90])
+    before = points("ray")
+    panel.ui.sourceDetectorBox.value = 1700
+    wait(lambda: abs(points("ray")[1] - before[1]).max() > 50)
+    assert "Row" in panel.ui.sceneStatus.text or panel.ui.sceneStatus.text == ""
+
+
 def test_the_ray_within_the_ct_is_drawn_in_the_ct_views_alone(panel: Any) -> None:
     panel.ui.rayBox.checked = True
     geometry = slicer_scene.geometry_of_node(slicer.util.getNode("Limb AP full (preview)"))

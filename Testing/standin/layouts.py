@@ -86,9 +86,6 @@ class ThreeDWidget:
     def cameraNode(self) -> Any:
         return self._camera
 
-    def resetFocalPoint(self) -> None:
-        """Needs what is drawn: here it does nothing."""
-
     def resetCamera(self, rotation: bool = True, translation: bool = True, distance: bool = True):
         """Counted: needs what is drawn."""
         self.fitted += 1
