@@ -1,12 +1,13 @@
 """DICOM files: found in folders, headers and stored pixels read in every transfer syntax.
 
-Pixels are always read with pydicom (python-gdcm decodes the compressed ones). ITK's readers,
-SimpleITK's among them, hand MONOCHROME1 back inverted; pydicom gives what is stored.
+Pixels are read with pydicom, the compressed ones decoded by `compressed_pixels`. ITK's readers,
+SimpleITK's among them, hand MONOCHROME1 back inverted; here is what is stored.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import warnings
 from collections.abc import Generator, Iterable
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .compressed_pixels import SYNTAXES, PixelLayout, decoded_frames
 from .files import existing_path, one_line
-from .jpeg_check import check_jpeg_items
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
-JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
-#: JPEG baseline, extended, lossless (twice), JPEG-LS and JPEG 2000 (lossless, lossy).
-JPEG_SYNTAXES = tuple(f"1.2.840.10008.1.2.4.{end}" for end in (50, 51, 57, 70, 80, 81, 90, 91))
 #: Decoded pixels of one file, all its frames; more is taken for a forged or unsuitable file.
 LARGEST_DECODED_BYTES = 4 * 2**30
 
@@ -136,14 +134,15 @@ def number_or(dataset: Dataset, keyword: str, default: float) -> float:
 def stored_pixels(dataset: Dataset, name: str) -> np.ndarray:
     """Stored values, (frame, row, column) or (frame, row, column, sample), decompressed.
 
+    Colours are as stored, too: YBR_FULL stays YBR_FULL.
+
     Raises:
         ValueError: no pixels, truncated or broken pixels, or a transfer syntax nobody here reads.
     """
-    rows, columns = int(tag(dataset, "Rows", 0)), int(tag(dataset, "Columns", 0))
-    frames, samples = frame_count(dataset), int(tag(dataset, "SamplesPerPixel", 1))
-    if rows < 1 or columns < 1 or "PixelData" not in dataset:
+    layout = _layout(dataset)
+    if layout.rows < 1 or layout.columns < 1 or "PixelData" not in dataset:
         raise ValueError(f"{name}: holds no pixels (or is cut short); expected a whole DICOM image")
-    size = rows * columns * frames * samples * int(tag(dataset, "BitsAllocated", 16)) // 8
+    size = math.prod(layout.shape) * layout.bits_allocated // 8
     if size > LARGEST_DECODED_BYTES:
         limit = LARGEST_DECODED_BYTES / 2**30
         raise ValueError(
@@ -152,33 +151,38 @@ def stored_pixels(dataset: Dataset, name: str) -> np.ndarray:
     syntax = getattr(tag(dataset.file_meta, "TransferSyntaxUID"), "name", "unknown transfer syntax")
     try:
         with quiet_pydicom():
-            pixels = _decoded(dataset)
+            pixels = _decoded(dataset, layout)
     except Exception as error:  # the decoders raise many kinds
         raise ValueError(
-            f"{name}: its pixels cannot be decoded, it may be cut short or need python-gdcm "
+            f"{name}: its pixels cannot be decoded, it may be cut short "
             f"({syntax}: {one_line(error, 120)})"
         ) from error
-    shape = (frames, rows, columns) + ((samples,) if samples > 1 else ())
-    if pixels.size != np.prod(shape):
-        raise ValueError(f"{name}: {pixels.size} pixel values; its header says {shape}")
-    return _without_overlays(pixels.reshape(shape), dataset)
+    if pixels.size != math.prod(layout.shape):
+        raise ValueError(f"{name}: {pixels.size} pixel values; its header says {layout.shape}")
+    return _without_overlays(pixels.reshape(layout.shape), dataset)
 
 
-def _decoded(dataset: Dataset) -> np.ndarray:
-    if dataset.file_meta.TransferSyntaxUID in JPEG_SYNTAXES:
-        samples = int(tag(dataset, "SamplesPerPixel", 1))
-        check_jpeg_items(dataset.PixelData, dataset.Rows, dataset.Columns, samples)
-    if dataset.file_meta.TransferSyntaxUID != JPEG_EXTENDED or dataset.get("BitsStored", 8) <= 8:
+def _layout(dataset: Dataset) -> PixelLayout:
+    allocated = int(tag(dataset, "BitsAllocated", 16))
+    return PixelLayout(
+        frames=frame_count(dataset),
+        rows=int(tag(dataset, "Rows", 0)),
+        columns=int(tag(dataset, "Columns", 0)),
+        samples=int(tag(dataset, "SamplesPerPixel", 1)),
+        bits_allocated=allocated,
+        bits_stored=int(tag(dataset, "BitsStored", allocated)),
+        signed=bool(tag(dataset, "PixelRepresentation", 0)),
+    )
+
+
+def _decoded(dataset: Dataset, layout: PixelLayout) -> np.ndarray:
+    if dataset.file_meta.TransferSyntaxUID in SYNTAXES:
+        return decoded_frames(dataset, layout)
+    try:
+        from pydicom.pixels import pixel_array
+    except ImportError:  # pydicom 2 (Slicer 5.10), which hands colours out as stored
         return np.asarray(dataset.pixel_array)
-    # pydicom 3 leaves 12-bit JPEG to a GPL decoder; GDCM reads it when asked by itself.
-    import gdcm
-
-    reader = gdcm.ImageReader()
-    reader.SetFileName(str(dataset.filename))
-    if not reader.Read():
-        raise ValueError("damaged 12-bit JPEG")
-    buffer = reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape")
-    return np.frombuffer(buffer, dtype="<i2" if dataset.PixelRepresentation else "<u2")
+    return np.asarray(pixel_array(dataset, raw=True))
 
 
 def frame_count(dataset: Dataset) -> int:

@@ -123,7 +123,7 @@ def _values(
         stored = _through_palette(stored, dataset, name)
         notes.append("palette colours looked up")
     if stored.ndim == 3:
-        stored = _rgb(stored, photometric)
+        stored = _rgb(stored, photometric, name)
         values = to_one_value(stored, name, notes)
         return values, (0.0, float(np.iinfo(stored.dtype).max))
     if "ModalityLUTSequence" in dataset:
@@ -156,16 +156,16 @@ def _through_modality_lut(stored: np.ndarray, dataset: Dataset, name: str) -> np
         raise ValueError(f"{name}: broken modality LUT ({one_line(error, 100)})") from error
 
 
-def _rgb(stored: np.ndarray, photometric: str) -> np.ndarray:
-    """pydicom 3 hands YBR_FULL out as RGB, pydicom 2 as stored."""
-    import pydicom
-
+def _rgb(stored: np.ndarray, photometric: str, name: str) -> np.ndarray:
     # Some writers leave RGB in the header of a JPEG that is YBR; colours near 128 tell.
     if photometric == "RGB" and np.abs(stored[..., 1:].astype(np.int32) - 128).max() <= 6:
         return np.stack([stored[..., 0]] * 3, axis=-1)
-    if int(pydicom.__version__.split(".")[0]) >= 3 or not photometric.startswith("YBR_FULL"):
+    if not photometric.startswith("YBR_FULL"):
         return stored
-    return _pydicom_processing().convert_color_space(stored, photometric, "RGB")
+    try:
+        return _pydicom_processing().convert_color_space(stored, photometric, "RGB")
+    except Exception as error:
+        raise ValueError(f"{name}: {photometric} colours ({one_line(error, 100)})") from error
 
 
 def _pydicom_processing() -> ModuleType:

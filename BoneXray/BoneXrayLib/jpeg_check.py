@@ -1,84 +1,108 @@
-"""Damaged JPEG streams in DICOM found before the decoder sees them.
+"""JPEG streams of DICOM files, their headers compared with the file's before a decoder sees them.
 
-GDCM ends the whole process, Slicer with it, when markers of a JPEG stream are damaged; and a
-stream may claim a size that its DICOM header does not. Both are read here from the markers.
+A stream may claim another size than its DICOM header does, and a decoder may end the whole
+process, Slicer with it, when markers are damaged. Both are found here from the markers.
 """
 
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
+JPEG_START, JPEG_END, JPEG_2000_START = b"\xff\xd8", b"\xff\xd9", b"\xff\x4f\xff\x51"
+JPEG_2000_FILE = b"\x00\x00\x00\x0cjP  "
 #: Start-of-frame markers: baseline … lossless, and JPEG-LS. (C4, C8 and CC are no frames.)
-FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
-LOSSLESS_FRAMES = {0xC3, 0xC7, 0xCB, 0xCF, 0xF7}
-HUFFMAN, QUANTIZATION, SOS = 0xC4, 0xDB, 0xDA
+JPEG_LS = 0xF7
+FRAMES = {*range(0xC0, 0xD0), JPEG_LS} - {0xC4, 0xC8, 0xCC}
+LOSSLESS_FRAMES = {0xC3, 0xC7, 0xCB, 0xCF, JPEG_LS}
+HUFFMAN, ARITHMETIC, QUANTIZATION, SOS = 0xC4, 0xCC, 0xDB, 0xDA
 #: What may stand before the first scan: frames, tables, restart interval, application, comment.
-KNOWN = {*FRAMES, HUFFMAN, QUANTIZATION, SOS, 0xCC, 0xDD, 0xF8, 0xFE, *range(0xE0, 0xF0)}
+KNOWN = {
+    *FRAMES,
+    *(HUFFMAN, ARITHMETIC, QUANTIZATION, SOS, 0xDD, 0xF8, 0xFE),
+    *range(0xE0, 0xF0),
+}
 
 
-def check_jpeg_items(pixel_data: bytes, rows: int, columns: int, samples: int) -> None:
-    """Check the markers of every JPEG, JPEG-LS and JPEG 2000 stream in encapsulated pixel data.
+@dataclass(frozen=True)
+class JpegStream:
+    """What one frame's compressed stream says of itself.
+
+    Attributes:
+        kind: "jpeg" (the DCT ones and lossless), "jpeg-ls" or "jpeg-2000" (with HTJ2K).
+        bits: bits a sample of the stream, which may differ from the DICOM header's.
+        data: the stream, without what some writers put around it.
+    """
+
+    kind: str
+    rows: int
+    columns: int
+    samples: int
+    bits: int
+    data: bytes
+
+
+def checked_stream(data: bytes, rows: int, columns: int, samples: int) -> JpegStream:
+    """The JPEG, JPEG-LS or JPEG 2000 stream of one frame.
 
     Raises:
-        ValueError: damaged markers, or another size than the header's.
+        ValueError: no such stream, cut short, damaged markers, or another size than the header's.
     """
-    at = 0
-    while at + 8 <= len(pixel_data):
-        tag, length = struct.unpack_from("<II", pixel_data, at)
-        if tag != 0xE000FFFE:  # no item: the end, or damage that pydicom notices
-            return
-        start = at + 8
-        stream = pixel_data[start : start + length]
-        if stream[:2] == b"\xff\xd8":
-            _same(_jpeg_size(stream), (rows, columns, samples))
-        elif stream[:4] == b"\xff\x4f\xff\x51":
-            _same(_jpeg_2000_size(stream), (rows, columns, samples))
-        at = start + length
-
-
-def _same(said: tuple[int, int, int] | None, expected: tuple[int, int, int]) -> None:
+    if data.startswith(JPEG_2000_FILE):  # a whole .jp2 file, which DICOM does not allow
+        data = data[max(0, data.find(JPEG_2000_START)) :]
+    if data.startswith(JPEG_START):
+        stream = _jpeg(data)
+    elif data.startswith(JPEG_2000_START):
+        stream = _jpeg_2000(data)
+    else:
+        raise ValueError("damaged JPEG: no stream starts here")
+    said, expected = (stream.rows, stream.columns, stream.samples), (rows, columns, samples)
     if said != expected:
         raise ValueError(f"its JPEG says {said} rows, columns, samples; the header {expected}")
+    return stream
 
 
-def _jpeg_size(stream: bytes) -> tuple[int, int, int] | None:
-    at, size, markers = 2, None, set()
-    while True:
-        while at + 1 < len(stream) and stream[at] == stream[at + 1] == 0xFF:  # fill bytes
+def _jpeg(data: bytes) -> JpegStream:
+    at, header, markers = 2, (0, 0, 0, 0), set()
+    while SOS not in markers:
+        while at + 1 < len(data) and data[at] == data[at + 1] == 0xFF:  # fill bytes
             at += 1
-        if at + 4 > len(stream) or stream[at] != 0xFF:
+        if at + 4 > len(data) or data[at] != 0xFF:
             raise ValueError("damaged JPEG markers")
-        marker, length = stream[at + 1], struct.unpack_from(">H", stream, at + 2)[0]
+        marker, length = data[at + 1], struct.unpack_from(">H", data, at + 2)[0]
         markers.add(marker)
         if marker in FRAMES:
-            size = _frame_size(marker, stream[at + 4 : at + 2 + length])
+            header = _frame_header(marker, data[at + 4 : at + 2 + length])
         if marker not in KNOWN or length < 2:
             raise ValueError("damaged JPEG markers")
         at += 2 + length
-        if marker == SOS:
-            break
     lossy = markers & FRAMES - LOSSLESS_FRAMES
-    if (lossy and QUANTIZATION not in markers) or not markers & {HUFFMAN, 0xCC, 0xF7}:
+    if (lossy and QUANTIZATION not in markers) or not markers & {HUFFMAN, ARITHMETIC, JPEG_LS}:
         raise ValueError("damaged JPEG: tables are missing")
-    return size
+    # libjpeg makes up grey for what is missing; the others refuse by themselves.
+    if not data.rstrip(b"\x00\xff").endswith(JPEG_END):
+        raise ValueError("the JPEG has no end, it is cut short")
+    bits, rows, columns, samples = header
+    kind = "jpeg-ls" if JPEG_LS in markers else "jpeg"
+    return JpegStream(kind, rows, columns, samples, bits, data)
 
 
-def _frame_size(marker: int, body: bytes) -> tuple[int, int, int]:
+def _frame_header(marker: int, body: bytes) -> tuple[int, int, int, int]:
+    """Bits a sample, rows, columns and samples of a start-of-frame segment."""
     if len(body) < 6 or len(body) != 6 + 3 * body[5]:
         raise ValueError("damaged JPEG frame header")
-    precisions = range(2, 17) if marker in LOSSLESS_FRAMES else (8, 12, 16)
-    if body[0] not in precisions:
-        raise ValueError(f"damaged JPEG frame header: {body[0]} bits a sample")
-    rows, columns = struct.unpack_from(">HH", body, 1)
-    return rows, columns, body[5]
+    bits, rows, columns, samples = struct.unpack_from(">BHHB", body)
+    if bits not in (range(2, 17) if marker in LOSSLESS_FRAMES else (8, 12)):
+        raise ValueError(f"damaged JPEG frame header: {bits} bits a sample")
+    return bits, rows, columns, samples
 
 
-def _jpeg_2000_size(stream: bytes) -> tuple[int, int, int]:
-    if len(stream) < 45:
+def _jpeg_2000(data: bytes) -> JpegStream:
+    if len(data) < 45:
         raise ValueError("damaged JPEG 2000 header")
-    right, bottom, left, top = struct.unpack_from(">4I", stream, 8)
-    samples = struct.unpack_from(">H", stream, 40)[0]
-    bits = stream[42:][: 3 * samples : 3]
-    if len(bits) != samples or any((b & 0x7F) + 1 > 16 for b in bits):
+    right, bottom, left, top = struct.unpack_from(">4I", data, 8)
+    samples = struct.unpack_from(">H", data, 40)[0]
+    bits = [(b & 0x7F) + 1 for b in data[42:][: 3 * samples : 3]]  # the highest bit: signed
+    if not bits or len(bits) != samples or max(bits) > 16:
         raise ValueError("damaged JPEG 2000 header: bits a sample")
-    return bottom - top, right - left, samples
+    return JpegStream("jpeg-2000", bottom - top, right - left, samples, max(bits), data)

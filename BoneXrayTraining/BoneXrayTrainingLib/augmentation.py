@@ -18,7 +18,7 @@ BONE = TISSUES.index("bone")
 BONE_ABOVE_HU = 200.0
 """Lower bound of the default bone window."""
 BLOOD_HU = 40.0
-CONTRAST_HU = (80.0, 480.0)
+CONTRAST_HU = (120.0, 520.0)
 """From late venous enhancement to CT angiography."""
 CONTRAST_SPREAD_HU = 35.0
 """Blood around a mean of h HU lies above 200 HU to a share of sigmoid((h - 200) / spread)."""

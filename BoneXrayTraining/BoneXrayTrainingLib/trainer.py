@@ -6,6 +6,8 @@ import dataclasses
 import json
 import logging
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,9 +72,7 @@ def train(
 def _loop(config, run, learner, state, pool, watched, loss, progress, is_cancelled) -> Path:
     began, first = time.monotonic(), state.step
     recent: list[float] = []
-    while state.step < config.steps:
-        rng = np.random.default_rng([config.seed, 7, state.step])
-        batch = make_batch(pool, config.batch, config.augmentation, rng)
+    for batch in batches_ahead(config, pool, state.step):
         value, terms = step(learner, batch, loss, config.average)
         recent.append(value)
         state.step += 1
@@ -103,6 +103,23 @@ def _loop(config, run, learner, state, pool, watched, loss, progress, is_cancell
             log.info("stopped at step %d", state.step)
             break
     return latest_checkpoint(run)
+
+
+def batches_ahead(config: TrainConfig, pool: PairPool, first: int) -> Iterator[Batch]:
+    """The batches of steps `first` to the last; while one is trained on, the next is made."""
+
+    def make(number: int) -> Batch:
+        torch.set_num_threads(1)  # of this thread alone; the network keeps its own
+        rng = np.random.default_rng([config.seed, 7, number])
+        return make_batch(pool, config.batch, config.augmentation, rng)
+
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(make, first)
+        for number in range(first, config.steps):
+            batch = coming.result()
+            if number + 1 < config.steps:
+                coming = maker.submit(make, number + 1)
+            yield batch
 
 
 def make_learner(config: TrainConfig) -> Learner:

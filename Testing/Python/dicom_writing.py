@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
@@ -17,6 +18,8 @@ JPEG_BASELINE, JPEG_EXTENDED = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51
 JPEG_LOSSLESS_14, JPEG_LOSSLESS = "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"
 JPEG_LS, JPEG_LS_NEAR = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"
 JPEG_2000_LOSSLESS, JPEG_2000 = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"
+HTJ2K_LOSSLESS, HTJ2K = "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.203"
+JPEG_2000_LOSSY = (JPEG_2000, HTJ2K)
 RLE = "1.2.840.10008.1.2.5"
 IMPLICIT, BIG_ENDIAN, DEFLATED = (
     "1.2.840.10008.1.2",
@@ -70,25 +73,59 @@ def save(dataset: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian) -> 
     return path
 
 
-def transcode(source: Path, target: Path, syntax: str) -> Path:
-    """The same image in another transfer syntax, compressed by GDCM (or re-written by pydicom)."""
+def transcode(source: Path, target: Path, syntax: str, quality: int | None = None) -> Path:
+    """The same image in another transfer syntax; `quality` is the lossy encoders' own measure."""
     if syntax in (IMPLICIT, BIG_ENDIAN, DEFLATED):
         return _rewrite(source, target, syntax)
-    import gdcm
+    dataset = pydicom.dcmread(source)
+    if syntax == RLE:
+        dataset.compress(RLE, encoding_plugin="pydicom")
+        return save(dataset, target, RLE)
+    shape = (int(dataset.get("NumberOfFrames", 1)), *pixel_shape(dataset))
+    frames = dataset.pixel_array.reshape(shape)
+    streams = [encoded(frame, syntax, dataset.BitsStored, quality) for frame in frames]
+    return encapsulated(dataset, streams, target, syntax)
 
-    reader = gdcm.ImageReader()
-    reader.SetFileName(str(source))
-    assert reader.Read()
-    change = gdcm.ImageChangeTransferSyntax()
-    change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(syntax)))
-    change.SetInput(reader.GetImage())
-    assert change.Change()
-    writer = gdcm.ImageWriter()
-    writer.SetFileName(str(target))
-    writer.SetFile(reader.GetFile())
-    writer.SetImage(change.GetOutput())
-    assert writer.Write()
-    return target
+
+def pixel_shape(dataset: Dataset) -> tuple[int, ...]:
+    """(row, column) or (row, column, sample) of one frame."""
+    samples = () if dataset.SamplesPerPixel == 1 else (dataset.SamplesPerPixel,)
+    return (dataset.Rows, dataset.Columns, *samples)
+
+
+def encapsulated(
+    dataset: Dataset, streams: list[bytes], target: Path, syntax: str, **options: object
+) -> Path:
+    """Write compressed frames; options of pydicom's `encapsulate`."""
+    dataset.PixelData = encapsulate(streams, **options)
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    return save(dataset, target, syntax)
+
+
+def encoded(pixels: np.ndarray, syntax: str, bits: int, quality: int | None = None) -> bytes:
+    """One frame (row, column[, 3]) as a stream; signed values as DICOM wants them for it."""
+    import imagecodecs
+
+    if syntax in (*JPEG_2000_LOSSY, JPEG_2000_LOSSLESS, HTJ2K_LOSSLESS):
+        lossy = syntax in JPEG_2000_LOSSY
+        if syntax in (HTJ2K_LOSSLESS, HTJ2K):
+            return imagecodecs.htj2k_encode(pixels, quality, reversible=not lossy)
+        level = (quality or 80) if lossy else 0  # decibels
+        options = {"codecformat": "j2k", "reversible": not lossy, "bitspersample": bits}
+        return imagecodecs.jpeg2k_encode(pixels, level, **options)
+    if pixels.dtype.kind == "i":  # two's complement of the bits stored
+        pixels = pixels.view(pixels.dtype.str.replace("i", "u")) & ((1 << bits) - 1)
+    if syntax in (JPEG_LS, JPEG_LS_NEAR):
+        room = 2 * pixels.nbytes + 1024  # noise grows
+        return imagecodecs.jpegls_encode(pixels, 0 if syntax == JPEG_LS else quality or 2, out=room)
+    options = {"bitspersample": bits}
+    if syntax in (JPEG_LOSSLESS, JPEG_LOSSLESS_14):
+        options |= {"lossless": True, "predictor": 1 if syntax == JPEG_LOSSLESS else 6}
+        if pixels.ndim == 3:
+            options |= {"colorspace": "RGB", "outcolorspace": "RGB"}
+        return imagecodecs.jpeg8_encode(pixels, **options)
+    return imagecodecs.jpeg8_encode(pixels, quality or 95, **options)
 
 
 def _rewrite(source: Path, target: Path, syntax: str) -> Path:

@@ -18,7 +18,8 @@ DOORS = (REPOSITORY / "BoneXray/BoneXray.py", REPOSITORY / "BoneXrayTraining/Bon
 # split (a stage's parts stand directly before it) are stages of their own here.
 LIB_STAGES = """
     progress files nifti_check display volume_files
-    jpeg_check dicom_files dicom_slices dicom_series slice_plan slice_stack label_maps volume
+    jpeg_check compressed_pixels dicom_files dicom_slices dicom_series slice_plan slice_stack
+    label_maps volume
     phantoms attenuation body bone_presets bone geometry
     beam_models view_direction outlines projection
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
@@ -29,12 +30,13 @@ LIB_STAGES = """
     slicer_about slicer_panel_scene slicer_panel_ct slicer_panel_radiograph slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    label_ct pairs augmentation dataset losses checkpoints trainer configuration export evaluation
+    label_ct regions pairs deformation augmentation dataset losses configuration checkpoints trainer
+    export evaluation
     console results commands __main__ slicer_process
 """.split()  # noqa: SIM905
 
 SLICER_PACKAGES = {"slicer", "vtk", "vtkmodules", "qt", "ctk"}
-HEAVY_PACKAGES = {"torch", "numba", "monai", "onnxruntime", "SimpleITK", "pydicom", "gdcm"}
+HEAVY_PACKAGES = {"torch", "numba", "monai", "onnxruntime", "SimpleITK", "pydicom", "imagecodecs"}
 # Stages that every start of the command or the panel imports.
 LIGHT_STAGES = "progress volume phantoms bone attenuation geometry drr models extraction samples"
 
@@ -179,13 +181,14 @@ TESTED_WITH = {
     "display": "radiograph",
     "files": "volume",
     "float_nrrd": "radiograph",
-    "jpeg_check": "radiograph",
+    "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
     "label_maps": "volume",
     "model_card": "models",
     "model_files": "models",
     "networks": "inference",
     "nifti_check": "volume",
+    "outlines": "beam_models",
     "picture_files": "radiograph",
     "picture_report": "comparison",
     "progress": "commands",
@@ -193,6 +196,7 @@ TESTED_WITH = {
     "runtimes": "inference",
     "slice_plan": "dicom_series",
     "slice_stack": "dicom_series",
+    "view_direction": "beam_models",
     "volume_files": "volume",
 }
 

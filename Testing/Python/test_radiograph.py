@@ -497,7 +497,7 @@ BAD_RADIOGRAPHS = {
     ),
     "impossible bits in JPEG 2000": (
         lambda p: _changed(
-            _packed(p, JPEG_2000_LOSSLESS), b"\x0f\x01\x01\xff", b"\x6f\x01\x01\xff"
+            _packed(p, JPEG_2000_LOSSLESS), b"\x0b\x01\x01\xff", b"\x6b\x01\x01\xff"
         ),
         "damaged JPEG 2000",
     ),
