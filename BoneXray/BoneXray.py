@@ -56,9 +56,7 @@ class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self):
         """Build the panel when the module is opened for the first time."""
         ScriptedLoadableModuleWidget.setup(self)
-        from BoneXrayLib.slicer_panel_ct import CtSection
-        from BoneXrayLib.slicer_panel_radiograph import RadiographSection
-        from BoneXrayLib.slicer_views import SideBySide
+        from BoneXrayLib.slicer_panel import SideBySide, make_sections
 
         panel = slicer.util.loadUI(self.resourcePath("UI/BoneXray.ui"))
         self.layout.addWidget(panel)
@@ -66,10 +64,7 @@ class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = BoneXrayLogic()
         self.views = SideBySide()
-        self.sections = [
-            CtSection(self.ui, self.logic, self.views),
-            RadiographSection(self.ui, self.logic, self.views),
-        ]
+        self.sections = make_sections(self.ui, self.logic, self.views)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
@@ -111,13 +106,10 @@ class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def initializeParameterNode(self):
         """Follow the scene's parameter node; select what is there to save clicks."""
-        from BoneXrayLib.slicer_nodes import first_ct, first_radiograph
+        from BoneXrayLib.slicer_panel import select_first
 
         self.setParameterNode(self.logic.getParameterNode())
-        if self._parameters.ct is None:
-            self._parameters.ct = first_ct()
-        if self._parameters.radiograph is None:
-            self._parameters.radiograph = first_radiograph()
+        select_first(self._parameters)
 
     def setParameterNode(self, parameters):
         """Connect panel and parameter node, after letting go of the one before."""
@@ -149,6 +141,7 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
 
     >>> logic = slicer.util.getModuleLogic("BoneXray")
     >>> made = logic.makeRadiographs(ctNode)
+    >>> logic.showInScene(made.full)
     >>> found = logic.extract(logic.loadRadiograph("chest.dcm"))
     >>> logic.setEnhance(found.enhanced, -1.0)
     """
@@ -173,6 +166,12 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
         work = self.simulation(ctNode, config, segmentationNode)
         return drr_nodes(work(None, None), ctNode)
 
+    def showInScene(self, radiographNode):
+        """Show tube, beam and detector of a simulated radiograph in the 3D views."""
+        from BoneXrayLib.slicer_scene import show_radiograph
+
+        show_radiograph(radiographNode)
+
     def loadRadiograph(self, path, pixelMm=None, polarity="auto"):
         """Load a DICOM, PNG, JPEG, TIFF or NRRD radiograph as a bone-bright volume node."""
         from BoneXrayLib.radiograph import read_radiograph
@@ -189,8 +188,8 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
         from BoneXrayLib.slicer_results import extraction_nodes
 
         config = config or ExtractConfig()
-        work = self.extraction(radiographNode, config)
-        return extraction_nodes(work(None, None), radiographNode, config)
+        found = self.extraction(radiographNode, config)(None, None)
+        return extraction_nodes(found, radiographNode, config)
 
     def setEnhance(self, enhancedNode, enhanceBy):
         """Show the bones `1 + enhanceBy` times as dense, -1 to 2; works in loaded scenes, too."""
@@ -225,13 +224,9 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
 
     def extraction(self, radiographNode, config):
         """The extraction as a function of arrays, work(progress, is_cancelled), for a thread."""
-        from BoneXrayLib.extraction import extract
-        from BoneXrayLib.slicer_nodes import radiograph_from_node
+        from BoneXrayLib.slicer_inputs import extraction_work
 
-        radiograph = radiograph_from_node(radiographNode, config.pixel)
-        return lambda progress, is_cancelled: extract(
-            radiograph, config, progress=progress, is_cancelled=is_cancelled
-        )
+        return extraction_work(radiographNode, config)
 
 
 class BoneXrayTest(ScriptedLoadableModuleTest):
@@ -248,8 +243,7 @@ class BoneXrayTest(ScriptedLoadableModuleTest):
 
         ct = node_from_volume(synthetic_limb(4.0))
         nodes = BoneXrayLogic().makeRadiographs(ct, DrrConfig(size=(64, 64), pixel=4.0))
-        full = slicer.util.arrayFromVolume(nodes.full)
-        bone = slicer.util.arrayFromVolume(nodes.bone)
+        full, bone = (slicer.util.arrayFromVolume(node) for node in (nodes.full, nodes.bone))
         assert full.shape == (1, 64, 64)
         assert bone.max() > 0.5
         assert (bone <= full + 1e-4).all()

@@ -8,6 +8,7 @@ The stages, in the order of the data (a stage imports earlier stages only):
     attenuation     Hounsfield units -> attenuation [1/mm]
     geometry        source, detector, beam, named views in the patient's frame
     poses           geometries from projection matrices, C-arm angles, earlier records
+    beam_models, view_direction, outlines   what of it is drawn in 3D and over radiographs
     projection      parts + geometry -> line integrals (optical density)
     radiograph      radiographs in and out, always bone bright
     drr             CT -> simulated radiograph with layers

@@ -1,4 +1,4 @@
-"""What a simulation needs from the scene, read once and kept while the same CT is looked at."""
+"""What long work needs from the scene; of a simulation kept while the same CT is looked at."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ import numpy as np
 
 from .bone import Parts, make_parts
 from .drr import Drr, DrrConfig, exposure_geometry, simulate
+from .extraction import ExtractConfig, extract
 from .geometry import coarser
 from .progress import IsCancelled, Progress
 from .slicer_jobs import Work
-from .slicer_nodes import ijk_to_world, labels_from_node, volume_from_node
+from .slicer_nodes import (
+    ijk_to_world,
+    labels_from_node,
+    radiograph_from_node,
+    volume_from_node,
+)
 from .volume import Volume
 
 PREVIEW_SIDE = 192
@@ -73,6 +79,14 @@ class SimulationInputs:
             return simulate(seen, config, None, None, progress, is_cancelled, parts, geometry)
 
         return run
+
+
+def extraction_work(radiograph: Any, config: ExtractConfig) -> Work:
+    """The extraction from this node as work(progress, is_cancelled) -> Extraction."""
+    given = radiograph_from_node(radiograph, config.pixel)
+    return lambda progress, is_cancelled: extract(
+        given, config, progress=progress, is_cancelled=is_cancelled
+    )
 
 
 def thinned(volume: Volume, labels: np.ndarray | None) -> tuple[Volume, np.ndarray | None]:

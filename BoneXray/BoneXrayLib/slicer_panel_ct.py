@@ -16,6 +16,7 @@ from .slicer_jobs import Job
 from .slicer_messages import errors_shown, show_error
 from .slicer_packages import ensure_packages, missing_packages
 from .slicer_panel_pose import PoseLine
+from .slicer_panel_scene import SceneSection
 from .slicer_parameters import is_same, preview_config
 from .slicer_results import drr_nodes, preview_nodes, remove_previews
 from .slicer_views import SideBySide
@@ -30,8 +31,8 @@ class CtSection:
     sliders say by then.
     """
 
-    def __init__(self, ui: Any, logic: Any, views: SideBySide) -> None:
-        self._ui, self._logic, self._views = ui, logic, views
+    def __init__(self, ui: Any, logic: Any, views: SideBySide, scene: SceneSection) -> None:
+        self._ui, self._logic, self._views, self._scene = ui, logic, views, scene
         self._parameters: Any = None
         self._preset = ""
         self._seen: str | None = None
@@ -135,6 +136,7 @@ class CtSection:
     def _previewed(self, drr: Any, ct: Any) -> None:
         nodes = preview_nodes(drr, ct)
         self._views.show("drr", [nodes.full, nodes.bone])
+        self._scene.show(drr, nodes.full, ct)
         self._say(_("Preview of {rows} × {columns} pixels.").format(
             rows=drr.full.shape[0], columns=drr.full.shape[1]))  # fmt: skip
 
@@ -143,6 +145,7 @@ class CtSection:
         if self._parameters.radiograph is None:
             self._parameters.radiograph = nodes.full
         self._views.show("drr", [nodes.full, nodes.bone])
+        self._scene.show(drr, nodes.full, ct)
         remove_previews()
         self._say(_("Made {full} and {bone}.").format(
             full=nodes.full.GetName(), bone=nodes.bone.GetName()))  # fmt: skip

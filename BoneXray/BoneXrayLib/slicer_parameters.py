@@ -71,6 +71,9 @@ class BoneXrayParameterNode:
     shift_down: Annotated[float, WithinRange(-1000, 1000), Decimals(1)] = _DRR.shift[0]
     shift_right: Annotated[float, WithinRange(-1000, 1000), Decimals(1)] = _DRR.shift[1]
     preview: bool = True
+    show_scene: bool = False
+    show_outlines: bool = False
+    show_ray: bool = False
     radiograph: vtkMRMLScalarVolumeNode
     pixel_mm: Annotated[float, WithinRange(0, 10), SingleStep(0.01), Decimals(3)] = 0.0
     polarity: Annotated[str, Choice(list(POLARITIES))] = _EXTRACT.polarity

@@ -1,4 +1,4 @@
-"""What is shown beside what: two layouts of slice views, upright images, the user's layout back."""
+"""What is shown beside what: images upright in layouts of their own, the user's layout back."""
 
 from __future__ import annotations
 
@@ -9,34 +9,8 @@ import qt
 import slicer
 import slicer.util
 
+from .slicer_layouts import DRR_LAYOUTS, LAYOUTS, SLICES, VIEW_GROUP, description
 from .slicer_nodes import ijk_to_world
-
-VIEW_GROUP = 557
-"""A view group of their own: zooming and panning links these views and no other."""
-
-LAYOUTS: dict[str, tuple[int, dict[str, str]]] = {
-    "radiograph": (5570, {"BoneXrayInput": "I"}),
-    "drr": (5571, {"BoneXrayFull": "F", "BoneXrayBone": "B"}),
-    "extraction": (
-        5572,
-        {"BoneXrayInput": "I", "BoneXrayBones": "B", "BoneXrayEnhanced": "E"},
-    ),
-}
-"""Layout name -> number (500 and above are free for modules), slice view names with a letter."""
-
-
-def description(layout: str) -> str:
-    """The layout's XML: its slice views side by side."""
-    views = "".join(
-        f'<item><view class="vtkMRMLSliceNode" singletontag="{name}">'
-        '<property name="orientation" action="default">Axial</property>'
-        f'<property name="viewlabel" action="default">{letter}</property>'
-        '<property name="viewcolor" action="default">#8C8C8C</property>'
-        f'<property name="viewgroup" action="default">{VIEW_GROUP}</property>'
-        "</view></item>"
-        for name, letter in LAYOUTS[layout][1].items()
-    )
-    return f'<layout type="horizontal">{views}</layout>'
 
 
 class SideBySide:
@@ -48,6 +22,7 @@ class SideBySide:
     def __init__(self) -> None:
         self._before: int | None = None
         self._is_paused = False
+        self._in_scene = False
         self.shown: tuple[str, list[Any]] | None = None
 
     def show(self, layout: str, nodes: list[Any]) -> None:
@@ -55,6 +30,8 @@ class SideBySide:
 
         While another module is open the images are only remembered for `resume`.
         """
+        if layout in DRR_LAYOUTS:
+            layout = DRR_LAYOUTS[self._in_scene]
         manager = slicer.app.layoutManager()
         if manager is None or self._is_paused:
             self.shown = (layout, list(nodes))
@@ -76,10 +53,10 @@ class SideBySide:
 
     def _show_settled(self) -> None:
         manager = slicer.app.layoutManager()
-        if manager is not None and self.shown is not None and not self._is_paused:
-            there = all(slicer.mrmlScene.IsNodePresent(node) for node in self.shown[1])
-            if there and manager.layout == LAYOUTS[self.shown[0]][0]:
-                self._fill(True)
+        if manager is None or self.shown is None or self._is_paused:
+            return
+        if self._is_all_there() and manager.layout == LAYOUTS[self.shown[0]][0]:
+            self._fill(True)
 
     def _fill(self, fit: bool) -> None:
         """Put what is to be shown into the views of its layout."""
@@ -90,10 +67,21 @@ class SideBySide:
             hold_slice(widget)
             show_upright(widget, volume, fit)
 
+    def set_in_scene(self, wanted: bool) -> None:
+        """Show simulated radiographs with the 3D view and the CT's slices, or alone."""
+        if wanted == self._in_scene:
+            return
+        self._in_scene = wanted
+        if self.shown is not None and self.shown[0] in DRR_LAYOUTS and self._is_all_there():
+            self.show(*self.shown)
+
+    def _is_all_there(self) -> bool:
+        return all(slicer.mrmlScene.IsNodePresent(node) for node in self.shown[1])
+
     def resume(self) -> None:
         """The module is open again: show what was shown last, where it still exists."""
         self._is_paused = False
-        if self.shown is not None and all(slicer.mrmlScene.IsNodePresent(n) for n in self.shown[1]):
+        if self.shown is not None and self._is_all_there():
             self.show(*self.shown)
 
     def restore(self) -> None:
@@ -111,6 +99,46 @@ class SideBySide:
     @staticmethod
     def _is_ours(number: int) -> bool:
         return number in {entry[0] for entry in LAYOUTS.values()}
+
+
+def show_ct(ct: Any) -> None:
+    """Put the CT into the user's own slice views that show another volume or none."""
+    manager = slicer.app.layoutManager()
+    for name in SLICES:
+        widget = None if manager is None else manager.sliceWidget(name)
+        if widget is None:
+            continue
+        composite = widget.mrmlSliceCompositeNode()
+        if composite.GetBackgroundVolumeID() != ct.GetID():
+            composite.SetBackgroundVolumeID(ct.GetID())
+            widget.sliceLogic().FitSliceToBackground()
+
+
+def three_d_view() -> Any:
+    """The first 3D view, or None without a window."""
+    manager = slicer.app.layoutManager()
+    widget = None if manager is None else manager.threeDWidget(0)
+    return None if widget is None else widget.threeDView()
+
+
+def fit_three_d() -> None:
+    """Let the 3D view show all there is, from where it is looked at."""
+    view = three_d_view()
+    if view is not None:
+        view.resetCamera(False, True, True)  # turned as it is, moved and at a distance
+
+
+def camera_direction() -> np.ndarray:
+    """(3,) RAS from what the 3D view looks at towards its camera.
+
+    Raises:
+        ValueError: there is no 3D view.
+    """
+    view = three_d_view()
+    camera = None if view is None else view.cameraNode()
+    if camera is None:
+        raise ValueError("camera: there is no 3D view; open a layout with one")
+    return np.subtract(camera.GetPosition(), camera.GetFocalPoint())
 
 
 def hold_slice(widget: Any) -> None:

@@ -21,14 +21,15 @@ LIB_STAGES = """
     jpeg_check compressed_pixels dicom_files dicom_slices dicom_series slice_plan slice_stack
     label_maps volume
     phantoms attenuation body bone_presets bone geometry_config geometry pose_matrix c_arm poses
-    projection
+    beam_models view_direction outlines projection
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
     long_leg_config long_leg_shots long_leg
     model_card model_files models networks runtimes inference extraction
     picture_report comparison samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
-    slicer_inputs slicer_parameters slicer_views slicer_about slicer_panel_pose slicer_panel_ct
-    slicer_panel_radiograph
+    slicer_inputs slicer_parameters slicer_layouts slicer_views slicer_scene slicer_ray
+    slicer_about slicer_panel_pose slicer_panel_scene slicer_panel_ct slicer_panel_radiograph
+    slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
     label_ct regions pairs deformation augmentation dataset losses configuration checkpoints trainer
@@ -193,6 +194,7 @@ TESTED_WITH = {
     "model_files": "models",
     "networks": "inference",
     "nifti_check": "volume",
+    "outlines": "beam_models",
     "picture_files": "radiograph",
     "pose_matrix": "poses",
     "picture_report": "comparison",
@@ -201,6 +203,7 @@ TESTED_WITH = {
     "runtimes": "inference",
     "slice_plan": "dicom_series",
     "slice_stack": "dicom_series",
+    "view_direction": "beam_models",
     "volume_files": "volume",
 }
 

@@ -19,7 +19,7 @@ start_slicer()
 import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 
-from BoneXrayLib import slicer_nodes, slicer_views  # noqa: E402
+from BoneXrayLib import slicer_layouts, slicer_nodes, slicer_views  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -81,17 +81,21 @@ def test_radiographs_without_geometry_lie_where_no_patient_is() -> None:
     assert slicer_nodes.ijk_to_world(node, "radiograph")[2, 3] == slicer_nodes.OWN_PLACE_S
 
 
-@pytest.mark.parametrize("layout", list(slicer_views.LAYOUTS))
+@pytest.mark.parametrize("layout", list(slicer_layouts.LAYOUTS))
 def test_a_layout_is_sound_and_its_views_are_ours(layout: str) -> None:
-    number, views = slicer_views.LAYOUTS[layout]
-    tree = ElementTree.fromstring(slicer_views.description(layout))
+    number, views = slicer_layouts.LAYOUTS[layout]
+    tree = ElementTree.fromstring(slicer_layouts.description(layout))
     assert number >= 500
     tags = [view.get("singletontag") for view in tree.iter("view")]
-    assert tags == list(views)
-    assert all(tag.startswith("BoneXray") for tag in tags)
+    ours = [tag for tag in tags if tag.startswith("BoneXray")]
+    assert ours == list(views)
+    users = ["1", *slicer_layouts.SLICES] if layout == "drr in scene" else []
+    assert [tag for tag in tags if tag not in ours] == users
     node = slicer_nodes.node_from_radiograph(corner_marks())
-    slicer_views.SideBySide().show(layout, [node] * len(views))
-    assert slicer.app.layoutManager().sliceViewNames() == tuple(views)
+    shown = slicer_views.SideBySide()
+    shown.set_in_scene(layout == "drr in scene")
+    shown.show(layout, [node] * len(views))
+    assert slicer.app.layoutManager().sliceViewNames() == (*views, *users[1:])
 
 
 def test_zooming_the_user_did_is_kept_while_the_image_changes() -> None:
@@ -124,4 +128,4 @@ def test_only_our_views_are_linked() -> None:
     manager = slicer.app.layoutManager()
     groups = {manager.sliceWidget(name).mrmlSliceNode().GetViewGroup()
               for name in manager.sliceViewNames()}  # fmt: skip
-    assert groups == {slicer_views.VIEW_GROUP}
+    assert groups == {slicer_layouts.VIEW_GROUP}

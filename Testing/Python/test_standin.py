@@ -85,7 +85,7 @@ def test_no_name_is_listed_that_nobody_uses() -> None:
         lambda: ctk.ctkDirectoryButton,
         lambda: slicer.app.mainApplicationSettings,
         lambda: slicer.modules.cropvolume,
-        lambda: slicer.app.layoutManager().threeDWidget,
+        lambda: slicer.app.layoutManager().plotWidget,
         lambda: slicer.packaging.pip_uninstall,
     ],
 )

@@ -138,6 +138,44 @@ class BoneXrayPanelInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
         node.GetRASBounds(ras)
         assert ras[4] < slice_to_ras[2, 3] < ras[5], "the view is off the image's plane"
 
+    def test_tube_outlines_and_rays_are_in_the_scene(self):
+        from BoneXrayLib.slicer_scene import find_model, geometry_of_node
+
+        ui, ct = self.panel.ui, add_limb()
+        ui.ctSelector.setCurrentNode(ct)
+        wait(lambda: "Preview" in ui.ctStatus.text)
+        ui.sceneBox.checked = ui.rayBox.checked = True
+        ui.orbitalSlider.value = 30
+        manager = slicer.app.layoutManager()
+        wait(lambda: {"BoneXrayFull", "Red"} <= set(manager.sliceViewNames()))
+        detector = find_model("detector").GetDisplayNode()
+        assert detector.GetTextureImageDataConnection() is not None
+        full = next(n for n in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+                    if n.GetName().endswith("AP full (preview)"))  # fmt: skip
+        settled = time.monotonic() + 2
+        wait(lambda: time.monotonic() > settled)
+        view = manager.sliceWidget("BoneXrayFull").sliceView()
+        node = manager.sliceWidget("BoneXrayFull").mrmlSliceNode()
+        place = geometry_of_node(full).detector_points()[60, 80]
+        to_xy = np.linalg.inv(slicer.util.arrayFromVTKMatrix(node.GetXYToRAS()))
+        x, y = (to_xy @ [*place, 1.0])[:2]
+        mouse = view.renderWindow().GetInteractor()
+        mouse.SetEventPosition(round(x), round(y))
+        mouse.InvokeEvent("EnterEvent")
+        mouse.InvokeEvent("MouseMoveEvent")
+        wait(lambda: ui.sceneStatus.text.startswith("Row "))
+        row, column = (int(word.strip(",:")) for word in ui.sceneStatus.text.split()[1:4:2])
+        assert abs(row - 60) <= 1
+        assert abs(column - 80) <= 1
+        camera = manager.threeDWidget(0).threeDView().cameraNode()
+        camera.SetFocalPoint(0, 0, 0)
+        camera.SetPosition(-500, 500, 0)
+        ui.cameraButton.click()
+        assert (ui.viewBox.currentText, ui.orbitalSlider.value) == ("RPO", 0)
+        ui.sceneBox.checked = ui.rayBox.checked = False
+        assert find_model("tube") is None
+        assert find_model("ray") is None
+
     def test_leaving_gives_the_layout_back(self):
         ui = self.panel.ui
         ui.ctSelector.setCurrentNode(add_limb())

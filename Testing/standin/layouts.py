@@ -1,4 +1,4 @@
-"""Layout manager and slice views: real layout and slice logics, their images on request."""
+"""Layout manager and views: real layout and slice logics, slice images on request."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import slicer
+import slicer.util
 import vtk.util.numpy_support
 from PySide6 import QtCore
 
@@ -66,6 +67,33 @@ class SliceWidget:
         return flat.reshape(height, width, -1)[::-1, :, :3].copy()
 
 
+class ThreeDWidget:
+    """A 3D view: its node and its camera; nothing is drawn."""
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+        self._camera = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCameraNode")
+        self._camera.SetLayoutName(node.GetLayoutName())
+        self.fitted = 0
+
+    def threeDView(self) -> ThreeDWidget:
+        """The view itself; of it only the camera is covered."""
+        return self
+
+    def mrmlViewNode(self) -> Any:
+        return self._node
+
+    def cameraNode(self) -> Any:
+        return self._camera
+
+    def resetCamera(self, rotation: bool = True, translation: bool = True, distance: bool = True):
+        """Counted: needs what is drawn."""
+        self.fitted += 1
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotCovered(f"qMRMLThreeDWidget.{name}")
+
+
 class InteractorStyle:
     """What may be done with the mouse; the real one needs a render window."""
 
@@ -98,6 +126,7 @@ class LayoutManager:
         self._logic = slicer.vtkMRMLLayoutLogic()
         self._logic.SetMRMLScene(slicer.mrmlScene)
         self._widgets: dict[str, SliceWidget] = {}
+        self._three_d: dict[str, ThreeDWidget] = {}
 
     def layoutLogic(self) -> Any:
         return self._logic
@@ -128,6 +157,17 @@ class LayoutManager:
         if name not in self._widgets or self._widgets[name].mrmlSliceNode() is not node:
             self._widgets[name] = SliceWidget(node, self._application_logic)
         return self._widgets[name]
+
+    def threeDWidget(self, number: int) -> ThreeDWidget | None:
+        """The 3D view of that number; None where no layout had one, as in Slicer."""
+        nodes = slicer.util.getNodesByClass("vtkMRMLViewNode")
+        if not 0 <= number < len(nodes):
+            return None
+        node = nodes[number]
+        kept = self._three_d.get(node.GetID())
+        if kept is None or not slicer.mrmlScene.IsNodePresent(kept.cameraNode()):
+            kept = self._three_d[node.GetID()] = ThreeDWidget(node)
+        return kept
 
     def __getattr__(self, name: str) -> Any:
         raise NotCovered(f"layoutManager().{name}")

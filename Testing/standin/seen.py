@@ -26,6 +26,7 @@ SEEN: dict[str, str] = {
     "slicer.mrmlScene.Clear": "5.10",
     "slicer.mrmlScene.CreateNodeByClass": "5.10",
     "slicer.mrmlScene.GenerateUniqueName": "5.10",
+    "slicer.mrmlScene.GetNodeByID": "5.10",
     "slicer.mrmlScene.GetSingletonNode": "5.10",
     "slicer.mrmlScene.IsNodePresent": "5.10",
     "slicer.mrmlScene.RemoveNode": "5.10",
@@ -38,6 +39,7 @@ SEEN: dict[str, str] = {
     "slicer.parameterNodeWrapper.SingleStep": "5.10",
     "slicer.parameterNodeWrapper.WithinRange": "5.10",
     "slicer.parameterNodeWrapper.parameterNodeWrapper": "5.10",
+    "slicer.util.NodeModify": "5.10",
     "slicer.util.VTKObservationMixin": "5.10",
     "slicer.util.addVolumeFromArray": "5.10",
     "slicer.util.arrayFromVTKMatrix": "5.10",
@@ -59,8 +61,15 @@ SEEN: dict[str, str] = {
     "slicer.vtkMRMLSegmentationNode": "5.10",
     "slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode": "5.10",
     "slicer.vtkSlicerSegmentationsModuleLogic": "5.10",
+    "vtk.util.numpy_support": "5.10",
+    "vtk.vtkAppendPolyData": "5.10",
+    "vtk.vtkAssignAttribute.CELL_DATA": "5.10",
+    "vtk.vtkCellArray": "5.10",
     "vtk.vtkCommand.ModifiedEvent": "5.10",
     "vtk.vtkMatrix4x4": "5.10",
+    "vtk.vtkPoints": "5.10",
+    "vtk.vtkPolyData": "5.10",
+    "vtk.vtkSphereSource": "5.10",
 }
 
 ROOTS = {"slicer", "qt", "ctk", "vtk", "SampleData"}

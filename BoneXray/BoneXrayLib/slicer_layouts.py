@@ -1,0 +1,76 @@
+"""The layouts of the panel, and which views of the scene are whose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import slicer.util
+
+VIEW_GROUP = 557
+"""A view group of their own: zooming and panning links these views and no other."""
+
+LAYOUTS: dict[str, tuple[int, dict[str, str]]] = {
+    "radiograph": (5570, {"BoneXrayInput": "I"}),
+    "drr": (5571, {"BoneXrayFull": "F", "BoneXrayBone": "B"}),
+    "drr in scene": (5573, {"BoneXrayFull": "F", "BoneXrayBone": "B"}),
+    "extraction": (
+        5572,
+        {"BoneXrayInput": "I", "BoneXrayBones": "B", "BoneXrayEnhanced": "E"},
+    ),
+}
+"""Layout name -> number (500 and above are free for modules), slice view names with a letter."""
+DRR_LAYOUTS = ("drr", "drr in scene")
+THREE_D = '<item><view class="vtkMRMLViewNode" singletontag="1"/></item>'
+SLICES = {"Red": ("Axial", "#F34A33"), "Green": ("Coronal", "#6EB04B"),
+          "Yellow": ("Sagittal", "#EDD54C")}  # fmt: skip
+"""The user's own views, which a layout may hold, too."""
+
+
+def description(layout: str) -> str:
+    """The layout's XML: its slice views side by side; in the scene, the user's views with them."""
+    views = own_views(layout)
+    if layout != "drr in scene":
+        return f'<layout type="horizontal">{views}</layout>'
+    slices = "".join(
+        f'<item><view class="vtkMRMLSliceNode" singletontag="{name}">'
+        f'<property name="orientation" action="default">{orientation}</property>'
+        f'<property name="viewlabel" action="default">{name[0]}</property>'
+        f'<property name="viewcolor" action="default">{colour}</property></view></item>'
+        for name, (orientation, colour) in SLICES.items()
+    )
+    rows = (f'<item><layout type="horizontal">{row}</layout></item>'
+            for row in (views + THREE_D, slices))  # fmt: skip
+    return f'<layout type="vertical">{"".join(rows)}</layout>'
+
+
+def own_views(layout: str) -> str:
+    """The XML items of a layout's own slice views."""
+    return "".join(
+        f'<item><view class="vtkMRMLSliceNode" singletontag="{name}">'
+        '<property name="orientation" action="default">Axial</property>'
+        f'<property name="viewlabel" action="default">{letter}</property>'
+        '<property name="viewcolor" action="default">#8C8C8C</property>'
+        f'<property name="viewgroup" action="default">{VIEW_GROUP}</property>'
+        "</view></item>"
+        for name, letter in LAYOUTS[layout][1].items()
+    )
+
+
+def three_d_views() -> list[str]:
+    """IDs of the 3D views."""
+    return [node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLViewNode")]
+
+
+def drr_views() -> list[str]:
+    """IDs of the slice views that show simulated radiographs."""
+    return [node.GetID() for node in _slice_nodes() if node.GetLayoutName() in LAYOUTS["drr"][1]]
+
+
+def foreign_views() -> list[str]:
+    """IDs of the slice views that are not ours: where a CT is looked at."""
+    ours = {name for _number, views in LAYOUTS.values() for name in views}
+    return [node.GetID() for node in _slice_nodes() if node.GetLayoutName() not in ours]
+
+
+def _slice_nodes() -> list[Any]:
+    return slicer.util.getNodesByClass("vtkMRMLSliceNode")

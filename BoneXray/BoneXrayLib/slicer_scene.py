@@ -1,0 +1,245 @@
+"""Tube, beam, detector, bone outlines and rays as models of the scene, beneath the CT.
+
+They only show what is known elsewhere: none is saved with the scene, and each is filled again
+where it is, so that what the user set for it (colour, opacity, visibility) stays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import slicer
+import slicer.util
+import vtk
+import vtk.util.numpy_support
+
+from .beam_models import BOX_EDGES, EDGES, FACES, beam_outline, box_corners
+from .geometry import Geometry
+from .slicer_layouts import drr_views, foreign_views, three_d_views
+from .slicer_nodes import PREFIX, ijk_to_world, place_beneath
+from .slicer_results import input_of
+
+KIND = PREFIX + "Scene"
+
+
+class Look(NamedTuple):
+    """How a model is shown at first."""
+
+    name: str
+    colour: tuple[float, float, float]
+    opacity: float = 1.0
+    views: str = "all"
+    """"all": the 3D views alone; "drr": radiographs, too, flattened; "ct": the others, too."""
+
+
+LOOKS = {
+    "tube": Look("X-ray tube", (1.0, 0.8, 0.2)),
+    "beam": Look("X-ray beam", (1.0, 0.8, 0.2), 0.12),
+    "detector": Look("Detector", (1.0, 1.0, 1.0)),
+    "bounds": Look("CT bounds", (0.6, 0.8, 1.0)),
+    "outlines": Look("Outlines of segments", (1.0, 1.0, 0.0), views="drr"),
+    "ray": Look("Ray", (0.3, 1.0, 0.4)),
+    "ray in ct": Look("Ray within the CT", (0.3, 1.0, 0.4), views="ct"),
+}
+EXPOSURE = ("tube", "beam", "detector", "bounds")
+RAY = ("ray", "ray in ct")
+TUBE_SIZE = 0.012
+"""Radius of the tube's ball, as a part of the distance to the detector."""
+
+
+def find_model(kind: str) -> Any:
+    """The scene's model of this kind, or None."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLModelNode")
+    return next((node for node in nodes if node.GetAttribute(KIND) == kind), None)
+
+
+def fill_model(kind: str, mesh: Any, parent: Any) -> Any:
+    """Show `mesh` (RAS mm) as the model of this kind; a new one is put beneath `parent`."""
+    node = find_model(kind)
+    if node is None:
+        look = LOOKS[kind]
+        node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLModelNode")
+        node.UnRegister(None)
+        node.SetName(look.name)
+        node.SetAttribute(KIND, kind)
+        node.SetSaveWithScene(False)
+        node.SetAndObservePolyData(mesh)
+        node = slicer.mrmlScene.AddNode(node)
+        node.CreateDefaultDisplayNodes()
+        _set_look(node.GetDisplayNode(), look)
+        place_beneath(node, parent)
+    else:
+        node.SetAndObservePolyData(mesh)
+    limit_views(node.GetDisplayNode(), LOOKS[kind].views)
+    return node
+
+
+def _set_look(display: Any, look: Look) -> None:
+    display.SetSaveWithScene(False)
+    display.SetSelectable(False)
+    display.SetColor(*look.colour)
+    display.SetOpacity(look.opacity)
+    display.SetBackfaceCulling(False)
+    display.SetLineWidth(2)
+    display.SetAmbient(1.0)  # lines and pictures have no light and shade
+    display.SetDiffuse(0.0)
+    display.SetSpecular(0.0)
+    if look.views != "all":
+        display.SetVisibility2D(True)
+        display.SetSliceDisplayModeToProjection()
+        display.SetSliceIntersectionThickness(2)
+
+
+def limit_views(display: Any, views: str) -> None:
+    """Show a flattened model only where it lies in the plane, or crosses what is shown."""
+    if views == "all":
+        return
+    wanted = three_d_views() + (foreign_views() if views == "ct" else drr_views())
+    if list(display.GetViewNodeIDs()) != wanted:
+        display.RemoveAllViewNodeIDs()
+        for identifier in wanted:
+            display.AddViewNodeID(identifier)
+
+
+def show_exposure(geometry: Geometry, parent: Any) -> None:
+    """Show tube, beam and detector of a geometry, and where the CT is.
+
+    Args:
+        geometry: what is shown.
+        parent: the CT, or a radiograph whose CT is gone.
+    """
+    beam = beam_outline(geometry)
+    ball = vtk.vtkSphereSource()
+    ball.SetCenter(*geometry.source)
+    ball.SetRadius(TUBE_SIZE * geometry.source_detector_mm)
+    whole = vtk.vtkAppendPolyData()
+    ball.Update()
+    whole.AddInputData(ball.GetOutput())
+    whole.AddInputData(mesh_of(beam.points, lines=EDGES))
+    whole.Update()
+    fill_model("tube", whole.GetOutput(), parent)
+    fill_model("beam", mesh_of(beam.points, faces=FACES), parent)
+    image = parent.GetImageData()
+    if image is not None and min(image.GetDimensions()) > 1:
+        corners = box_corners(ijk_to_world(parent, "ct"), image.GetDimensions()[::-1])
+        fill_model("bounds", mesh_of(corners, lines=BOX_EDGES), parent)
+
+
+def show_radiograph(radiograph: Any) -> None:
+    """Show a simulated radiograph node on its detector, with its tube and beam.
+
+    Raises:
+        ValueError: it was not simulated by this program, or was saved by another one.
+    """
+    geometry = geometry_of_node(radiograph)
+    if geometry is None:
+        raise ValueError(
+            f"radiograph: {radiograph.GetName()!r} knows no tube and detector; expected one "
+            "that was made from a CT"
+        )
+    parent = input_of(radiograph) or radiograph
+    show_exposure(geometry, parent)
+    show_picture(radiograph, parent)
+
+
+def show_picture(radiograph: Any, parent: Any) -> None:
+    """Show a radiograph node in its place, the detector, with its own window and level."""
+    columns, rows = radiograph.GetImageData().GetDimensions()[:2]
+    right, down = columns - 0.5, rows - 0.5
+    ijk = np.array([[-0.5, -0.5], [right, -0.5], [right, down], [-0.5, down]])
+    to_world = ijk_to_world(radiograph, "radiograph")
+    corners = (np.c_[ijk, np.zeros(4), np.ones(4)] @ to_world.T)[:, :3]
+    mesh = mesh_of(corners, faces=((0, 1, 2, 3),))
+    place = vtk.util.numpy_support.numpy_to_vtk(
+        np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32), deep=True
+    )
+    place.SetName("TextureCoordinates")
+    mesh.GetPointData().SetTCoords(place)
+    display = fill_model("detector", mesh, parent).GetDisplayNode()
+    display.SetTextureImageDataConnection(radiograph.GetDisplayNode().GetImageDataConnection())
+
+
+def show_outlines(
+    outlines: dict[str, np.ndarray],
+    colours: dict[str, tuple[float, float, float]],
+    image_to_ras: np.ndarray,
+    parent: Any,
+) -> None:
+    """Show outlines (N, 2, 2) of (row, column) over the radiograph, each in its colour.
+
+    Args:
+        outlines: straight pieces by name, as `outlines.layer_outlines` gives them.
+        colours: red, green and blue from 0 to 1 by name.
+        image_to_ras: (4, 4) from (column, row, k) to RAS [mm].
+        parent: the CT.
+    """
+    plain = LOOKS["outlines"].colour
+    pieces = np.concatenate([np.zeros((0, 2, 2)), *outlines.values()]).reshape(-1, 2)
+    ends = np.c_[pieces[:, ::-1], np.zeros(len(pieces)), np.ones(len(pieces))] @ image_to_ras.T
+    numbers = [len(pieces) for pieces in outlines.values()]
+    shades = np.array([colours.get(name, plain) for name in outlines]).reshape(-1, 3)
+    mesh = mesh_of(ends[:, :3], lines=np.arange(len(ends)).reshape(-1, 2))
+    shade = vtk.util.numpy_support.numpy_to_vtk(
+        np.repeat(np.round(255 * shades).astype(np.uint8), numbers, axis=0), deep=True
+    )
+    shade.SetName("Colour")
+    mesh.GetCellData().SetScalars(shade)
+    display = fill_model("outlines", mesh, parent).GetDisplayNode()
+    display.SetActiveScalar("Colour", vtk.vtkAssignAttribute.CELL_DATA)
+    display.SetScalarRangeFlag(display.UseDirectMapping)
+    display.SetScalarRange(0, 255)
+    display.SetScalarVisibility(True)
+
+
+def show_ray(whole: Any, within: Any, parent: Any) -> None:
+    """Show a ray (start, end) in 3D, and its piece within the CT in the CT's slice views, too.
+
+    `whole` None hides both; `within` None hides the piece.
+    """
+    for kind, ends in zip(RAY, (whole, None if whole is None else within), strict=True):
+        node = find_model(kind)
+        if ends is not None:
+            node = fill_model(kind, mesh_of(np.array(ends), lines=((0, 1),)), parent)
+        if node is not None and node.GetDisplayVisibility() != (ends is not None):
+            node.SetDisplayVisibility(ends is not None)
+
+
+def geometry_of_node(node: Any) -> Geometry | None:
+    """Tube and detector of a simulated radiograph, or None for any other node."""
+    kept = json.loads(node.GetAttribute(PREFIX + "Geometry") or "null")
+    return None if kept is None else Geometry.from_dict(kept)
+
+
+def remove_models(kinds: Iterable[str]) -> None:
+    """Take models of these kinds out of the scene."""
+    for kind in kinds:
+        node = find_model(kind)
+        if node is not None:
+            display = node.GetDisplayNode()
+            slicer.mrmlScene.RemoveNode(node)
+            if display is not None:
+                slicer.mrmlScene.RemoveNode(display)
+
+
+def mesh_of(points: np.ndarray, lines: Any = (), faces: Any = ()) -> Any:
+    """A vtkPolyData of points (N, 3) with lines (L, 2) or faces (F, 4) of point numbers."""
+    mesh, places = vtk.vtkPolyData(), vtk.vtkPoints()
+    places.SetData(vtk.util.numpy_support.numpy_to_vtk(np.ascontiguousarray(points), deep=True))
+    mesh.SetPoints(places)
+    for cells, size, put in ((lines, 2, mesh.SetLines), (faces, 4, mesh.SetPolys)):
+        if len(cells):
+            numbers = np.asarray(cells, dtype=np.int64).ravel()
+            array = vtk.vtkCellArray()
+            array.SetData(size, vtk.util.numpy_support.numpy_to_vtkIdTypeArray(numbers, deep=True))
+            put(array)
+    return mesh
+
+
+def segment_colours(segmentation: Any) -> dict[str, tuple[float, float, float]]:
+    """Colours of a segmentation's segments by name."""
+    segments = segmentation.GetSegmentation()
+    each = [segments.GetSegment(name) for name in segments.GetSegmentIDs()]
+    return {segment.GetName(): tuple(segment.GetColor()) for segment in each}
