@@ -148,8 +148,9 @@ def make_card(
         ),
         limits=(
             f"Trained on simulated radiographs of {scanned} CTs and {len(used) - scanned} label "
-            "maps only. On real radiographs it was looked at, not measured. Contrast medium and "
-            "metal count as bone; fine fractures may vanish; ultrasound, photographs and inverted "
-            "images give nonsense."
+            "maps only. On real radiographs it was looked at, not measured. Metal counts as bone, "
+            "and so does contrast medium in simulated radiographs, as in the HU window it was "
+            "trained on; fine fractures may vanish; ultrasound, photographs and inverted images "
+            "give nonsense."
         ),
     )

@@ -159,6 +159,21 @@ def test_a_pixel_size_reaches_the_network_at_its_working_size(
     assert seen[0][2] == pytest.approx(0.5), "1 mm, as two pixels became one"
 
 
+def test_a_mirrored_radiograph_gives_mirrored_bones_whatever_the_network_prefers(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leans_to_the_right(_: Model, channels: np.ndarray, **__: object) -> np.ndarray:
+        return 0.5 * channels[:1] * np.linspace(0.0, 1.0, channels.shape[2], dtype=np.float32)
+
+    monkeypatch.setattr("BoneXrayLib.extraction.run_network", leans_to_the_right)
+    image = picture((50, 61))
+    image.pixels[10:20, 5:15] += 40.0
+    turned = Radiograph(np.ascontiguousarray(image.pixels[:, ::-1]), image.domain)
+    one, other = (extract(r, model=model).bone for r in (image, turned))
+    assert other == pytest.approx(one[:, ::-1], abs=1e-3)
+    assert one.max() > 1.0
+
+
 def test_extraction_can_be_stopped_and_an_unknown_model_is_named(model: Model) -> None:
     with pytest.raises(Cancelled):
         extract(picture((32, 32)), model=model, is_cancelled=lambda: True)
