@@ -1,4 +1,4 @@
-"""Tube, beam, detector, bone outlines and rays as models of the scene, beneath the CT.
+"""Tube, beam, detector and rays as models of the scene, beneath the CT.
 
 They only show what is known elsewhere: none is saved with the scene, and each is filled again
 where it is, so that what the user set for it (colour, opacity, visibility) stays.
@@ -162,38 +162,6 @@ def show_picture(radiograph: Any, parent: Any) -> None:
     display.SetTextureImageDataConnection(radiograph.GetDisplayNode().GetImageDataConnection())
 
 
-def show_outlines(
-    outlines: dict[str, np.ndarray],
-    colours: dict[str, tuple[float, float, float]],
-    image_to_ras: np.ndarray,
-    parent: Any,
-) -> None:
-    """Show outlines (N, 2, 2) of (row, column) over the radiograph, each in its colour.
-
-    Args:
-        outlines: straight pieces by name, as `outlines.layer_outlines` gives them.
-        colours: red, green and blue from 0 to 1 by name.
-        image_to_ras: (4, 4) from (column, row, k) to RAS [mm].
-        parent: the CT.
-    """
-    plain = LOOKS["outlines"].colour
-    pieces = np.concatenate([np.zeros((0, 2, 2)), *outlines.values()]).reshape(-1, 2)
-    ends = np.c_[pieces[:, ::-1], np.zeros(len(pieces)), np.ones(len(pieces))] @ image_to_ras.T
-    numbers = [len(pieces) for pieces in outlines.values()]
-    shades = np.array([colours.get(name, plain) for name in outlines]).reshape(-1, 3)
-    mesh = mesh_of(ends[:, :3], lines=np.arange(len(ends)).reshape(-1, 2))
-    shade = vtk.util.numpy_support.numpy_to_vtk(
-        np.repeat(np.round(255 * shades).astype(np.uint8), numbers, axis=0), deep=True
-    )
-    shade.SetName("Colour")
-    mesh.GetCellData().SetScalars(shade)
-    display = fill_model("outlines", mesh, parent).GetDisplayNode()
-    display.SetActiveScalar("Colour", vtk.vtkAssignAttribute.CELL_DATA)
-    display.SetScalarRangeFlag(display.UseDirectMapping)
-    display.SetScalarRange(0, 255)
-    display.SetScalarVisibility(True)
-
-
 def show_ray(whole: Any, within: Any, parent: Any) -> None:
     """Show a ray (start, end) in 3D, and its piece within the CT in the CT's slice views, too.
 
@@ -218,10 +186,9 @@ def remove_models(kinds: Iterable[str]) -> None:
     for kind in kinds:
         node = find_model(kind)
         if node is not None:
-            display = node.GetDisplayNode()
+            if node.GetDisplayNode() is not None:  # goes first: Slicer takes it away with the model
+                slicer.mrmlScene.RemoveNode(node.GetDisplayNode())
             slicer.mrmlScene.RemoveNode(node)
-            if display is not None:
-                slicer.mrmlScene.RemoveNode(display)
 
 
 def mesh_of(points: np.ndarray, lines: Any = (), faces: Any = ()) -> Any:
@@ -236,10 +203,3 @@ def mesh_of(points: np.ndarray, lines: Any = (), faces: Any = ()) -> Any:
             array.SetData(size, vtk.util.numpy_support.numpy_to_vtkIdTypeArray(numbers, deep=True))
             put(array)
     return mesh
-
-
-def segment_colours(segmentation: Any) -> dict[str, tuple[float, float, float]]:
-    """Colours of a segmentation's segments by name."""
-    segments = segmentation.GetSegmentation()
-    each = [segments.GetSegment(name) for name in segments.GetSegmentIDs()]
-    return {segment.GetName(): tuple(segment.GetColor()) for segment in each}
