@@ -67,9 +67,10 @@ def fill_model(kind: str, mesh: Any, parent: Any) -> Any:
         node.SetAttribute(KIND, kind)
         node.SetSaveWithScene(False)
         node.SetAndObservePolyData(mesh)
+        display = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelDisplayNode")
+        node.SetAndObserveDisplayNodeID(display.GetID())  # the hierarchy looks for it at once
         node = slicer.mrmlScene.AddNode(node)
-        node.CreateDefaultDisplayNodes()
-        _set_look(node.GetDisplayNode(), look)
+        _set_look(display, look)
         place_beneath(node, parent)
     else:
         node.SetAndObservePolyData(mesh)
@@ -186,9 +187,10 @@ def remove_models(kinds: Iterable[str]) -> None:
     for kind in kinds:
         node = find_model(kind)
         if node is not None:
-            if node.GetDisplayNode() is not None:  # goes first: Slicer takes it away with the model
-                slicer.mrmlScene.RemoveNode(node.GetDisplayNode())
+            display = node.GetDisplayNode()
             slicer.mrmlScene.RemoveNode(node)
+            if slicer.mrmlScene.IsNodePresent(display):  # Slicer may take it away with the model
+                slicer.mrmlScene.RemoveNode(display)
 
 
 def mesh_of(points: np.ndarray, lines: Any = (), faces: Any = ()) -> Any:
