@@ -104,7 +104,7 @@ def labels_from_node(segmentation: Any, ct: Any) -> tuple[np.ndarray, dict[int, 
         labels = slicer.util.arrayFromVolume(grid).astype(np.uint16)
     finally:  # the label map, and the colour table and display node that came with it
         for node in slicer.util.getNodesByClass("vtkMRMLNode"):
-            if node.GetID() not in before:
+            if node.GetID() not in before and slicer.mrmlScene.IsNodePresent(node):
                 slicer.mrmlScene.RemoveNode(node)
     if not labels.any():
         raise ValueError(

@@ -15,16 +15,10 @@ from .geometry import Geometry, make_geometry
 from .outlines import layer_outlines
 from .slicer_messages import errors_shown
 from .slicer_nodes import ijk_to_world
+from .slicer_outlines import remove_outlines, segment_colours, show_outlines
 from .slicer_parameters import is_same
 from .slicer_ray import RayFollower
-from .slicer_scene import (
-    EXPOSURE,
-    remove_models,
-    segment_colours,
-    show_exposure,
-    show_outlines,
-    show_picture,
-)
+from .slicer_scene import EXPOSURE, remove_models, show_exposure, show_picture
 from .slicer_views import SideBySide, camera_direction, fit_three_d, show_ct
 from .view_direction import angles_from_direction
 
@@ -124,7 +118,7 @@ class SceneSection:
         is_wanted = parameters.show_outlines and parameters.labels is not None
         if not is_wanted or drr is None or ct is not parameters.ct:
             if self._outlined is not None:
-                remove_models(["outlines"])
+                remove_outlines()
                 self._outlined = None
             return
         outlined = (id(drr), parameters.labels.GetID())

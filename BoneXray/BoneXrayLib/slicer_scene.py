@@ -1,4 +1,4 @@
-"""Tube, beam, detector, bone outlines and rays as models of the scene, beneath the CT.
+"""Tube, beam, detector and rays as models of the scene, beneath the CT.
 
 They only show what is known elsewhere: none is saved with the scene, and each is filled again
 where it is, so that what the user set for it (colour, opacity, visibility) stays.
@@ -67,9 +67,10 @@ def fill_model(kind: str, mesh: Any, parent: Any) -> Any:
         node.SetAttribute(KIND, kind)
         node.SetSaveWithScene(False)
         node.SetAndObservePolyData(mesh)
+        display = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelDisplayNode")
+        node.SetAndObserveDisplayNodeID(display.GetID())  # the hierarchy looks for it at once
         node = slicer.mrmlScene.AddNode(node)
-        node.CreateDefaultDisplayNodes()
-        _set_look(node.GetDisplayNode(), look)
+        _set_look(display, look)
         place_beneath(node, parent)
     else:
         node.SetAndObservePolyData(mesh)
@@ -162,38 +163,6 @@ def show_picture(radiograph: Any, parent: Any) -> None:
     display.SetTextureImageDataConnection(radiograph.GetDisplayNode().GetImageDataConnection())
 
 
-def show_outlines(
-    outlines: dict[str, np.ndarray],
-    colours: dict[str, tuple[float, float, float]],
-    image_to_ras: np.ndarray,
-    parent: Any,
-) -> None:
-    """Show outlines (N, 2, 2) of (row, column) over the radiograph, each in its colour.
-
-    Args:
-        outlines: straight pieces by name, as `outlines.layer_outlines` gives them.
-        colours: red, green and blue from 0 to 1 by name.
-        image_to_ras: (4, 4) from (column, row, k) to RAS [mm].
-        parent: the CT.
-    """
-    plain = LOOKS["outlines"].colour
-    pieces = np.concatenate([np.zeros((0, 2, 2)), *outlines.values()]).reshape(-1, 2)
-    ends = np.c_[pieces[:, ::-1], np.zeros(len(pieces)), np.ones(len(pieces))] @ image_to_ras.T
-    numbers = [len(pieces) for pieces in outlines.values()]
-    shades = np.array([colours.get(name, plain) for name in outlines]).reshape(-1, 3)
-    mesh = mesh_of(ends[:, :3], lines=np.arange(len(ends)).reshape(-1, 2))
-    shade = vtk.util.numpy_support.numpy_to_vtk(
-        np.repeat(np.round(255 * shades).astype(np.uint8), numbers, axis=0), deep=True
-    )
-    shade.SetName("Colour")
-    mesh.GetCellData().SetScalars(shade)
-    display = fill_model("outlines", mesh, parent).GetDisplayNode()
-    display.SetActiveScalar("Colour", vtk.vtkAssignAttribute.CELL_DATA)
-    display.SetScalarRangeFlag(display.UseDirectMapping)
-    display.SetScalarRange(0, 255)
-    display.SetScalarVisibility(True)
-
-
 def show_ray(whole: Any, within: Any, parent: Any) -> None:
     """Show a ray (start, end) in 3D, and its piece within the CT in the CT's slice views, too.
 
@@ -220,7 +189,7 @@ def remove_models(kinds: Iterable[str]) -> None:
         if node is not None:
             display = node.GetDisplayNode()
             slicer.mrmlScene.RemoveNode(node)
-            if display is not None:
+            if slicer.mrmlScene.IsNodePresent(display):  # Slicer may take it away with the model
                 slicer.mrmlScene.RemoveNode(display)
 
 
@@ -236,10 +205,3 @@ def mesh_of(points: np.ndarray, lines: Any = (), faces: Any = ()) -> Any:
             array.SetData(size, vtk.util.numpy_support.numpy_to_vtkIdTypeArray(numbers, deep=True))
             put(array)
     return mesh
-
-
-def segment_colours(segmentation: Any) -> dict[str, tuple[float, float, float]]:
-    """Colours of a segmentation's segments by name."""
-    segments = segmentation.GetSegmentation()
-    each = [segments.GetSegment(name) for name in segments.GetSegmentIDs()]
-    return {segment.GetName(): tuple(segment.GetColor()) for segment in each}

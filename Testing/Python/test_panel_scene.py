@@ -226,8 +226,16 @@ def test_each_segment_has_its_outline_in_its_colour_over_the_radiographs(panel: 
     wait(lambda: slicer_scene.find_model("outlines") is not None
          and slicer_scene.find_model("outlines").GetPolyData().GetNumberOfCells() > 0)  # fmt: skip
     node = slicer_scene.find_model("outlines")
-    colours = vtk.util.numpy_support.vtk_to_numpy(node.GetPolyData().GetCellData().GetScalars())
-    assert {tuple(colour) for colour in colours} == {(255, 0, 0), (0, 255, 0)}
+    table, shade = node.GetDisplayNode().GetColorNode(), [0.0] * 4
+    bones = vtk.util.numpy_support.vtk_to_numpy(node.GetPolyData().GetCellData().GetScalars())
+    seen = []
+    for bone in (0, 1):
+        table.GetColor(bone, shade)
+        pieces = points("outlines").reshape(-1, 2, 3)[bones == bone]
+        seen.append((tuple(shade[:3]), bool(pieces[..., 2].mean() > 0)))
+    low, high = node.GetDisplayNode().GetScalarRange()
+    assert [int((bone - low) / (high - low) * 2) for bone in (0, 1)] == [0, 1]
+    assert seen == [((1, 0, 0), False), ((0, 1, 0), True)]
     bone = slicer.util.getNode("Limb AP bone (preview)")
     to_ijk = np.linalg.inv(slicer_scene.ijk_to_world(bone, "radiograph"))
     places = (np.c_[points("outlines"), np.ones(node.GetPolyData().GetNumberOfPoints())]
@@ -245,8 +253,10 @@ def test_outlines_are_drawn_in_no_slice_view_but_the_radiographs(panel: Any) -> 
     display = slicer_scene.find_model("outlines").GetDisplayNode()
     assert set(slicer_layouts.drr_views()) <= set(display.GetViewNodeIDs())
     assert not set(slicer_layouts.foreign_views()) & set(display.GetViewNodeIDs())
+    tables = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLColorTableNode")
     panel.ui.outlinesBox.checked = False
     assert slicer_scene.find_model("outlines") is None
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLColorTableNode") == tables - 1
 
 
 # -- rays -----------------------------------------------------------------------------------------

@@ -139,7 +139,7 @@ class BoneXrayPanelInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
         assert ras[4] < slice_to_ras[2, 3] < ras[5], "the view is off the image's plane"
 
     def test_tube_outlines_and_rays_are_in_the_scene(self):
-        from BoneXrayLib.slicer_scene import find_model, geometry_of_node
+        from BoneXrayLib.slicer_scene import LOOKS, find_model, geometry_of_node
 
         ui, ct = self.panel.ui, add_limb()
         ui.ctSelector.setCurrentNode(ct)
@@ -150,6 +150,8 @@ class BoneXrayPanelInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
         wait(lambda: {"BoneXrayFull", "Red"} <= set(manager.sliceViewNames()))
         detector = find_model("detector").GetDisplayNode()
         assert detector.GetTextureImageDataConnection() is not None
+        colour = find_model("tube").GetDisplayNode().GetColor()
+        np.testing.assert_allclose(colour, LOOKS["tube"].colour)
         full = next(n for n in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
                     if n.GetName().endswith("AP full (preview)"))  # fmt: skip
         settled = time.monotonic() + 2
