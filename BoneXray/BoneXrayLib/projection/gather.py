@@ -12,7 +12,7 @@ from numba import njit
 
 from .grid import LANES, PLANES, between, occupied, step_gains, write_columns
 from .packing import FLAG, LARGEST
-from .segments import SEGMENT, Segment, block_planes, choose_axis, set_rays
+from .segments import SEGMENT, choose_frame, met_planes, set_rays
 from .wide import add_at, pair_at, table_at
 
 
@@ -25,24 +25,22 @@ def _share(half, bone):
 
 
 @njit(forceinline=True, fastmath=True)
-def _sample(values, base, u, v, limits, bone, paired):
+def _sample(values, base, u, v, frame, bone, paired):
     """What a ray meets at (u, v) in the plane that starts at values[base].
 
-    limits: largest u and v within the rim, strides of u and v. Clamping to the rim of air makes
-    every index valid, and adds nothing.
+    Clamping to the rim of air makes every index valid, and adds nothing.
     """
-    u_top, v_top, u_stride, v_stride = limits
     zero, mask, half = np.float32(0.0), np.uint32(0xFFFF), np.uint32(16)
-    u, v = min(max(u, zero), u_top), min(max(v, zero), v_top)
+    u, v = min(max(u, zero), frame.u_top), min(max(v, zero), frame.v_top)
     iu, iv = np.int32(u), np.int32(v)
-    at = np.int32(iu * u_stride + iv * v_stride)
-    across = np.int32(at + u_stride)
+    at = np.int32(iu * frame.u_stride + iv * frame.v_stride)
+    across = np.int32(at + frame.u_stride)
     one, two = pair_at(values, base, at), pair_at(values, base, across)
     if paired:
         one_next, two_next = one >> half, two >> half
     else:
-        one_next = pair_at(values, base, np.int32(at + v_stride))
-        two_next = pair_at(values, base, np.int32(across + v_stride))
+        one_next = pair_at(values, base, np.int32(at + frame.v_stride))
+        two_next = pair_at(values, base, np.int32(across + frame.v_stride))
     part = v - np.float32(iv)
     a, b = _share(one & mask, bone), _share(two & mask, bone)
     a += part * (_share(one_next & mask, bone) - a)
@@ -50,135 +48,115 @@ def _sample(values, base, u, v, limits, bone, paired):
     return a + (u - np.float32(iu)) * (b - a)
 
 
-@njit(nogil=True, fastmath=True)
-def _full_block(sums, values, bases, r0, middle, u, u_step, v, v_step, limits):
-    """Add planes of everything to one vector of rows; bases: first, stop and distance of planes."""
-    for m in range(bases[0], bases[1]):
-        plane = np.float32(m - middle)
-        for r in range(r0, r0 + LANES):
-            at_u = table_at(u, r) + plane * table_at(u_step, r)
-            at_v = table_at(v, r) + plane * table_at(v_step, r)
-            add_at(sums, r, _sample(values, m * bases[2], at_u, at_v, limits, False, True))
+@njit(forceinline=True, fastmath=True)
+def _add(sums, at, values, lines, room, r, m, frame, bone, paired):
+    """Add what row r's ray meets in plane m to sums[at + r]."""
+    plane = np.float32(m - frame.middle)
+    u = table_at(lines, r) + plane * table_at(lines, room + r)
+    v = table_at(lines, 2 * room + r) + plane * table_at(lines, 3 * room + r)
+    add_at(sums, at + r, _sample(values, m * frame.stride, u, v, frame, bone, paired))
 
 
 @njit(nogil=True, fastmath=True)
-def _bone_block(sums, values, bases, r0, middle, u, u_step, v, v_step, limits):
-    """As `_full_block`, of bone alone."""
-    for m in range(bases[0], bases[1]):
-        plane = np.float32(m - middle)
-        for r in range(r0, r0 + LANES):
-            at_u = table_at(u, r) + plane * table_at(u_step, r)
-            at_v = table_at(v, r) + plane * table_at(v_step, r)
-            add_at(sums, r, _sample(values, m * bases[2], at_u, at_v, limits, True, True))
+def _add_block(sums, at, values, lines, room, r0, planes, frame, bone):
+    """Add planes[0]:planes[1] to the rows of one vector."""
+    if frame.v_stride != 1:
+        _add_rows(sums, at, values, lines, room, (r0, r0 + LANES), planes, frame, bone)
+    elif bone:
+        for m in range(planes[0], planes[1]):
+            for lane in range(LANES):
+                _add(sums, at, values, lines, room, r0 + lane, m, frame, True, True)
+    else:
+        for m in range(planes[0], planes[1]):
+            for lane in range(LANES):
+                _add(sums, at, values, lines, room, r0 + lane, m, frame, False, True)
 
 
 @njit(nogil=True, fastmath=True)
-def _steep_rows(sums, values, bases, rows, middle, u, u_step, v, v_step, limits, bone):
-    """As these, for any rows (first, stop) and rays along w too; slower."""
-    for m in range(bases[0], bases[1]):
-        plane = np.float32(m - middle)
+def _add_rows(sums, at, values, lines, room, rows, planes, frame, bone):
+    """As `_add_block` for any rows, and where v does not run along w; slower."""
+    for m in range(planes[0], planes[1]):
         for r in range(rows[0], rows[1]):
-            at_u = table_at(u, r) + plane * table_at(u_step, r)
-            at_v = table_at(v, r) + plane * table_at(v_step, r)
-            add_at(sums, r, _sample(values, m * bases[2], at_u, at_v, limits, bone, False))
+            _add(sums, at, values, lines, room, r, m, frame, bone, False)
 
 
 @njit(nogil=True)
-def _block(sums, r0, first, last, stride, segment, values, bone):
-    """Add planes first … last - 1 to the rows of one vector, each within its own limits."""
+def _add_limited(sums, at, values, lines, limits, r0, first, last, frame, bone):
+    """Add planes first:last to the rows of one vector, each within its own limits."""
+    room = len(limits) // 2
     core_first, core_last = first, last
     for r in range(r0, r0 + LANES):
-        core_first = max(core_first, segment.first[r])
-        core_last = min(core_last, segment.last[r] + 1)
-    tops = segment.u_top[0], segment.v_top[0]
-    limits = (tops[0], tops[1], segment.u_stride[0], segment.v_stride[0])
-    middle = segment.middle[0]
-    u, u_step, v, v_step = segment.u, segment.u_step, segment.v, segment.v_step
-    bases = (core_first, core_last, stride)
-    if core_first >= core_last:
-        core_first = core_last = first
-    elif limits[3] != 1:
-        rows = (r0, r0 + LANES)
-        _steep_rows(sums, values, bases, rows, middle, u, u_step, v, v_step, limits, bone)
-    elif bone:
-        _bone_block(sums, values, bases, r0, middle, u, u_step, v, v_step, limits)
+        core_first = max(core_first, limits[r])
+        core_last = min(core_last, limits[room + r] + 1)
+    if core_first < core_last:
+        core = (core_first, core_last)
+        _add_block(sums, at, values, lines, room, r0, core, frame, bone)
     else:
-        _full_block(sums, values, bases, r0, middle, u, u_step, v, v_step, limits)
+        core_first = core_last = first
     if core_first == first and core_last == last:
         return
     for r in range(r0, r0 + LANES):
-        one, two = max(first, segment.first[r]), min(last, segment.last[r] + 1)
-        for bases in ((one, min(two, core_first), stride), (max(one, core_last), two, stride)):
-            rows = (r, r + 1)
-            _steep_rows(sums, values, bases, rows, middle, u, u_step, v, v_step, limits, bone)
+        one, two = max(first, limits[r]), min(last, limits[room + r] + 1)
+        before, after = (one, min(two, core_first)), (max(one, core_last), two)
+        _add_rows(sums, at, values, lines, room, (r, r + 1), before, frame, bone)
+        _add_rows(sums, at, values, lines, room, (r, r + 1), after, frame, bone)
 
 
 @njit(nogil=True)
-def _is_occupied(bits, shift, segment, axis, r0, m, after):
+def _is_occupied(bits, kind, shift, lines, r0, m, after, frame):
     """Whether the rows of a vector meet an occupied cell in planes m … after - 1."""
+    room = len(lines) // 4
     u_low = v_low = np.inf
     u_high = v_high = -np.inf
     for r in (r0, r0 + LANES - 1):
-        for plane in (m - segment.middle[0], after - 1 - segment.middle[0]):
-            u = segment.u[r] + plane * segment.u_step[r]
-            v = segment.v[r] + plane * segment.v_step[r]
+        for plane in (m - frame.middle, after - 1 - frame.middle):
+            u = lines[r] + plane * lines[room + r]
+            v = lines[2 * room + r] + plane * lines[3 * room + r]
             u_low, u_high = min(u_low, u), max(u_high, u)
             v_low, v_high = min(v_low, v), max(v_high, v)
-    if u_high <= 0 or v_high <= 0 or u_low >= segment.u_top[0] or v_low >= segment.v_top[0]:
+    if u_high <= 0 or v_high <= 0 or u_low >= frame.u_top or v_low >= frame.v_top:
         return False
-    u0, u1 = int(max(u_low, 0)), int(min(u_high, segment.u_top[0]))
-    v0, v1 = int(max(v_low, 0)), int(min(v_high, segment.v_top[0]))
-    if axis < 2:
-        return (occupied(bits, m, after - m, u0, u1, axis == 1) & between(v0 >> shift, v1 >> shift)) != 0
-    along = between(m >> shift, (after - 1) >> shift)
-    return (occupied(bits, u0, u1 - u0 + 1, v0, v1, False) & along) != 0
+    u0, u1 = int(max(u_low, 0)), int(min(u_high, frame.u_top))
+    v0, v1 = int(max(v_low, 0)), int(min(v_high, frame.v_top))
+    if frame.axis < 2:
+        found = occupied(bits, kind, m, after - m, u0, u1, frame.axis == 1)
+        return (found & between(v0 >> shift, v1 >> shift)) != 0
+    found = occupied(bits, kind, u0, u1 - u0 + 1, v0, v1, False)
+    return (found & between(m >> shift, (after - 1) >> shift)) != 0
 
 
 @njit(nogil=True)
-def _segment(sums, first_row, last_row, grid, segment, axis, bones):
-    """Add all planes to the rows of one segment."""
-    blocks = range(first_row, last_row, LANES)
-    low, high = block_planes(segment, first_row, last_row, grid.counts[axis])
-    m = low
+def _segment(sums, at, values, bits, shift, lines, limits, span, frame, bones):
+    """Add all planes to the rows span[0]:span[1]; channels lie a room apart from sums[at] on."""
+    room = len(limits) // 2
+    m, high = met_planes(lines, limits, span, frame)
     while m <= high:
         after = min((m // PLANES + 1) * PLANES, high + 1)
-        for r0 in blocks:
+        for r0 in range(span[0], span[1], LANES):
             for channel in range(len(bones)):
-                table = grid.bone if bones[channel] else grid.filled
-                if _is_occupied(table, grid.shift, segment, axis, r0, m, after):
-                    args = (sums[channel], r0, m, after, grid.strides[axis], segment)
-                    _block(*args, grid.values, bones[channel])
+                bone = bones[channel]
+                if _is_occupied(bits, int(bone), shift, lines, r0, m, after, frame):
+                    to = at + channel * room
+                    _add_limited(sums, to, values, lines, limits, r0, m, after, frame, bone)
         m = after
 
 
 @njit(nogil=True, cache=True)
 def project_any(out, first, last, grid, rays, bones, gain):
     """Fill columns first:last of out as `project_separable` does."""
-    rows = out.shape[1]
+    channels, rows = out.shape[:2]
     room = -(-rows // LANES) * LANES
-    sums = np.zeros((last - first, out.shape[0], room), np.float32)
-    segment = Segment(
-        np.empty(room, np.float32),
-        np.empty(room, np.float32),
-        np.empty(room, np.float32),
-        np.empty(room, np.float32),
-        np.empty(room, np.int64),
-        np.empty(room, np.int64),
-        np.empty(1, np.int64),
-        np.empty(1, np.float32),
-        np.empty(1, np.float32),
-        np.empty(1, np.int32),
-        np.empty(1, np.int32),
-    )
-    gains = np.empty(room)
+    sums = np.zeros((last - first) * channels * room, np.float32)
+    lines, limits = np.empty(4 * room, np.float32), np.empty(2 * room, np.int64)
+    gains = np.empty((last - first, room), np.float32)
+    values, bits, shift = grid.values, grid.bits, grid.shift
     for c in range(first, last):
-        for first_row in range(0, room, SEGMENT):
-            last_row = min(first_row + SEGMENT, room)
-            axis = choose_axis(rays, 0.5 * (first_row + last_row - 1), c)
-            set_rays(segment, first_row, last_row, rows, grid, rays, c, axis)
-            _segment(sums[c - first], first_row, last_row, grid, segment, axis, bones)
-            step_gains(gains, rays, c, axis, gain, first_row, last_row)
-        for channel in range(out.shape[0]):
-            for r in range(rows):
-                sums[c - first, channel, r] *= np.float32(gains[r])
-    write_columns(out, sums, first, last)
+        for start in range(0, room, SEGMENT):
+            span = (start, min(start + SEGMENT, room))
+            middle = min(0.5 * (span[0] + span[1] - 1), rows - 1.0)
+            frame = choose_frame(grid.counts, grid.strides, rays, middle, c)
+            set_rays(lines, limits, span, rows, frame, rays, c)
+            at = (c - first) * channels * room
+            _segment(sums, at, values, bits, shift, lines, limits, span, frame, bones)
+            step_gains(gains[c - first], rays, c, frame.axis, gain, span[0], span[1])
+    write_columns(out, sums.reshape((last - first, channels, room)), gains, first, last)

@@ -49,8 +49,8 @@ class PackedVolume:
         from .grid import Grid
 
         strides = tuple(s // 2 for s in self.values.strides)
-        filled, bone = _bits(self.highest > 0), _bits(self.flagged > 0)
-        return Grid(self.values.reshape(-1), strides, self.values.shape, self.shift, filled, bone)
+        bits = np.stack([_bits(self.highest > 0), _bits(self.flagged > 0)])
+        return Grid(self.values.reshape(-1), strides, self.values.shape, self.shift, bits)
 
     @cached_property
     def largest(self) -> int:

@@ -13,24 +13,21 @@ SEGMENT = 64
 """Rows that share the choice of the axis they are stepped along."""
 
 
-class Segment(NamedTuple):
-    """Rays by row: u and v [voxels] in plane `middle` and their steps a plane, float32.
+class Frame(NamedTuple):
+    """The planes that rays are stepped through, and u and v within them: numbers only.
 
-    first and last: the planes between source and detector. The rest are arrays of one number: the
-    largest u and v within the rim, and how far neighbours along u and v lie apart in memory.
+    u and v count from the rim; `tops` are the largest that have a neighbour. Strides are distances
+    in memory; `middle` is the plane that rays are given at.
     """
 
-    u: np.ndarray
-    u_step: np.ndarray
-    v: np.ndarray
-    v_step: np.ndarray
-    first: np.ndarray
-    last: np.ndarray
-    middle: np.ndarray
-    u_top: np.ndarray
-    v_top: np.ndarray
-    u_stride: np.ndarray
-    v_stride: np.ndarray
+    axis: int
+    count: int
+    middle: int
+    stride: int
+    u_top: np.float32
+    v_top: np.float32
+    u_stride: np.int32
+    v_stride: np.int32
 
 
 @njit(inline="always")
@@ -39,55 +36,62 @@ def _along(ends, row, column, a):
 
 
 @njit(nogil=True)
-def choose_axis(rays, row, column):
-    """The axis along which a ray crosses the most planes."""
-    best, longest = 0, -1.0
+def choose_frame(counts, strides, rays, row, column):
+    """Planes of the axis along which a ray crosses the most of them."""
+    axis, longest = 0, -1.0
     for a in range(3):
         run = abs(_along(rays.end, row, column, a) - _along(rays.start, row, column, a))
         if run > longest:
-            best, longest = a, run
-    return best
+            axis, longest = a, run
+    u, v = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
+    return Frame(
+        axis,
+        counts[axis],
+        counts[axis] // 2,
+        strides[axis],
+        np.float32(counts[u] - 2),
+        np.float32(counts[v] - 2),
+        np.int32(strides[u]),
+        np.int32(strides[v]),
+    )
 
 
 @njit(nogil=True)
-def set_rays(segment, first_row, last_row, rows, grid, rays, column, axis):
-    """Fill a segment; rows past the detector's last repeat it."""
-    other = 1 if axis == 0 else 0
-    third = 1 if axis == 2 else 2
-    middle = grid.counts[axis] // 2
-    segment.middle[0] = middle
-    segment.u_top[0] = grid.counts[other] - 2
-    segment.v_top[0] = grid.counts[third] - 2
-    segment.u_stride[0] = grid.strides[other]
-    segment.v_stride[0] = grid.strides[third]
-    for r in range(first_row, last_row):
+def set_rays(lines, limits, span, rows, frame, rays, column):
+    """Describe the rays of rows span[0]:span[1]; rows past the detector's last repeat it.
+
+    lines (4 · room,) float32: u in the middle plane of every row, its steps a plane, v, its steps.
+    limits (2 · room,): first and last plane between source and detector.
+    """
+    room = len(limits) // 2
+    axis = frame.axis
+    for r in range(span[0], span[1]):
         row = min(r, rows - 1)
         start = _along(rays.start, row, column, axis)
         run = _along(rays.end, row, column, axis) - start
-        for a in (other, third):
+        for n in range(2):
+            a = (1 if axis == 0 else 0) if n == 0 else (1 if axis == 2 else 2)
             begin = _along(rays.start, row, column, a)
             slope = (_along(rays.end, row, column, a) - begin) / run
-            at = begin + (middle - start) * slope
-            if a == other:
-                segment.u[r], segment.u_step[r] = at, slope
-            else:
-                segment.v[r], segment.v_step[r] = at, slope
+            lines[2 * n * room + r] = begin + (frame.middle - start) * slope
+            lines[(2 * n + 1) * room + r] = slope
         low, high = min(start, start + run), max(start, start + run)
-        segment.first[r] = int(np.ceil(max(low, 1.0) - 1e-9))
-        segment.last[r] = int(np.floor(min(high, grid.counts[axis] - 3.0) + 1e-9))
+        limits[r] = int(np.ceil(max(low, 1.0) - 1e-9))
+        limits[room + r] = int(np.floor(min(high, frame.count - 3.0) + 1e-9))
 
 
 @njit(nogil=True)
-def block_planes(segment, first_row, last_row, count):
+def met_planes(lines, limits, span, frame):
     """First and last plane that any ray of a segment meets inside the grid."""
-    low, high = count, -1
-    for r in range(first_row, last_row):
-        begin, end = float(segment.first[r]), float(segment.last[r])
-        shift = segment.middle[0]
-        begin, end = begin - shift, end - shift
-        begin, end = clip_range(segment.u[r], segment.u_step[r], 0.0, segment.u_top[0], begin, end)
-        begin, end = clip_range(segment.v[r], segment.v_step[r], 0.0, segment.v_top[0], begin, end)
+    low, high = frame.count, -1
+    room = len(limits) // 2
+    for r in range(span[0], span[1]):
+        begin, end = float(limits[r] - frame.middle), float(limits[room + r] - frame.middle)
+        u, u_step = lines[r], lines[room + r]
+        v, v_step = lines[2 * room + r], lines[3 * room + r]
+        begin, end = clip_range(u, u_step, 0.0, frame.u_top, begin, end)
+        begin, end = clip_range(v, v_step, 0.0, frame.v_top, begin, end)
         if begin <= end:
-            low = min(low, int(np.floor(begin + shift)))
-            high = max(high, int(np.ceil(end + shift)))
-    return max(low, 1), min(high, count - 3)
+            low = min(low, int(np.floor(begin)) + frame.middle)
+            high = max(high, int(np.ceil(end)) + frame.middle)
+    return max(low, 1), min(high, frame.count - 3)

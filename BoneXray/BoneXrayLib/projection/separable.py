@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .grid import LANES, PLANES, between, clip_range, occupied, step_gains, write_columns
+from .grid import LANES, PLANES, between, column_path, occupied, step_gains, write_columns
 from .packing import FLAG, LARGEST
-from .wide import add_at, pair_at, value_at
+from .wide import add_at, pair_at, put_at, value_at
 
 
 @njit(nogil=True, fastmath=True)
@@ -26,13 +26,13 @@ def mix(line, at, values, near, far, first, last, weight_near, weight_far, bone)
             one = max(np.int32(value_at(values, near + w)) - np.int32(FLAG), np.int32(0))
             two = max(np.int32(value_at(values, far + w)) - np.int32(FLAG), np.int32(0))
             mixed = np.float32(one) * weight_near + np.float32(two) * weight_far
-            line[at + w] = np.uint16(np.int32(mixed + half))
+            put_at(line, at + w, np.uint16(np.int32(mixed + half)))
     else:
         for w in range(first, last):
             one = np.int32(value_at(values, near + w)) & np.int32(LARGEST)
             two = np.int32(value_at(values, far + w)) & np.int32(LARGEST)
             mixed = np.float32(one) * weight_near + np.float32(two) * weight_far
-            line[at + w] = np.uint16(np.int32(mixed + half))
+            put_at(line, at + w, np.uint16(np.int32(mixed + half)))
 
 
 @njit(nogil=True, fastmath=True)
@@ -65,10 +65,9 @@ def _mark_blocks(marks, bits, shift, length, one, two):
 
 
 @njit(nogil=True)
-def _cross_plane(sums, line, pad, grid, marks, near, far, weights, along, bone):
-    """Add one crossing to every marked block of rows."""
+def _cross_plane(sums, line, pad, values, marks, columns, weights, along, length, bone):
+    """Add one crossing to every marked block of rows; `columns`: near and far in memory."""
     start, step = along
-    length = grid.counts[2]
     block = 0
     while block < len(marks):
         if not marks[block]:
@@ -79,61 +78,54 @@ def _cross_plane(sums, line, pad, grid, marks, near, far, weights, along, bone):
             block += 1
         a = start + step * (first * LANES)
         b = start + step * (block * LANES - 1)
-        low = min(max(int(np.floor(min(a, b))), 0), length)
-        high = min(max(int(np.floor(max(a, b))) + 2, 0), length)
-        mix(line, pad, grid.values, near, far, low, high, weights[0], weights[1], bone)
+        low = min(max(int(min(a, b) + pad) - pad, 0), length)
+        high = min(max(int(max(a, b) + pad) - pad + 2, 0), length)
+        mix(line, pad, values, columns[0], columns[1], low, high, weights[0], weights[1], bone)
         read_along(sums, line, np.float32(start + pad), np.float32(step), first, block)
 
 
-@njit(inline="always")
-def _w_of_rows(rays, column, t):
-    """Start and step of w(row) where the rays of a column have come the fraction t."""
-    start = rays.start[0, 2] + column * rays.start[2, 2]
-    end = rays.end[0, 2] + column * rays.end[2, 2]
-    return start + t * (end - start), rays.start[1, 2] + t * (rays.end[1, 2] - rays.start[1, 2])
+@njit(nogil=True)
+def _column(sums, line, marks, values, bits, shape, path, rise, bone, scale):
+    """Add every crossing of one detector column to its rows.
+
+    shape: counts, strides and shift of the grid, rim of `line`. rise: w of row 0 and its step a
+    row in plane 0, and what a plane adds to both.
+    """
+    counts, strides, shift, pad = shape
+    axis, m, stop, at, slope = path
+    other = 1 - axis
+    while m < stop:
+        after = min((m // PLANES + 1) * PLANES, stop)
+        one, two = at + m * slope, at + (after - 1) * slope
+        low, high = max(int(min(one, two)), 0), min(int(max(one, two)), counts[other] - 2)
+        found = occupied(bits, int(bone), m, after - m, low, high, axis == 1)
+        if found != 0:
+            before = (rise[0] + m * rise[2], rise[1] + m * rise[3])
+            behind = (rise[0] + (after - 1) * rise[2], rise[1] + (after - 1) * rise[3])
+            _mark_blocks(marks, found, shift, counts[2], before, behind)
+            for plane in range(m, after):
+                u = at + plane * slope
+                left = min(max(int(u), 0), counts[other] - 2)
+                near = plane * strides[axis] + left * strides[other]
+                part = min(max(u - left, 0.0), 1.0)
+                weights = (np.float32((1.0 - part) * scale), np.float32(part * scale))
+                along = (rise[0] + plane * rise[2], rise[1] + plane * rise[3])
+                columns = (near, near + strides[other])
+                args = (values, marks, columns, weights, along, counts[2], bone)
+                _cross_plane(sums, line, pad, *args)
+        m = after
 
 
 @njit(nogil=True)
-def _column(sums, line, pad, marks, grid, rays, column, bones, scale):
-    """Add every crossing of one detector column to sums (channels, rows); returns the axis."""
-    origin = rays.start[0] + column * rays.start[2]
-    ray = rays.end[0] + column * rays.end[2] - origin
-    axis = 0 if abs(ray[0]) >= abs(ray[1]) else 1
-    other = 1 - axis
-    begin, end = clip_range(origin[other], ray[other], 0.0, grid.counts[other] - 2.0, 0.0, 1.0)
-    begin, end = clip_range(origin[axis], ray[axis], 1.0, grid.counts[axis] - 3.0, begin, end)
-    if begin > end:
-        return axis
-    one, two = origin[axis] + begin * ray[axis], origin[axis] + end * ray[axis]
-    stop = int(np.floor(max(one, two) + 1e-9)) + 1
-    m = int(np.ceil(min(one, two) - 1e-9))
-    slope = ray[other] / ray[axis]
-    while m < stop:
-        after = min((m // PLANES + 1) * PLANES, stop)
-        u0 = origin[other] + (m - origin[axis]) * slope
-        u1 = origin[other] + (after - 1 - origin[axis]) * slope
-        cells = (max(int(min(u0, u1)), 0), min(int(max(u0, u1)), grid.counts[other] - 2))
-        near_rows = _w_of_rows(rays, column, (m - origin[axis]) / ray[axis])
-        far_rows = _w_of_rows(rays, column, (after - 1 - origin[axis]) / ray[axis])
-        for channel in range(len(bones)):
-            table = grid.bone if bones[channel] else grid.filled
-            bits = occupied(table, m, after - m, cells[0], cells[1], axis == 1)
-            if bits == 0:
-                continue
-            _mark_blocks(marks, bits, grid.shift, grid.counts[2], near_rows, far_rows)
-            for plane in range(m, after):
-                u = origin[other] + (plane - origin[axis]) * slope
-                left = min(max(int(u), 0), grid.counts[other] - 2)
-                near = plane * grid.strides[axis] + left * grid.strides[other]
-                part = min(max(u - left, 0.0), 1.0)
-                weights = (np.float32((1.0 - part) * scale), np.float32(part * scale))
-                along = _w_of_rows(rays, column, (plane - origin[axis]) / ray[axis])
-                far = near + grid.strides[other]
-                _cross_plane(
-                    sums[channel], line, pad, grid, marks, near, far, weights, along, bones[channel]
-                )
-        m = after
-    return axis
+def rise_of(rays, column, axis):
+    """w of row 0 and its step a row where a column's rays meet plane 0, and both a plane on."""
+    start, end = rays.start, rays.end
+    origin = start[0, axis] + column * start[2, axis]
+    run = end[0, axis] + column * end[2, axis] - origin
+    w = start[0, 2] + column * start[2, 2]
+    w_plane = (end[0, 2] + column * end[2, 2] - w) / run
+    step_plane = (end[1, 2] - start[1, 2]) / run
+    return w - origin * w_plane, start[1, 2] - origin * step_plane, w_plane, step_plane
 
 
 @njit(nogil=True, cache=True)
@@ -143,18 +135,19 @@ def project_separable(out, first, last, grid, rays, bones, scale, gain):
     bones (channels,) bool: whether a channel is bone alone or everything. Values are worked on
     times `scale` in 16 bits; out is in units of value · mm · gain.
     """
-    rows = out.shape[1]
+    channels, rows = out.shape[:2]
     blocks = -(-rows // LANES)
-    steepest = max(abs(rays.start[1, 2]), abs(rays.end[1, 2]))
-    pad = int(np.ceil(steepest * LANES)) + 2
+    pad = int(np.ceil(max(abs(rays.start[1, 2]), abs(rays.end[1, 2])) * LANES)) + 2
     line = np.zeros(grid.counts[2] + 2 * pad + 2, np.uint16)
-    sums = np.zeros((last - first, out.shape[0], blocks * LANES), np.float32)
+    sums = np.zeros((last - first, channels, blocks * LANES), np.float32)
     marks = np.empty(blocks, np.bool_)
-    gains = np.empty(rows)
+    gains = np.empty((last - first, rows), np.float32)
+    shape = (grid.counts, grid.strides, grid.shift, pad)
     for c in range(first, last):
-        axis = _column(sums[c - first], line, pad, marks, grid, rays, c, bones, scale)
-        step_gains(gains, rays, c, axis, gain / scale, 0, rows)
-        for channel in range(out.shape[0]):
-            for r in range(rows):
-                sums[c - first, channel, r] *= np.float32(gains[r])
-    write_columns(out, sums, first, last)
+        path = column_path(grid.counts, rays, c)
+        rise = rise_of(rays, c, path[0])
+        for channel in range(channels):
+            args = (line, marks, grid.values, grid.bits, shape, path, rise)
+            _column(sums[c - first, channel], *args, bones[channel], scale)
+        step_gains(gains[c - first], rays, c, path[0], gain / scale, 0, rows)
+    write_columns(out, sums, gains, first, last)

@@ -1,7 +1,7 @@
 """Loads and adds that the compiler may make wide: a vector of neighbours in one instruction.
 
 Numba's own indexing handles negative indices and must assume that a store may change what is read
-next; both keep LLVM from vectorising a loop that looks values up. These four spell out the plain
+next; both keep LLVM from vectorising a loop that looks values up. These spell out the plain
 instruction, for any processor. They check nothing: the index must lie inside the array.
 
 Loads marked "table" are promised never to see what `add_at` writes.
@@ -77,6 +77,17 @@ def add_at(typing_context, array, index, value):
         before.set_metadata("alias.scope", scope)
         store = builder.store(builder.fadd(before, args[2], flags=["fast"]), pointer)
         store.set_metadata("alias.scope", scope)
+        return context.get_dummy_value()
+
+    return types.void(array, index, array.dtype), generate
+
+
+@intrinsic
+def put_at(typing_context, array, index, value):
+    """array[index] = value for an index that is never negative."""
+
+    def generate(context, builder, signature, args):
+        builder.store(args[2], _address(context, builder, signature, args, args[1:2]))
         return context.get_dummy_value()
 
     return types.void(array, index, array.dtype), generate
