@@ -11,8 +11,8 @@ import numpy as np
 from numba import njit
 
 from .grid import LANES, PLANES, between, occupied, step_gains, write_columns
-from .packing import FLAG, LARGEST
-from .segments import SEGMENT, choose_frame, met_planes, set_rays
+from .packing import LARGEST, bone_of
+from .segments import SEGMENT, choose_frame, longest_axis, met_planes, set_rays
 from .wide import add_at, pair_at, table_at
 
 
@@ -20,7 +20,7 @@ from .wide import add_at, pair_at, table_at
 def _share(half, bone):
     """A packed value as float32: all of it, or only if it is bone."""
     if bone:
-        return np.float32(max(np.int32(half) - np.int32(FLAG), np.int32(0)))
+        return np.float32(bone_of(half))
     return np.float32(np.int32(half) & np.int32(LARGEST))
 
 
@@ -151,10 +151,15 @@ def project_any(out, first, last, grid, rays, bones, gain):
     gains = np.empty((last - first, room), np.float32)
     values, bits, shift = grid.values, grid.bits, grid.shift
     for c in range(first, last):
-        for start in range(0, room, SEGMENT):
-            span = (start, min(start + SEGMENT, room))
-            middle = min(0.5 * (span[0] + span[1] - 1), rows - 1.0)
-            frame = choose_frame(grid.counts, grid.strides, rays, middle, c)
+        stop = 0
+        while stop < room:
+            start = stop
+            frame = choose_frame(grid.counts, grid.strides, rays, start, c)
+            axis = frame.axis
+            while stop < room and axis == frame.axis:
+                stop = min(stop + SEGMENT, room)
+                axis = longest_axis(rays, stop, c)
+            span = (start, stop)
             set_rays(lines, limits, span, rows, frame, rays, c)
             at = (c - first) * channels * room
             _segment(sums, at, values, bits, shift, lines, limits, span, frame, bones)

@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from .grid import between, column_path, occupied, step_gains, write_columns
-from .packing import FLAG, LARGEST
+from .packing import LARGEST, bone_of
 from .wide import add_at, table_at
 
 
@@ -19,8 +19,7 @@ def _add_columns(line, values, near, far, first, last, weight_near, weight_far, 
     """line[w] += weighted sum of two voxel columns, first <= w < last; or of their bone alone."""
     if bone:
         for w in range(first, last):
-            one = max(np.int32(table_at(values, near + w)) - np.int32(FLAG), np.int32(0))
-            two = max(np.int32(table_at(values, far + w)) - np.int32(FLAG), np.int32(0))
+            one, two = bone_of(table_at(values, near + w)), bone_of(table_at(values, far + w))
             add_at(line, w, np.float32(one) * weight_near + np.float32(two) * weight_far)
     else:
         for w in range(first, last):

@@ -17,6 +17,12 @@ BLOCK = 32
 CELL = 8
 
 
+@njit(forceinline=True)
+def bone_of(packed):
+    """Value of a packed voxel if it is bone, else 0; int32, for the compiler widens no more."""
+    return max(np.int32(np.int32(packed) - np.int32(FLAG)), np.int32(0))
+
+
 @njit(nogil=True, cache=True)
 def pack_slabs(packed, first, last, hu, part, wanted, fraction):
     """Write HU + 1000, cut to 0 … LARGEST, into packed[first + 1 : last + 1] with a rim of one.

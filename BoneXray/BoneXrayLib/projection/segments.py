@@ -10,7 +10,7 @@ from numba import njit
 from .grid import clip_range
 
 SEGMENT = 64
-"""Rows that share the choice of the axis they are stepped along."""
+"""After so many rows the axis they are stepped along is chosen anew."""
 
 
 class Frame(NamedTuple):
@@ -36,13 +36,20 @@ def _along(ends, row, column, a):
 
 
 @njit(nogil=True)
-def choose_frame(counts, strides, rays, row, column):
-    """Planes of the axis along which a ray crosses the most of them."""
+def longest_axis(rays, row, column):
+    """The axis along which a ray crosses the most planes."""
     axis, longest = 0, -1.0
     for a in range(3):
         run = abs(_along(rays.end, row, column, a) - _along(rays.start, row, column, a))
         if run > longest:
             axis, longest = a, run
+    return axis
+
+
+@njit(nogil=True)
+def choose_frame(counts, strides, rays, row, column):
+    """Planes of a ray's longest axis."""
+    axis = longest_axis(rays, row, column)
     u, v = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
     return Frame(
         axis,

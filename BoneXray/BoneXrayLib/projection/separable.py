@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from .grid import LANES, PLANES, between, column_path, occupied, step_gains, write_columns
-from .packing import FLAG, LARGEST
+from .packing import LARGEST, bone_of
 from .wide import add_at, pair_at, put_at, value_at
 
 
@@ -23,8 +23,7 @@ def mix(line, at, values, near, far, first, last, weight_near, weight_far, bone)
     half = np.float32(0.5)
     if bone:
         for w in range(first, last):
-            one = max(np.int32(value_at(values, near + w)) - np.int32(FLAG), np.int32(0))
-            two = max(np.int32(value_at(values, far + w)) - np.int32(FLAG), np.int32(0))
+            one, two = bone_of(value_at(values, near + w)), bone_of(value_at(values, far + w))
             mixed = np.float32(one) * weight_near + np.float32(two) * weight_far
             put_at(line, at + w, np.uint16(np.int32(mixed + half)))
     else:
