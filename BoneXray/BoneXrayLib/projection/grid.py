@@ -10,8 +10,8 @@ from numba import njit
 LANES = 16
 """Rows of the detector that are worked on together."""
 
-PLANES = 16
-"""Planes of the grid between two looks at which cells are empty: two cells."""
+PLANES = 8
+"""Planes of the grid between two looks at which cells are empty: one cell."""
 
 
 class Grid(NamedTuple):

@@ -49,42 +49,54 @@ def read_along(sums, line, start, step, first, last):
 
 
 @njit(nogil=True)
-def _mark_blocks(marks, bits, shift, length, one, two):
-    """marks[block] = whether its rows meet an occupied cell; one, two: (start, step) of w(row)."""
-    for block in range(len(marks)):
+def find_runs(runs, bits, shift, length, one, two):
+    """Runs of vectors of rows that meet an occupied cell; one, two: (start, step) of w(row).
+
+    Fills runs (n, 2) with the first vector and the one after the last; returns how many.
+    """
+    number, inside = 0, False
+    for block in range(len(runs)):
         r0, r1 = block * LANES, block * LANES + LANES - 1
         a, b = one[0] + one[1] * r0, one[0] + one[1] * r1
         c, d = two[0] + two[1] * r0, two[0] + two[1] * r1
         low, high = min(min(a, b), min(c, d)), max(max(a, b), max(c, d))
-        marks[block] = False
+        met = False
         if high > 0.0 and low < length - 1.0:
             first = max(int(low), 0) >> shift
             last = min(int(high), length - 1) >> shift
-            marks[block] = (bits & between(first, last)) != 0
+            met = (bits & between(first, last)) != 0
+        if met and not inside:
+            runs[number, 0] = block
+        elif inside and not met:
+            runs[number, 1] = block
+            number += 1
+        inside = met
+    if inside:
+        runs[number, 1] = len(runs)
+        number += 1
+    return number
 
 
 @njit(nogil=True)
-def _cross_plane(sums, line, pad, values, marks, columns, weights, along, length, bone):
-    """Add one crossing to every marked block of rows; `columns`: near and far in memory."""
+def _cross_plane(sums, line, values, runs, span, columns, weights, along, bone):
+    """Add one crossing to every run of rows.
+
+    span: rim of `line`, length of w, number of runs. columns: the near and the far in memory.
+    """
     start, step = along
-    block = 0
-    while block < len(marks):
-        if not marks[block]:
-            block += 1
-            continue
-        first = block
-        while block < len(marks) and marks[block]:
-            block += 1
+    pad, length, number = span
+    for n in range(number):
+        first, last = runs[n, 0], runs[n, 1]
         a = start + step * (first * LANES)
-        b = start + step * (block * LANES - 1)
+        b = start + step * (last * LANES - 1)
         low = min(max(int(min(a, b) + pad) - pad, 0), length)
         high = min(max(int(max(a, b) + pad) - pad + 2, 0), length)
         mix(line, pad, values, columns[0], columns[1], low, high, weights[0], weights[1], bone)
-        read_along(sums, line, np.float32(start + pad), np.float32(step), first, block)
+        read_along(sums, line, np.float32(start + pad), np.float32(step), first, last)
 
 
 @njit(nogil=True)
-def _column(sums, line, marks, values, bits, shape, path, rise, bone, scale):
+def _column(sums, line, runs, values, bits, shape, path, rise, bone, scale):
     """Add every crossing of one detector column to its rows.
 
     shape: counts, strides and shift of the grid, rim of `line`. rise: w of row 0 and its step a
@@ -101,7 +113,7 @@ def _column(sums, line, marks, values, bits, shape, path, rise, bone, scale):
         if found != 0:
             before = (rise[0] + m * rise[2], rise[1] + m * rise[3])
             behind = (rise[0] + (after - 1) * rise[2], rise[1] + (after - 1) * rise[3])
-            _mark_blocks(marks, found, shift, counts[2], before, behind)
+            number = find_runs(runs, found, shift, counts[2], before, behind)
             for plane in range(m, after):
                 u = at + plane * slope
                 left = min(max(int(u), 0), counts[other] - 2)
@@ -110,8 +122,8 @@ def _column(sums, line, marks, values, bits, shape, path, rise, bone, scale):
                 weights = (np.float32((1.0 - part) * scale), np.float32(part * scale))
                 along = (rise[0] + plane * rise[2], rise[1] + plane * rise[3])
                 columns = (near, near + strides[other])
-                args = (values, marks, columns, weights, along, counts[2], bone)
-                _cross_plane(sums, line, pad, *args)
+                span = (pad, counts[2], number)
+                _cross_plane(sums, line, values, runs, span, columns, weights, along, bone)
         m = after
 
 
@@ -139,14 +151,15 @@ def project_separable(out, first, last, grid, rays, bones, scale, gain):
     pad = int(np.ceil(max(abs(rays.start[1, 2]), abs(rays.end[1, 2])) * LANES)) + 2
     line = np.zeros(grid.counts[2] + 2 * pad + 2, np.uint16)
     sums = np.zeros((last - first, channels, blocks * LANES), np.float32)
-    marks = np.empty(blocks, np.bool_)
+    runs = np.empty((blocks, 2), np.int64)
     gains = np.empty((last - first, rows), np.float32)
     shape = (grid.counts, grid.strides, grid.shift, pad)
+    values, bits = grid.values, grid.bits
     for c in range(first, last):
         path = column_path(grid.counts, rays, c)
         rise = rise_of(rays, c, path[0])
         for channel in range(channels):
-            args = (line, marks, grid.values, grid.bits, shape, path, rise)
-            _column(sums[c - first, channel], *args, bones[channel], scale)
+            to, bone = sums[c - first, channel], bones[channel]
+            _column(to, line, runs, values, bits, shape, path, rise, bone, scale)
         step_gains(gains[c - first], rays, c, path[0], gain / scale, 0, rows)
     write_columns(out, sums, gains, first, last)
