@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from .bins import DEFAULT_EDGES, BinnedView, project_bins
 from .entry import project, project_bone, project_prepared
 from .oracle import project_exact
 from .prepared import PreparedParts, prepare
 
 __all__ = [
+    "DEFAULT_EDGES",
+    "BinnedView",
     "PreparedParts",
     "prepare",
     "project",
+    "project_bins",
     "project_bone",
     "project_exact",
     "project_prepared",

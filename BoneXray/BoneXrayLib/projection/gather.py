@@ -81,7 +81,7 @@ def _add_rows(sums, at, values, lines, room, rows, planes, frame, bone):
 
 
 @njit(nogil=True)
-def _add_limited(sums, at, values, lines, limits, r0, first, last, frame, bone):
+def add_limited(sums, at, values, lines, limits, r0, first, last, frame, bone):
     """Add planes first:last to the rows of one vector, each within its own limits."""
     room = len(limits) // 2
     core_first, core_last = first, last
@@ -137,7 +137,7 @@ def _segment(sums, at, values, bits, shift, lines, limits, span, frame, bones):
                 bone = bones[channel]
                 if _is_occupied(bits, int(bone), shift, lines, r0, m, after, frame):
                     to = at + channel * room
-                    _add_limited(sums, to, values, lines, limits, r0, m, after, frame, bone)
+                    add_limited(sums, to, values, lines, limits, r0, m, after, frame, bone)
         m = after
 
 

@@ -35,8 +35,8 @@ def mix(line, at, values, near, far, first, last, weight_near, weight_far, bone)
 
 
 @njit(nogil=True, fastmath=True)
-def read_along(sums, line, start, step, first, last):
-    """sums[r] += line at start + step · r, linearly; for the blocks of rows first … last - 1."""
+def read_along(sums, at, line, start, step, first, last):
+    """sums[at + r] += line at start + step · r, linearly; for the blocks of rows first … last - 1."""
     for block in range(first, last):
         for lane in range(LANES):
             r = block * LANES + lane
@@ -45,7 +45,7 @@ def read_along(sums, line, start, step, first, last):
             pair = pair_at(line, 0, below)
             low = np.float32(np.int32(pair & np.uint32(0xFFFF)))
             high = np.float32(np.int32(pair >> np.uint32(16)))
-            add_at(sums, r, low + (w - np.float32(below)) * (high - low))
+            add_at(sums, at + r, low + (w - np.float32(below)) * (high - low))
 
 
 @njit(nogil=True)
@@ -92,7 +92,7 @@ def _cross_plane(sums, line, values, runs, span, columns, weights, along, bone):
         low = min(max(int(min(a, b) + pad) - pad, 0), length)
         high = min(max(int(max(a, b) + pad) - pad + 2, 0), length)
         mix(line, pad, values, columns[0], columns[1], low, high, weights[0], weights[1], bone)
-        read_along(sums, line, np.float32(start + pad), np.float32(step), first, last)
+        read_along(sums, 0, line, np.float32(start + pad), np.float32(step), first, last)
 
 
 @njit(nogil=True)
