@@ -1,8 +1,20 @@
-"""Line integrals of a CT's parts: `project`, and the exact, slow `project_exact` beside it."""
+"""Line integrals of a CT's parts: `project`, its two halves for many views, slow ones beside it."""
 
 from __future__ import annotations
 
-from .entry import project
+from .bins import DEFAULT_EDGES, BinnedView, project_bins
+from .entry import project, project_bone, project_prepared
 from .oracle import project_exact
+from .prepared import PreparedParts, prepare
 
-__all__ = ["project", "project_exact"]
+__all__ = [
+    "DEFAULT_EDGES",
+    "BinnedView",
+    "PreparedParts",
+    "prepare",
+    "project",
+    "project_bins",
+    "project_bone",
+    "project_exact",
+    "project_prepared",
+]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ..geometry import Geometry
+
+
+STRAIGHT = 1e-6
+"""Voxels a ray may be off over the whole detector and still count as straight."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,3 +56,34 @@ def voxel_rays(geometry: Geometry, ijk_to_ras: np.ndarray) -> VoxelRays:
         metric=ijk_to_ras[:3, :3].T @ ijk_to_ras[:3, :3],
         size=geometry.size,
     )
+
+
+class Lines(NamedTuple):
+    """`VoxelRays` in the axes (a, b, w) of a packed volume, for the kernels."""
+
+    start: np.ndarray
+    end: np.ndarray
+    metric: np.ndarray
+
+
+def packed_lines(rays: VoxelRays, order: tuple[int, ...], origin: tuple[int, ...]) -> Lines:
+    """Express rays in a box packed in axis `order` from voxel `origin` (i, j, k), rim included."""
+    axes = list(order)
+    shift = np.zeros((3, 3))
+    shift[0] = 1.0 - np.asarray(origin, dtype=np.float64)
+    start, end = (np.ascontiguousarray((ends + shift)[:, axes]) for ends in (rays.start, rays.end))
+    return Lines(start, end, np.ascontiguousarray(rays.metric[np.ix_(axes, axes)]))
+
+
+def structure(lines: Lines, size: tuple[int, int]) -> str:
+    """How the rays lie to the grid, which decides the kernel.
+
+    "separable": the rays of a detector column meet every plane of the grid in one line along w.
+    "level": besides, every ray keeps its w. "any": neither.
+    """
+    rows, columns = size
+    start, end = lines.start, lines.end
+    if np.abs([start[1, :2], end[1, :2]]).max() * rows > STRAIGHT:
+        return "any"
+    rise = np.abs((end - start)[:, 2]) * [1, rows, columns]
+    return "level" if rise.max() < STRAIGHT else "separable"

@@ -1,4 +1,4 @@
-"""Line integrals on the CPU: Joseph's method, one gather a ray, all parts in one pass.
+"""The plain form of the projector, that the fast kernels must agree with: Joseph's method.
 
 P. M. Joseph, "An improved algorithm for reprojecting rays through pixel images", IEEE TMI 1(3),
 1982: step from plane to plane of the grid axis the ray runs along most, interpolate bilinearly
@@ -10,7 +10,27 @@ values, carry thresholds and labels.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from ..attenuation import MU_WATER_70KEV
+from ..bone import Parts
+from ..geometry import Geometry
+from .rays import voxel_rays
+
+
+def project_reference(
+    parts: Parts, geometry: Geometry, mu_water: float = MU_WATER_70KEV
+) -> np.ndarray:
+    """What `project` returns, one ray after the other: slow, and plain to read."""
+    rays = voxel_rays(geometry, parts.ijk_to_ras)
+    out = np.zeros((len(parts.names), *geometry.size), dtype=np.float32)
+    none = np.zeros(1, dtype=np.uint8)
+    fraction = none if parts.fraction is None else parts.fraction
+    flat = [np.ascontiguousarray(a).reshape(-1) for a in (parts.hu, parts.part, fraction)]
+    counts = parts.hu.shape[::-1]
+    has_fraction = parts.fraction is not None
+    project_rows(out, *flat, has_fraction, counts, rays.start, rays.end, rays.metric)
+    return out * np.float32(mu_water / 1000.0)
 
 
 @njit(inline="always")
@@ -96,17 +116,15 @@ def _ray(sums, hu, part, fraction, has_fraction, counts, start, ray, metric):
                 _add(sums, hu, part, fraction, has_fraction, at + strides[p], high * fu)
 
 
-@njit(parallel=True, cache=True, fastmath=True, nogil=True)
-def project_rows(
-    out, first_row, last_row, hu, part, fraction, has_fraction, counts, starts, ends, metric
-):
-    """Fill out[:, first_row:last_row] with the parts' integrals of (HU + 1000)⁺ [HU · mm].
+@njit(cache=True, fastmath=True, nogil=True)
+def project_rows(out, hu, part, fraction, has_fraction, counts, starts, ends, metric):
+    """Fill out with the parts' integrals of (HU + 1000)⁺ [HU · mm].
 
     out (parts, rows, columns) float32; hu, part and fraction flat (k, j, i) arrays of `counts`
     (i, j, k) voxels; starts, ends and metric as in `VoxelRays`. `fraction` is read only where
     `has_fraction`.
     """
-    for r in prange(first_row, last_row):
+    for r in range(out.shape[1]):
         sums = np.zeros(out.shape[0])
         start = np.empty(3)
         ray = np.empty(3)

@@ -1,0 +1,52 @@
+"""Blocks of work on all processors: kernels release the interpreter, threads run them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from ..progress import Cancelled, IsCancelled
+
+
+def in_blocks(
+    work: Callable[[int, int], None],
+    count: int,
+    block: int,
+    tell: Callable[[float], None] | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> None:
+    """Call work(first, last) for every block of range(count), on as many threads as processors.
+
+    `tell` and `is_cancelled` are called from the calling thread only. Plain threads rather than
+    numba's own: any number of callers may project at once, and a block is a place to stop.
+
+    Raises:
+        Cancelled: `is_cancelled()` became true between two blocks.
+    """
+    starts = range(0, count, block)
+    stopped = False
+
+    def one(first: int) -> None:
+        if not stopped:
+            work(first, min(first + block, count))
+
+    with ThreadPoolExecutor(min(processors(), max(len(starts), 1))) as pool:
+        try:
+            waiting = [pool.submit(one, first) for first in starts]
+            for done, future in enumerate(waiting):
+                if is_cancelled is not None and is_cancelled():
+                    raise Cancelled("projection cancelled")
+                future.result()
+                if tell is not None:
+                    tell((done + 1) / len(starts))
+        finally:
+            stopped = True
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
