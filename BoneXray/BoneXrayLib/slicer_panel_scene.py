@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 from .drr import Drr
 from .geometry import Geometry, make_geometry
 from .outlines import layer_outlines
+from .poses import read_pose
 from .slicer_messages import errors_shown
 from .slicer_nodes import ijk_to_world
 from .slicer_outlines import remove_outlines, segment_colours, show_outlines
@@ -95,7 +96,10 @@ class SceneSection:
             return
         try:
             geometry = geometry_of(parameters)
-        except ValueError:  # said by the section above; the last one that held stays
+        except (
+            ValueError,
+            FileNotFoundError,
+        ):  # said by the section above; the last one that held stays
             return
         drawn = (parameters.ct.GetID(), repr(geometry.to_dict()))
         if drawn != self._drawn:
@@ -134,11 +138,15 @@ class SceneSection:
 
 
 def geometry_of(parameters: Any) -> Geometry:
-    """Tube and detector as they are chosen, about the middle of the CT.
+    """Tube and detector as they are chosen, about the middle of the CT, or as a pose file says.
 
     Raises:
-        ValueError: the choices contradict each other, or a transform bends the CT.
+        FileNotFoundError: the pose file is not there.
+        ValueError: the choices contradict each other, it holds no pose, a transform bends the CT.
     """
     last = np.asarray(parameters.ct.GetImageData().GetDimensions()) - 1
     middle = ijk_to_world(parameters.ct, "ct") @ [*(last / 2), 1.0]
-    return make_geometry(parameters.drr_config(), middle[:3])
+    config = parameters.drr_config()
+    if config.pose is not None:
+        return read_pose(config.pose, config.size, config.pixel, middle[:3])
+    return make_geometry(config, middle[:3])
