@@ -8,6 +8,7 @@ float images, one picture report and a Slicer scene that is read back to see tha
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from pathlib import Path
@@ -117,6 +118,8 @@ def write_scene(volume: Volume, drrs: list[Drr], found: list[Extraction], path: 
 
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1] if len(sys.argv) > 1 else "demo-output").absolute())
+        parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+        parser.add_argument("folder", nargs="?", default="demo-output", help="where to write")
+        main(Path(parser.parse_args().folder).absolute())
     except (ValueError, OSError) as error:
         sys.exit(f"demo: {error}")
