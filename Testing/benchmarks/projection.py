@@ -1,7 +1,7 @@
 """Speed, memory and error of the projector beside its peers, on one volume and one geometry.
 
-Run with `python Testing/benchmarks/projection.py [--ct FILE] [--voxels N] [--json FILE]`. Everything
-is timed in one process, the contestants in turn, and medians and minima are printed: ours for a
+Run with `python Testing/benchmarks/projection.py [--ct FILE] [--voxels N] [--json FILE]`. All is
+timed in one process, the contestants in turn, and medians and minima are printed: ours for a
 frontal, a lateral, a rotated and a tilted view, ITK-RTK's Joseph projector (`pip install itk-rtk`)
 for the same, and for the localizer scipy's product with the sparse matrix of the same rays. Ratios
 within ours: rest and bone in one pass, bone alone, 64 bins of HU. Error is relative RMSE against

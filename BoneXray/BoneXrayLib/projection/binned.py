@@ -100,10 +100,10 @@ def _find_stretches(found, low, high, shift, length, one, two, rows):
             continue
         lowest = max(lowest, 1)
         before = number - 1
-        if number > 0 and found[before, 1] == block and found[before, 2] == lowest:
-            if found[before, 3] == highest:
-                found[before, 1] = block + 1
-                continue
+        same = number > 0 and found[before, 1] == block
+        if same and found[before, 2] == lowest and found[before, 3] == highest:
+            found[before, 1] = block + 1
+            continue
         found[number, 0], found[number, 1] = block, block + 1
         found[number, 2], found[number, 3] = lowest, highest
         number += 1
@@ -111,9 +111,7 @@ def _find_stretches(found, low, high, shift, length, one, two, rows):
 
 
 @njit(nogil=True)
-def _add_planes(
-    sums, line, values, found, number, planes, shape, path, rise, starts, table, scale
-):
+def _add_planes(sums, line, values, found, number, planes, shape, path, rise, starts, table, scale):
     """Add planes[0]:planes[1] of one detector column to every stretch of rows."""
     counts, strides, _, pad, room, fine = shape
     axis, _, _, at, slope = path

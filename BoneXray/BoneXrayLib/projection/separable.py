@@ -33,7 +33,8 @@ def mix(line, at, values, near, far, first, last, weight_near, weight_far, bone)
     half = np.float32(0.5)
     if bone:
         for w in range(first, last):
-            one, two = bone_of(value_at(values, near + w)), bone_of(value_at(values, far + w))
+            one = bone_of(value_at(values, near + w))
+            two = bone_of(value_at(values, far + w))
             mixed = np.float32(one) * weight_near + np.float32(two) * weight_far
             put_at(line, at + w, np.uint16(np.int32(mixed + half)))
     else:
@@ -46,7 +47,7 @@ def mix(line, at, values, near, far, first, last, weight_near, weight_far, bone)
 
 @njit(nogil=True, fastmath=True)
 def read_along(sums, at, line, start, step, first, last):
-    """sums[at + r] += line at start + step · r, linearly; for the blocks of rows first … last - 1."""
+    """sums[at + r] += line at start + step · r, linearly; for vectors of rows first:last."""
     for block in range(first, last):
         for lane in range(LANES):
             r = block * LANES + lane
