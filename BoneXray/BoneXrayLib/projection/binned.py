@@ -9,13 +9,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .grid import LANES, PLANES, column_path, step_gains
+from .grid import LANES, PLANES, column_path, crossing, reach_along, step_gains
 from .packing import LARGEST
 from .separable import read_along, rise_of
 from .wide import add_at, put_at, value_at
 
 FEW = 2
 """Up to so many bins a stretch is worked on bin by bin."""
+
+FINE = 1100
+"""From this value up, bins are narrow and voxels few: then they are sorted one by one."""
 
 
 @njit(nogil=True, fastmath=True)
@@ -32,31 +35,35 @@ def _mix_range(line, at, values, near, far, span, weight_near, weight_far, low, 
 
 
 @njit(nogil=True, fastmath=True)
-def _sort_rows(sums, room, values, near, far, first, last, weights, along, table, length):
-    """Add the four voxels of each row's sample to their bins; bin 0 is dropped."""
+def _sort_voxels(sums, room, values, columns, weights, span, rows, along, least, table):
+    """Add every voxel of `least` and more in two voxel columns to its bin, in the rows it reaches.
+
+    Such voxels are few. A voxel reaches the rows whose w lies less than one from its own.
+    """
     start, step = along
-    for r in range(first, last):
-        w = start + step * r
-        if w <= 0.0 or w >= length - 1.0:
+    near, far = columns
+    inverse = 1.0 / step
+    reach = abs(inverse)
+    least = np.int32(least)
+    for w in range(span[0], span[1]):
+        one = np.int32(value_at(values, near + w)) & np.int32(LARGEST)
+        two = np.int32(value_at(values, far + w)) & np.int32(LARGEST)
+        if max(one, two) < least:
             continue
-        below = int(w)
-        part = np.float32(w - below)
-        for side in range(2):
-            at = (near if side == 0 else far) + below
-            weight = weights[0] if side == 0 else weights[1]
-            one = np.int32(value_at(values, at)) & np.int32(LARGEST)
-            two = np.int32(value_at(values, at + 1)) & np.int32(LARGEST)
-            bin_one, bin_two = value_at(table, one), value_at(table, two)
-            if bin_one == bin_two:
-                if bin_one > 0:
-                    mixed = np.float32(one) + part * np.float32(two - one)
-                    add_at(sums, bin_one * room + r, weight * mixed)
+        middle = (w - start) * inverse
+        first = max(int(np.ceil(middle - reach)), rows[0])
+        last = min(int(np.floor(middle + reach)) + 1, rows[1])
+        to_one = value_at(table, one) * room if one >= least else -1
+        to_two = value_at(table, two) * room if two >= least else -1
+        value_one, value_two = weights[0] * np.float32(one), weights[1] * np.float32(two)
+        for r in range(first, last):
+            share = np.float32(1.0 - abs(start + step * r - w))
+            if share <= np.float32(0.0):
                 continue
-            if bin_one > 0:
-                share = weight * (np.float32(1.0) - part)
-                add_at(sums, bin_one * room + r, share * np.float32(one))
-            if bin_two > 0:
-                add_at(sums, bin_two * room + r, weight * part * np.float32(two))
+            if to_one >= 0:
+                add_at(sums, to_one + r, share * value_one)
+            if to_two >= 0:
+                add_at(sums, to_two + r, share * value_two)
 
 
 @njit(nogil=True)
@@ -93,10 +100,10 @@ def _find_stretches(found, low, high, shift, length, one, two, rows):
             continue
         lowest = max(lowest, 1)
         before = number - 1
-        if number > 0 and found[before, 1] == block and found[before, 2] == lowest:
-            if found[before, 3] == highest:
-                found[before, 1] = block + 1
-                continue
+        same = number > 0 and found[before, 1] == block
+        if same and found[before, 2] == lowest and found[before, 3] == highest:
+            found[before, 1] = block + 1
+            continue
         found[number, 0], found[number, 1] = block, block + 1
         found[number, 2], found[number, 3] = lowest, highest
         number += 1
@@ -104,53 +111,49 @@ def _find_stretches(found, low, high, shift, length, one, two, rows):
 
 
 @njit(nogil=True)
-def _add_plane(sums, line, values, found, span, columns, weights, along, starts, table):
-    """Add one crossing to every stretch; span: rim of line, length of w, stretches, rows."""
-    start, step = along
-    pad, length, number, room = span
-    near, far = columns
-    for n in range(number):
-        first, last, low, high = found[n, 0], found[n, 1], found[n, 2], found[n, 3]
-        if high - low >= FEW:
-            r0, r1 = first * LANES, last * LANES
-            _sort_rows(sums, room, values, near, far, r0, r1, weights, along, table, length)
-            continue
-        a = start + step * (first * LANES)
-        b = start + step * (last * LANES - 1)
-        begin = min(max(int(min(a, b) + pad) - pad, 0), length)
-        end = min(max(int(max(a, b) + pad) - pad + 2, 0), length)
-        for chosen in range(low, high + 1):
-            least, most = np.int32(starts[chosen]), np.int32(starts[chosen + 1])
+def _add_planes(sums, line, values, found, number, planes, shape, path, rise, starts, table, scale):
+    """Add planes[0]:planes[1] of one detector column to every stretch of rows."""
+    counts, strides, _, pad, room, fine = shape
+    axis, _, _, at, slope = path
+    for plane in range(planes[0], planes[1]):
+        near, far, weights = crossing(plane, axis, at, slope, counts, strides, scale)
+        start, step = rise[0] + plane * rise[2], rise[1] + plane * rise[3]
+        for n in range(number):
+            first, last, low, high = found[n, 0], found[n, 1], found[n, 2], found[n, 3]
+            span = reach_along(start, step, first, last, pad, counts[2])
+            stop = high + 1
+            if high - low >= FEW and high >= fine and step != 0.0:
+                stop = max(fine, low)
+                rows, columns, along = (first * LANES, last * LANES), (near, far), (start, step)
+                least = starts[stop]
+                _sort_voxels(sums, room, values, columns, weights, span, rows, along, least, table)
             w0, w1 = weights
-            _mix_range(line, pad, values, near, far, (begin, end), w0, w1, least, most)
-            to = chosen * room
-            read_along(sums, to, line, np.float32(start + pad), np.float32(step), first, last)
+            for chosen in range(low, stop):
+                least, most = np.int32(starts[chosen]), np.int32(starts[chosen + 1])
+                _mix_range(line, pad, values, near, far, span, w0, w1, least, most)
+                w, to = np.float32(start + pad), chosen * room
+                read_along(sums, to, line, w, np.float32(step), first, last)
 
 
 @njit(nogil=True)
 def _column(sums, line, found, low, high, values, cells, shape, path, rise, starts, table, scale):
     """Add every crossing of one detector column to its rows and bins, as `separable.py` does."""
-    counts, strides, shift, pad, room = shape
+    counts, shift, room = shape[0], shape[2], shape[4]
     axis, m, stop, at, slope = path
-    other = 1 - axis
     while m < stop:
         after = min((m // PLANES + 1) * PLANES, stop)
         one, two = at + m * slope, at + (after - 1) * slope
-        u0, u1 = max(int(min(one, two)), 0), min(int(max(one, two)), counts[other] - 2)
+        u0, u1 = max(int(min(one, two)), 0), min(int(max(one, two)), counts[1 - axis] - 2)
         _bins_along(low, high, cells, m, u0, u1, axis == 1)
         before = (rise[0] + m * rise[2], rise[1] + m * rise[3])
         behind = (rise[0] + (after - 1) * rise[2], rise[1] + (after - 1) * rise[3])
         rows = room // LANES
         number = _find_stretches(found, low, high, shift, counts[2], before, behind, rows)
-        for plane in range(m, after):
-            u = at + plane * slope
-            left = min(max(int(u), 0), counts[other] - 2)
-            near = plane * strides[axis] + left * strides[other]
-            part = min(max(u - left, 0.0), 1.0)
-            weights = (np.float32((1.0 - part) * scale), np.float32(part * scale))
-            along = (rise[0] + plane * rise[2], rise[1] + plane * rise[3])
-            span, columns = (pad, counts[2], number, room), (near, near + strides[other])
-            _add_plane(sums, line, values, found, span, columns, weights, along, starts, table)
+        if number > 0:
+            planes = (m, after)
+            _add_planes(
+                sums, line, values, found, number, planes, shape, path, rise, starts, table, scale
+            )
         m = after
 
 
@@ -187,7 +190,8 @@ def bin_separable(out, first, last, grid, rays, cells, starts, table, scale, gai
     low, high = np.empty(cells.shape[3], np.uint8), np.empty(cells.shape[3], np.uint8)
     sums = np.zeros((last - first, (len(starts) - 1) * room), np.float32)
     gains = np.empty((last - first, rows), np.float32)
-    shape = (grid.counts, grid.strides, grid.shift, pad, room)
+    fine = int(table[FINE])
+    shape = (grid.counts, grid.strides, grid.shift, pad, room, fine)
     for c in range(first, last):
         path = column_path(grid.counts, rays, c)
         rise, to, values = rise_of(rays, c, path[0]), sums[c - first], grid.values

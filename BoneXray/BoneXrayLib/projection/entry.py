@@ -71,14 +71,20 @@ def project_prepared(
         project_packed(prepared.whole, rays, bones, gain, out, lambda f: tell(f, 0), is_cancelled)
     else:
         whole = out[:1]
-        project_packed(prepared.whole, rays, (False,), gain, whole, lambda f: tell(f, 0), is_cancelled)
+        project_packed(
+            prepared.whole, rays, (False,), gain, whole, lambda f: tell(f, 0), is_cancelled
+        )
         for n, packed in enumerate(prepared.single, 1):
             out[n] = 0.0
             if packed is not None:
                 one = out[n : n + 1]
-                project_packed(packed, rays, (False,), gain, one, lambda f, n=n: tell(f, n), is_cancelled)
+                project_packed(
+                    packed, rays, (False,), gain, one, lambda f, n=n: tell(f, n), is_cancelled
+                )
     for bone in out[1:]:
         out[0] -= bone
+    # What rounding leaves of a rest that is nothing may lie below it.
+    np.maximum(out[0], 0.0, out=out[0])
     return out
 
 

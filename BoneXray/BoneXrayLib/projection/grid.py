@@ -79,6 +79,27 @@ def column_path(counts, rays, column):
     return axis, first, int(np.floor(max(one, two) + 1e-9)) + 1, at, slope
 
 
+@njit(inline="always")
+def crossing(plane, axis, at, slope, counts, strides, scale):
+    """Where a column's rays cross a plane: both voxel columns in memory and their weights."""
+    other = 1 - axis
+    u = at + plane * slope
+    left = min(max(int(u), 0), counts[other] - 2)
+    near = plane * strides[axis] + left * strides[other]
+    part = min(max(u - left, 0.0), 1.0)
+    weights = (np.float32((1.0 - part) * scale), np.float32(part * scale))
+    return near, near + strides[other], weights
+
+
+@njit(inline="always")
+def reach_along(start, step, first, last, pad, length):
+    """The w that vectors of rows first:last read, within the grid."""
+    a = start + step * (first * LANES)
+    b = start + step * (last * LANES - 1)
+    low = min(max(int(min(a, b) + pad) - pad, 0), length)
+    return low, min(max(int(max(a, b) + pad) - pad + 2, 0), length)
+
+
 @njit(nogil=True)
 def step_gains(gains, rays, column, axis, gain, first, last):
     """Length [mm] of the rays of rows first:last between two planes of `axis`, times `gain`."""

@@ -48,9 +48,9 @@ class PackedVolume:
         """As the kernels take it."""
         from .grid import Grid
 
-        strides = tuple(s // 2 for s in self.values.strides)
+        a, b, w = self.values.shape
         bits = np.stack([_bits(self.highest > 0), _bits(self.flagged > 0)])
-        return Grid(self.values.reshape(-1), strides, self.values.shape, self.shift, bits)
+        return Grid(self.values.reshape(-1), (b * w, w, 1), (a, b, w), self.shift, bits)
 
     @cached_property
     def largest(self) -> int:
@@ -100,8 +100,10 @@ def prepare(
     """
     from scipy import ndimage
 
-    plain = len(parts.names) == 2 and parts.fraction is None
-    boxes = [] if plain else ndimage.find_objects(parts.part, max_label=len(parts.names) - 1)
+    bones = len(parts.names) - 1
+    plain = bones == 1 and parts.fraction is None
+    several = bones > 0 and not plain
+    boxes = ndimage.find_objects(parts.part, max_label=bones) if several else []
     steps = 1 + len(boxes)
 
     def tell(fraction: float, step: int) -> None:
@@ -110,7 +112,9 @@ def prepare(
 
     whole = _packed(parts, None, 0, plain, lambda f: tell(f, 0), is_cancelled)
     single = [
-        None if box is None else _packed(parts, box, n, False, lambda f, n=n: tell(f, n), is_cancelled)
+        None
+        if box is None
+        else _packed(parts, box, n, False, lambda f, n=n: tell(f, n), is_cancelled)
         for n, box in enumerate(boxes, 1)
     ]
     return PreparedParts(whole, tuple(single), parts.ijk_to_ras, parts.names)

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..geometry import Geometry
 
-
 STRAIGHT = 1e-6
 """Voxels a ray may be off over the whole detector and still count as straight."""
 

@@ -12,7 +12,17 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .grid import LANES, PLANES, between, column_path, occupied, step_gains, write_columns
+from .grid import (
+    LANES,
+    PLANES,
+    between,
+    column_path,
+    crossing,
+    occupied,
+    reach_along,
+    step_gains,
+    write_columns,
+)
 from .packing import LARGEST, bone_of
 from .wide import add_at, pair_at, put_at, value_at
 
@@ -23,7 +33,8 @@ def mix(line, at, values, near, far, first, last, weight_near, weight_far, bone)
     half = np.float32(0.5)
     if bone:
         for w in range(first, last):
-            one, two = bone_of(value_at(values, near + w)), bone_of(value_at(values, far + w))
+            one = bone_of(value_at(values, near + w))
+            two = bone_of(value_at(values, far + w))
             mixed = np.float32(one) * weight_near + np.float32(two) * weight_far
             put_at(line, at + w, np.uint16(np.int32(mixed + half)))
     else:
@@ -36,7 +47,7 @@ def mix(line, at, values, near, far, first, last, weight_near, weight_far, bone)
 
 @njit(nogil=True, fastmath=True)
 def read_along(sums, at, line, start, step, first, last):
-    """sums[at + r] += line at start + step · r, linearly; for the blocks of rows first … last - 1."""
+    """sums[at + r] += line at start + step · r, linearly; for vectors of rows first:last."""
     for block in range(first, last):
         for lane in range(LANES):
             r = block * LANES + lane
@@ -78,21 +89,19 @@ def find_runs(runs, bits, shift, length, one, two):
 
 
 @njit(nogil=True)
-def _cross_plane(sums, line, values, runs, span, columns, weights, along, bone):
-    """Add one crossing to every run of rows.
-
-    span: rim of `line`, length of w, number of runs. columns: the near and the far in memory.
-    """
-    start, step = along
-    pad, length, number = span
-    for n in range(number):
-        first, last = runs[n, 0], runs[n, 1]
-        a = start + step * (first * LANES)
-        b = start + step * (last * LANES - 1)
-        low = min(max(int(min(a, b) + pad) - pad, 0), length)
-        high = min(max(int(max(a, b) + pad) - pad + 2, 0), length)
-        mix(line, pad, values, columns[0], columns[1], low, high, weights[0], weights[1], bone)
-        read_along(sums, 0, line, np.float32(start + pad), np.float32(step), first, last)
+def _add_planes(sums, line, values, runs, number, planes, shape, path, rise, bone, scale):
+    """Add planes[0]:planes[1] of one detector column to every run of rows."""
+    counts, strides, _, pad = shape
+    axis, _, _, at, slope = path
+    length = counts[2]
+    for plane in range(planes[0], planes[1]):
+        near, far, weights = crossing(plane, axis, at, slope, counts, strides, scale)
+        start, step = rise[0] + plane * rise[2], rise[1] + plane * rise[3]
+        for n in range(number):
+            first, last = runs[n, 0], runs[n, 1]
+            low, high = reach_along(start, step, first, last, pad, length)
+            mix(line, pad, values, near, far, low, high, weights[0], weights[1], bone)
+            read_along(sums, 0, line, np.float32(start + pad), np.float32(step), first, last)
 
 
 @njit(nogil=True)
@@ -102,28 +111,19 @@ def _column(sums, line, runs, values, bits, shape, path, rise, bone, scale):
     shape: counts, strides and shift of the grid, rim of `line`. rise: w of row 0 and its step a
     row in plane 0, and what a plane adds to both.
     """
-    counts, strides, shift, pad = shape
+    counts, shift = shape[0], shape[2]
     axis, m, stop, at, slope = path
-    other = 1 - axis
     while m < stop:
         after = min((m // PLANES + 1) * PLANES, stop)
         one, two = at + m * slope, at + (after - 1) * slope
-        low, high = max(int(min(one, two)), 0), min(int(max(one, two)), counts[other] - 2)
+        low, high = max(int(min(one, two)), 0), min(int(max(one, two)), counts[1 - axis] - 2)
         found = occupied(bits, int(bone), m, after - m, low, high, axis == 1)
         if found != 0:
             before = (rise[0] + m * rise[2], rise[1] + m * rise[3])
             behind = (rise[0] + (after - 1) * rise[2], rise[1] + (after - 1) * rise[3])
             number = find_runs(runs, found, shift, counts[2], before, behind)
-            for plane in range(m, after):
-                u = at + plane * slope
-                left = min(max(int(u), 0), counts[other] - 2)
-                near = plane * strides[axis] + left * strides[other]
-                part = min(max(u - left, 0.0), 1.0)
-                weights = (np.float32((1.0 - part) * scale), np.float32(part * scale))
-                along = (rise[0] + plane * rise[2], rise[1] + plane * rise[3])
-                columns = (near, near + strides[other])
-                span = (pad, counts[2], number)
-                _cross_plane(sums, line, values, runs, span, columns, weights, along, bone)
+            planes = (m, after)
+            _add_planes(sums, line, values, runs, number, planes, shape, path, rise, bone, scale)
         m = after
 
 

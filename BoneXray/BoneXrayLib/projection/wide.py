@@ -9,9 +9,13 @@ Loads marked "table" are promised never to see what `add_at` writes.
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+from numba import extending, types
+
+# As numba's own type has it, what it makes could not be called from plain Python: nor is it.
+intrinsic = cast("Any", extending.intrinsic)
 
 
 def _address(context, builder, signature, args, indices):
