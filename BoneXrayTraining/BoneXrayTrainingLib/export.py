@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import warnings
 from pathlib import Path
@@ -27,18 +28,30 @@ def export(
     version: str = "1.0.0",
     working_size: int = 512,
     evaluation: list[dict] | None = None,
+    gain: float = 1.0,
 ) -> Path:
     """Write the averaged weights of a run's last checkpoint as a model folder.
 
     Weights are rounded to half precision first and stored so in both files (half the size); ONNX
     Runtime and torch compute with them in single precision and agree.
 
+    Args:
+        run: folder of the run.
+        output: the model folder.
+        version: stated by the card.
+        working_size: longer side [pixels] at which images are given to the network.
+        evaluation: figures for the card.
+        gain: multiplies the network's answers. Absolute and structural losses make a network
+            answer too little where it is in doubt; take what fits the training CTs best.
+
     Raises:
-        ValueError: the run holds no checkpoint or its configuration is damaged.
+        ValueError: the run holds no checkpoint or its configuration is damaged, a wrong gain.
     """
     run, output = Path(run), checked_output_folder(output)
     checkpoint = latest_checkpoint(run)
     config = from_mapping(TrainConfig, json.loads((run / "config.json").read_text()), "config")
+    if gain != 1.0:
+        config = dataclasses.replace(config, network={**config.network, "gain": gain})
     step = json.loads((checkpoint / "state.json").read_text())["step"]
     network = build_network(config.network)
     weights = load_file(checkpoint / "average.safetensors")

@@ -25,6 +25,17 @@ def test_answers_are_shares_small_to_begin_with(network: torch.nn.Module) -> Non
 
 
 @torch.no_grad()
+def test_a_gain_multiplies_the_answers_which_still_end_at_one(network: torch.nn.Module) -> None:
+    louder = build_network({**NETWORK, "gain": 1.5}).eval()
+    louder.load_state_dict(network.state_dict())
+    images = torch.rand(1, 3, 32, 32)
+    assert torch.allclose(louder(images), (1.5 * network(images)).clamp(max=1.0))
+    assert louder(20 * images).max() <= 1
+    with pytest.raises(ValueError, match=r"network: gain 3; expected 0\.5 to 2"):
+        build_network({**NETWORK, "gain": 3})
+
+
+@torch.no_grad()
 def test_a_trained_network_treats_each_image_of_a_batch_alone(network: torch.nn.Module) -> None:
     images = torch.rand(2, 3, 32, 32)
     assert torch.allclose(network(images)[:1], network(images[:1]), atol=1e-6)

@@ -26,7 +26,7 @@ def settle(condition=lambda: False, seconds=1.0):
 
 def picture(path):
     """The main window as it is now."""
-    settle()
+    settle(seconds=5.0)
     slicer.util.mainWindow().grab().save(str(path))
 
 

@@ -58,12 +58,17 @@ class Export(Command):
     """The model folder; made if it is not there."""
     version: str = "1.0.0"
     """Version that the card states."""
+    working_size: int = 512
+    """Longer side at which images are given to the network [pixels]."""
+    gain: float = 1.0
+    """Multiplies the network's answers, 0.5 to 2."""
 
     def run(self, report: Reporter) -> None:
         from ..export import export
 
         folder = check_output(self.output)
-        report.result("Model", {"model": export(self.run_folder, folder, self.version)})
+        model = export(self.run_folder, folder, self.version, self.working_size, gain=self.gain)
+        report.result("Model", {"model": model})
 
 
 @dataclass
