@@ -59,7 +59,7 @@ def test_a_window_on_edges_is_what_projecting_it_gives(
     whole = project_prepared(prepared, geometry).sum(axis=0)
     bar = 3e-5 * float(whole.max())
     assert bins.from_hu(-1000.0) == pytest.approx(whole, abs=bar)
-    for low, high in ((100.0, np.inf), (250.0, np.inf), (200.0, 450.0), (-50.0, 50.0)):
+    for low, high in ((100.0, np.inf), (250.0, np.inf), (200.0, 450.0), (0.0, 100.0)):
         direct = project_bone(prepare(parts_of(hu, low, high)), geometry)
         assert direct.max() > 0.05
         assert bins.window(low, high) == pytest.approx(direct, abs=bar)

@@ -10,10 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .grid import LANES, PLANES, between, occupied, step_gains, write_columns
+from .grid import LANES, between, occupied, step_gains, write_columns
 from .packing import LARGEST, bone_of
 from .segments import SEGMENT, choose_frame, longest_axis, met_planes, set_rays
 from .wide import add_at, pair_at, table_at
+
+STRIDE = 16
+"""Planes between two looks at which cells are empty."""
 
 
 @njit(forceinline=True, fastmath=True)
@@ -130,14 +133,21 @@ def _segment(sums, at, values, bits, shift, lines, limits, span, frame, bones):
     """Add all planes to the rows span[0]:span[1]; channels lie a room apart from sums[at] on."""
     room = len(limits) // 2
     m, high = met_planes(lines, limits, span, frame)
+    core_first, core_last = limits[span[0] : span[1]].max(), high
+    for r in range(span[0], span[1]):
+        core_last = min(core_last, limits[room + r])
     while m <= high:
-        after = min((m // PLANES + 1) * PLANES, high + 1)
+        after = min((m // STRIDE + 1) * STRIDE, high + 1)
+        whole = m >= core_first and after <= core_last + 1
         for r0 in range(span[0], span[1], LANES):
             for channel in range(len(bones)):
                 bone = bones[channel]
                 if _is_occupied(bits, int(bone), shift, lines, r0, m, after, frame):
                     to = at + channel * room
-                    add_limited(sums, to, values, lines, limits, r0, m, after, frame, bone)
+                    if whole:
+                        _add_block(sums, to, values, lines, room, r0, (m, after), frame, bone)
+                    else:
+                        add_limited(sums, to, values, lines, limits, r0, m, after, frame, bone)
         m = after
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .grid import between, column_path, occupied, step_gains, write_columns
+from .grid import PLANES, column_path, crossing, occupied, step_gains, write_columns
 from .packing import LARGEST, bone_of
 from .wide import add_at, table_at
 
@@ -29,36 +29,49 @@ def _add_columns(line, values, near, far, first, last, weight_near, weight_far, 
 
 
 @njit(nogil=True)
-def _add_occupied(line, values, shift, length, bits, near, far, weights, bone):
-    """Add two voxel columns wherever a run of cells is occupied."""
-    cells = ((length - 1) >> shift) + 1
-    cell = 0
-    while cell < cells:
-        first = cell
-        while cell < cells and bits & between(cell, cell) != 0:
-            cell += 1
-        if cell > first:
-            low, high = first << shift, min(cell << shift, length)
-            _add_columns(line, values, near, far, low, high, weights[0], weights[1], bone)
-        cell += 1
+def _find_runs(runs, bits, shift, length):
+    """Fill runs (n, 2) with first w and stop of each run of occupied cells; returns how many."""
+    number, inside = 0, False
+    for cell in range(((length - 1) >> shift) + 1):
+        met = (bits >> np.uint64(cell)) & np.uint64(1) != 0
+        if met and not inside:
+            runs[number, 0] = cell << shift
+        elif inside and not met:
+            runs[number, 1] = cell << shift
+            number += 1
+        inside = met
+    if inside:
+        runs[number, 1] = length
+        number += 1
+    return number
 
 
 @njit(nogil=True)
-def _column(line, values, bits, shape, path, bone):
+def _add_planes(line, values, runs, number, planes, shape, path, bone):
+    """Add the voxel columns of planes[0]:planes[1] wherever they are occupied."""
+    counts, strides, _ = shape
+    axis, _, _, at, slope = path
+    for plane in range(planes[0], planes[1]):
+        near, far, weights = crossing(plane, axis, at, slope, counts, strides, 1.0)
+        for n in range(number):
+            low, high = runs[n, 0], runs[n, 1]
+            _add_columns(line, values, near, far, low, high, weights[0], weights[1], bone)
+
+
+@njit(nogil=True)
+def _column(line, runs, values, bits, shape, path, bone):
     """Add up the voxel columns that a detector column meets; shape: counts, strides, shift."""
-    counts, strides, shift = shape
-    axis, first, last, at, slope = path
-    other = 1 - axis
-    for m in range(first, last):
-        u = at + m * slope
-        left = min(max(int(u), 0), counts[other] - 2)
-        part = min(max(u - left, 0.0), 1.0)
-        near = m * strides[axis] + left * strides[other]
-        weights = (np.float32(1.0 - part), np.float32(part))
-        found = occupied(bits, int(bone), m, 1, left, left, axis == 1)
+    counts, _, shift = shape
+    axis, m, stop, at, slope = path
+    while m < stop:
+        after = min((m // PLANES + 1) * PLANES, stop)
+        one, two = at + m * slope, at + (after - 1) * slope
+        low, high = max(int(min(one, two)), 0), min(int(max(one, two)), counts[1 - axis] - 2)
+        found = occupied(bits, int(bone), m, after - m, low, high, axis == 1)
         if found != 0:
-            far = near + strides[other]
-            _add_occupied(line, values, shift, counts[2], found, near, far, weights, bone)
+            number = _find_runs(runs, found, shift, counts[2])
+            _add_planes(line, values, runs, number, (m, after), shape, path, bone)
+        m = after
 
 
 @njit(nogil=True, cache=True)
@@ -68,7 +81,9 @@ def project_level(out, first, last, grid, rays, bones, gain):
     line = np.empty(grid.counts[2], np.float32)
     sums = np.zeros((last - first, channels, rows), np.float32)
     gains = np.empty((last - first, rows), np.float32)
+    runs = np.empty((64, 2), np.int64)
     shape = (grid.counts, grid.strides, grid.shift)
+    values, bits = grid.values, grid.bits
     for c in range(first, last):
         path = column_path(grid.counts, rays, c)
         step_gains(gains[c - first], rays, c, path[0], gain, 0, rows)
@@ -76,7 +91,7 @@ def project_level(out, first, last, grid, rays, bones, gain):
         start = rays.start[0, 2] + c * rays.start[2, 2]
         for channel in range(channels):
             line[:] = 0.0
-            _column(line, grid.values, grid.bits, shape, path, bones[channel])
+            _column(line, runs, values, bits, shape, path, bones[channel])
             for r in range(rows):
                 w = start + r * step
                 if 0.0 < w < len(line) - 1.0:
