@@ -50,24 +50,30 @@ class Samples(Command):
 
 
 @dataclass
-class Drr(Command):
-    """Simulate the radiograph of a CT, with and without everything that is not bone.
-
-    Writes into DIR: full.nrrd and bone.nrrd (optical density, float32), with --labels one .nrrd
-    for each label and for the rest, a PNG of each, and drr.json (everything that was used).
-    """
+class OfCt(Command):
+    """What the commands that project a CT have in common."""
 
     ct: Positional[Annotated[Path, arg(metavar="CT")]]
     """CT: folder of DICOM slices, or a .nii.gz, .nrrd or .mha file in Hounsfield units."""
     output: Output
     """Folder for the results; made if it is not there."""
-    config: Annotated[DrrConfig, arg(name="")] = field(default_factory=DrrConfig)
     labels: Annotated[Path | None, arg(metavar="SEG")] = None
     """Label map (.nii.gz, .nrrd, .seg.nrrd) whose labels are the bones, one layer each."""
     label_names: Annotated[Path | None, arg(metavar="FILE")] = None
     """Names of the labels: a JSON, CSV or colour table file."""
     series: Annotated[str | None, arg(metavar="N|UID")] = None
     """Which DICOM series, where a folder holds several: its number or UID."""
+
+
+@dataclass
+class Drr(OfCt):
+    """Simulate the radiograph of a CT, with and without everything that is not bone.
+
+    Writes into DIR: full.nrrd and bone.nrrd (optical density, float32), with --labels one .nrrd
+    for each label and for the rest, a PNG of each, and drr.json (everything that was used).
+    """
+
+    config: Annotated[DrrConfig, arg(name="")] = field(default_factory=DrrConfig)
 
     def run(self, report: Reporter) -> None:
         from BoneXrayLib.drr import simulate, write_drr
@@ -82,24 +88,14 @@ class Drr(Command):
 
 
 @dataclass
-class LongLeg(Command):
+class LongLeg(OfCt):
     """Simulate a long-leg view of a CT: several shots, stitched as whole-leg radiographs are.
 
     Writes into DIR what `drr` writes, with long-leg.json (every shot, what lengths mean) instead
     of drr.json.
     """
 
-    ct: Positional[Annotated[Path, arg(metavar="CT")]]
-    """CT: folder of DICOM slices, or a .nii.gz, .nrrd or .mha file in Hounsfield units."""
-    output: Output
-    """Folder for the results; made if it is not there."""
     config: Annotated[LongLegConfig, arg(name="")] = field(default_factory=LongLegConfig)
-    labels: Annotated[Path | None, arg(metavar="SEG")] = None
-    """Label map (.nii.gz, .nrrd, .seg.nrrd) whose labels are the bones, one layer each."""
-    label_names: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Names of the labels: a JSON, CSV or colour table file."""
-    series: Annotated[str | None, arg(metavar="N|UID")] = None
-    """Which DICOM series, where a folder holds several: its number or UID."""
 
     def run(self, report: Reporter) -> None:
         from BoneXrayLib.long_leg import long_leg, write_long_leg
@@ -118,7 +114,7 @@ class LongLeg(Command):
 
 
 def _read_ct(
-    command: Drr | LongLeg, report: Reporter
+    command: OfCt, report: Reporter
 ) -> tuple[Volume, np.ndarray | None, dict[int, str] | None]:
     """The CT that a command names, its label map on the CT's grid, and the labels' names."""
     from BoneXrayLib.label_maps import read_labels, resample_labels
