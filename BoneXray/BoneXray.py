@@ -213,14 +213,22 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
         """Free what is kept of the last CT to answer a moved slider sooner."""
         self._cache = None
 
-    def simulation(self, ctNode, config=None, segmentationNode=None, coarse=False):
+    def simulation(self, ctNode, config=None, segmentationNode=None):
         """The simulation as a function of arrays, work(progress, is_cancelled), for a thread."""
         from BoneXrayLib.drr import DrrConfig
+
+        return self._inputs().work(ctNode, config or DrrConfig(), segmentationNode)
+
+    def liveCt(self, ctNode, segmentationNode=None):
+        """The CT kept ready for many radiographs of it; see `BoneXrayLib.live.LiveCt`."""
+        return self._inputs().live(ctNode, segmentationNode)
+
+    def _inputs(self):
         from BoneXrayLib.slicer_inputs import SimulationInputs
 
         if self._cache is None:
             self._cache = SimulationInputs()
-        return self._cache.work(ctNode, config or DrrConfig(), segmentationNode, coarse)
+        return self._cache
 
     def extraction(self, radiographNode, config):
         """The extraction as a function of arrays, work(progress, is_cancelled), for a thread."""

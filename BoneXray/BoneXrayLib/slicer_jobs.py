@@ -37,6 +37,7 @@ class Job:
         failed: Callable[[Exception], None],
         progress: Callable[[float, str], None] | None = None,
         cancelled: Callable[[], None] | None = None,
+        poll_ms: int = POLL_MS,
     ) -> None:
         self._work, self._done, self._failed = work, done, failed
         self._progress, self._cancelled = progress, cancelled
@@ -47,7 +48,7 @@ class Job:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._ended = False
         self._timer = qt.QTimer()
-        self._timer.setInterval(POLL_MS)
+        self._timer.setInterval(poll_ms)
         self._timer.timeout.connect(self._look)
 
     def start(self) -> Job:

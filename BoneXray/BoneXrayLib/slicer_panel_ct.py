@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from typing import Any
 
@@ -17,19 +18,14 @@ from .slicer_messages import errors_shown, show_error
 from .slicer_packages import ensure_packages, missing_packages
 from .slicer_panel_pose import PoseLine
 from .slicer_panel_scene import SceneSection
-from .slicer_parameters import is_same, preview_config
-from .slicer_results import drr_nodes, preview_nodes, remove_previews
+from .slicer_parameters import is_same
+from .slicer_preview import LivePreview, Wanted
+from .slicer_results import drr_nodes, move_bone, preview_nodes, remove_previews
 from .slicer_views import SideBySide
-
-DEBOUNCE_MS = 150
 
 
 class CtSection:
-    """Keeps the preview up with the sliders; makes full-size radiographs when asked.
-
-    At most one job runs. A preview that became stale is stopped and started again with what the
-    sliders say by then.
-    """
+    """Keeps the preview up with the sliders; makes full-size radiographs when asked."""
 
     def __init__(self, ui: Any, logic: Any, views: SideBySide, scene: SceneSection) -> None:
         self._ui, self._logic, self._views, self._scene = ui, logic, views, scene
@@ -39,10 +35,10 @@ class CtSection:
         self._job: Job | None = None
         self._making = False
         self._pose = PoseLine(ui)
-        self._timer = qt.QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(DEBOUNCE_MS)
-        self._timer.timeout.connect(self._preview)
+        self._shown: Any = None
+        self._preview = LivePreview(
+            self._previewed, self._bone_moved, self._say_computing, self._no_preview
+        )
         ui.makeButton.connect("clicked(bool)", self.on_make)
 
     def follow(self, parameters: Any) -> None:
@@ -82,15 +78,15 @@ class CtSection:
             return
         self._seen = signature
         if parameters.preview and not reason and not self._making:
-            if self._job is not None:
-                self._job.cancel()
-            self._timer.start()
-        elif reason:
-            self._say(reason)
+            self._want()
+        else:
+            self._preview.stop()
+            if reason:
+                self._say(reason)
 
     def stop(self) -> None:
         """End whatever runs; nothing of it will arrive."""
-        self._timer.stop()
+        self._preview.stop()
         if self._job is not None:
             self._job.abandon()
             self._idle()
@@ -103,42 +99,53 @@ class CtSection:
         self.stop()
         with errors_shown(_("The radiographs could not be made.")):
             ensure_packages()
-            self._begin(self._parameters.drr_config(), self._made)
+            self._begin()
             self._making = True
             self._ui.makeButton.text = _("Cancel")
             self._ui.makeProgress.visible = True
 
-    def _preview(self) -> None:
-        if self._job is not None:  # being stopped; its end starts the next one
-            self._timer.start()
-            return
+    def _want(self) -> None:
+        """The preview is to show these choices."""
         if missing_packages():
             self._say(_("Press Make radiographs: some packages have to be installed first."))
             return
-        with errors_shown(_("The preview could not be made.")):
-            config = preview_config(self._parameters.drr_config())
-            self._begin(config, self._previewed, coarse=True)
-
-    def _begin(self, config: Any, done: Any, coarse: bool = False) -> None:
         ct, labels = self._parameters.ct, self._parameters.labels
-        work = self._logic.simulation(ct, config, labels, coarse)
+        live = functools.partial(self._logic.liveCt, ct, labels)
+        self._preview.want(Wanted(ct, self._parameters.drr_config(), live))
+
+    def _previewed(self, drr: Any, ct: Any, is_exact: bool) -> None:
+        if not slicer.mrmlScene.IsNodePresent(ct):
+            return
+        with errors_shown(_("The preview could not be shown.")):
+            self._shown = nodes = preview_nodes(drr, ct)
+            self._views.show("drr", [nodes.full, nodes.bone])
+            self._scene.show(drr, nodes.full, ct)
+            text = _("Preview of {rows} × {columns} pixels.") if is_exact else _(
+                "Coarse preview of {rows} × {columns} pixels …")  # fmt: skip
+            self._say(text.format(rows=drr.full.shape[0], columns=drr.full.shape[1]))
+
+    def _bone_moved(self, bone: Any) -> None:
+        move_bone(self._shown, bone)
+
+    def _no_preview(self, error: Exception) -> None:
+        self._say(str(error))
+
+    def _say_computing(self, what: str) -> None:
+        self._say(_("Computing: {what} …").format(what=what))
+
+    def _begin(self) -> None:
+        ct, labels = self._parameters.ct, self._parameters.labels
+        work = self._logic.simulation(ct, self._parameters.drr_config(), labels)
         self._say(_("Computing …"))
         self._job = Job(
-            work, lambda drr: self._ended(done, drr, ct), self._failed, self._tell, self._idle
+            work, lambda drr: self._ended(drr, ct), self._failed, self._tell, self._idle
         ).start()
 
-    def _ended(self, done: Any, drr: Any, ct: Any) -> None:
+    def _ended(self, drr: Any, ct: Any) -> None:
         self._idle()
         if slicer.mrmlScene.IsNodePresent(ct):
             with errors_shown(_("The radiographs could not be shown.")):
-                done(drr, ct)
-
-    def _previewed(self, drr: Any, ct: Any) -> None:
-        nodes = preview_nodes(drr, ct)
-        self._views.show("drr", [nodes.full, nodes.bone])
-        self._scene.show(drr, nodes.full, ct)
-        self._say(_("Preview of {rows} × {columns} pixels.").format(
-            rows=drr.full.shape[0], columns=drr.full.shape[1]))  # fmt: skip
+                self._made(drr, ct)
 
     def _made(self, drr: Any, ct: Any) -> None:
         nodes = drr_nodes(drr, ct)
@@ -151,16 +158,14 @@ class CtSection:
             full=nodes.full.GetName(), bone=nodes.bone.GetName()))  # fmt: skip
 
     def _failed(self, error: Exception) -> None:
-        making = self._making
         self._idle()
         self._say(str(error))
-        if making:
-            show_error(_("The radiographs could not be made."), error)
+        show_error(_("The radiographs could not be made."), error)
 
     def _tell(self, fraction: float, message: str) -> None:
         self._ui.makeProgress.value = round(100 * fraction)
         if message:
-            self._say(_("Computing: {what} …").format(what=message))
+            self._say_computing(message)
 
     def _idle(self) -> None:
         self._job = None

@@ -23,13 +23,11 @@ from .bone_presets import PRESETS
 from .drr import DrrConfig
 from .extraction import ENHANCE_RANGE, ExtractConfig
 from .geometry import BEAMS, VIEWS
-from .slicer_inputs import PREVIEW_SIDE
+from .live import LARGEST_PIXEL_MM, SMALLEST_SIDE
 
 HU_LIMITS = (-1024.0, 3071.0)
 """Ends of the HU slider; the upper one means that there is no upper bound."""
 POLARITIES = ("auto", "bone-bright", "bone-dark")
-LARGEST_PIXEL_MM, SMALLEST_SIDE = 10.0, 16
-"""Beyond these, `Radiograph` takes nothing for a radiograph."""
 
 _DRR = DrrConfig()
 _EXTRACT = ExtractConfig()
@@ -119,21 +117,6 @@ class BoneXrayParameterNode:
             pixel=self.pixel_mm or None,
             polarity=self.polarity,
         )
-
-
-def preview_config(config: DrrConfig) -> DrrConfig:
-    """The same view on a detector of the same extent with few, large pixels.
-
-    With a pose file they belong to the pose: `SimulationInputs` makes its detector coarse.
-    """
-    if config.pose is not None:
-        return config
-    factor = max(config.size) / PREVIEW_SIDE
-    factor = min(factor, LARGEST_PIXEL_MM / config.pixel, min(config.size) / SMALLEST_SIDE)
-    if factor <= 1:
-        return config
-    size = tuple(max(1, round(n / factor)) for n in config.size)
-    return DrrConfig(**{**vars(config), "size": size, "pixel": config.pixel * factor})
 
 
 def is_same(one: BoneXrayParameterNode | None, other: BoneXrayParameterNode | None) -> bool:

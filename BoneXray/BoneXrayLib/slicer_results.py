@@ -58,7 +58,7 @@ def drr_nodes(drr: Drr, ct: Any) -> DrrNodes:
 
 
 def preview_nodes(drr: Drr, ct: Any) -> DrrNodes:
-    """The coarse pair that follows the sliders: hidden from lists, not saved with the scene."""
+    """The pair that follows the sliders: hidden from lists, not saved with the scene."""
     exposure = drr.radiograph(drr.full, "full")
     nodes = []
     for kind, pixels in (("full", exposure.pixels), ("bone", drr.bone)):
@@ -75,6 +75,16 @@ def preview_nodes(drr: Drr, ct: Any) -> DrrNodes:
         node.SetName(f"{ct.GetName()} {drr.config.label} {kind} (preview)")
         nodes.append(node)
     return DrrNodes(nodes[0], nodes[1], {})
+
+
+def move_bone(nodes: DrrNodes | None, bone: np.ndarray) -> None:
+    """Put another bone image, (rows, columns), into a pair of the same view and size."""
+    if nodes is None or not slicer.mrmlScene.IsNodePresent(nodes.bone):
+        return
+    shown = slicer.util.arrayFromVolume(nodes.bone)
+    if shown.shape[1:] == bone.shape:
+        shown[0] = bone
+        slicer.util.arrayFromVolumeModified(nodes.bone)
 
 
 def remove_previews() -> None:

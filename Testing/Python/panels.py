@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 REPOSITORY = Path(__file__).parents[2]
+FRAME_S = 0.016
 sys.path.append(str(REPOSITORY / "Testing"))
 
 
@@ -41,6 +42,30 @@ def wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
             raise TimeoutError(f"still not after {seconds:g} s")
         slicer.app.processEvents()
         time.sleep(0.002)
+
+
+def drag(move: Callable[[float], None], positions: list[float], seen: Callable[[], Any]) -> tuple:
+    """Move a widget through positions, a frame each; what was seen after each, the longest hold.
+
+    A hold is a stretch in which the event loop did nothing else: a move with all it set off, or
+    one round of events.
+    """
+    import slicer
+
+    images, longest = [], 0.0
+    for position in positions:
+        began = time.perf_counter()
+        move(position)
+        ends = began + FRAME_S
+        while True:
+            longest = max(longest, time.perf_counter() - began)
+            if time.perf_counter() > ends:
+                break
+            time.sleep(0.001)  # the window is idle: other threads run
+            began = time.perf_counter()
+            slicer.app.processEvents()
+        images.append(seen())
+    return images, 1e3 * longest
 
 
 def add_ct(name: str = "Limb") -> Any:

@@ -302,7 +302,7 @@ def test_a_ray_goes_when_the_cursor_leaves_and_nothing_is_watched_when_off(panel
 def test_a_new_image_under_a_resting_cursor_brings_its_own_ray(panel: Any) -> None:
     panel.ui.rayBox.checked = True
     geometry = slicer_scene.geometry_of_node(slicer.util.getNode("Limb AP full (preview)"))
-    point_at("BoneXrayFull", geometry.detector_points()[90, 90])
+    point_at("BoneXrayFull", geometry.detector_points()[240, 240])
     before = points("ray")
     panel.ui.sourceDetectorBox.value = 1700
     wait(lambda: abs(points("ray")[1] - before[1]).max() > 50)
@@ -312,7 +312,7 @@ def test_a_new_image_under_a_resting_cursor_brings_its_own_ray(panel: Any) -> No
 def test_the_ray_within_the_ct_is_drawn_in_the_ct_views_alone(panel: Any) -> None:
     panel.ui.rayBox.checked = True
     geometry = slicer_scene.geometry_of_node(slicer.util.getNode("Limb AP full (preview)"))
-    point_at("BoneXrayFull", geometry.detector_points()[90, 90])
+    point_at("BoneXrayFull", geometry.detector_points()[240, 240])
     within = slicer_scene.find_model("ray in ct").GetDisplayNode()
     assert set(slicer_layouts.foreign_views()) <= set(within.GetViewNodeIDs())
     assert not set(slicer_layouts.drr_views()) & set(within.GetViewNodeIDs())

@@ -22,6 +22,24 @@ def wait(condition, seconds=120):
         time.sleep(0.01)
 
 
+def drag(move, positions, see):
+    """Move a widget a step each 16 ms; what was seen after each, the longest hold of events [ms]."""
+    seen, longest = [], 0.0
+    for position in positions:
+        began = time.perf_counter()
+        move(float(position))
+        slicer.app.processEvents()
+        longest = max(longest, time.perf_counter() - began)
+        ends = began + 0.016
+        while time.perf_counter() < ends:
+            time.sleep(0.002)
+            again = time.perf_counter()
+            slicer.app.processEvents()
+            longest = max(longest, time.perf_counter() - again)
+        seen.append(see())
+    return seen, 1e3 * longest
+
+
 def pixels(node):
     return slicer.util.arrayFromVolume(node)[0]
 
@@ -123,6 +141,31 @@ class BoneXrayPanelInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
         wait(lambda: not np.array_equal(before, pixels(bone)))
         names = slicer.app.layoutManager().sliceViewNames()
         assert {"BoneXrayFull", "BoneXrayBone"} <= set(names)
+
+    def test_the_images_follow_a_dragged_window_and_a_dragged_orbit(self):
+        from BoneXrayLib.drr import simulate
+        from BoneXrayLib.slicer_nodes import volume_from_node
+
+        ui, ct = self.panel.ui, add_limb()
+        ui.ctSelector.setCurrentNode(ct)
+        parameters = self.panel.logic.getParameterNode()
+        live = self.panel.logic.liveCt(ct)
+        wait(lambda: live.is_sorted(parameters.drr_config()))
+        full, bone = (slicer.mrmlScene.GetSingletonNode(
+            f"BoneXrayPreview{kind}", "vtkMRMLScalarVolumeNode") for kind in ("full", "bone"))  # fmt: skip
+        sums, held = drag(lambda low: setattr(ui.huRange, "minimumValue", low),
+                          np.linspace(210, 1200, 100), lambda: pixels(bone).sum())  # fmt: skip
+        print(f"window dragged: held {held:.0f} ms at most")
+        assert sums[-1] < sums[0]
+        assert held < 500
+        turned, held = drag(lambda angle: setattr(ui.orbitalSlider, "value", angle),
+                            np.linspace(3, 60, 20), lambda: pixels(full).shape[0])  # fmt: skip
+        print(f"orbit dragged: held {held:.0f} ms at most")
+        assert 192 in turned
+        assert held < 500
+        wait(lambda: live.is_sorted(parameters.drr_config()))
+        exact = simulate(volume_from_node(ct), parameters.drr_config())
+        np.testing.assert_allclose(pixels(bone), exact.bone, atol=1e-5)
 
     def test_a_radiograph_hangs_upright(self):
         with tempfile.TemporaryDirectory() as folder:
