@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .bone import Parts, make_parts
 from .drr import Drr, DrrConfig, exposure_geometry, simulate
 from .extraction import ExtractConfig, extract
 from .geometry import coarser
 from .progress import IsCancelled, Progress
+from .projection import PreparedParts, prepare_ct
 from .slicer_jobs import Work
 from .slicer_nodes import (
     ijk_to_world,
@@ -27,7 +27,7 @@ COARSE_MM = 2.0
 
 
 class SimulationInputs:
-    """The last CT, its labels and its parts; a changed node is read again.
+    """The last CT, its labels and what was prepared of them; a changed node is read again.
 
     Nodes are read where `work` is called, on the main thread; the function it gives back touches
     arrays only.
@@ -36,7 +36,7 @@ class SimulationInputs:
     def __init__(self) -> None:
         self._volume: tuple[Any, Any] = (None, None)
         self._labels: tuple[Any, Any] = (None, (None, None))
-        self._parts: tuple[Any, Parts | None] = (None, None)
+        self._prepared: tuple[Any, PreparedParts | None] = (None, None)
 
     def work(
         self, ct: Any, config: DrrConfig, segmentation: Any = None, coarse: bool = False
@@ -66,17 +66,19 @@ class SimulationInputs:
 
         def run(progress: Progress | None, is_cancelled: IsCancelled | None) -> Drr:
             seen, seen_labels = thinned(volume, labels) if coarse else (volume, labels)
-            parts = self._parts[1] if self._parts[0] == parts_key else None
-            if parts is None:
+            prepared = self._prepared[1] if self._prepared[0] == parts_key else None
+            if prepared is None:
                 if progress is not None:
                     progress(0.0, "finding bone")
+                # The old ones go first: two would outweigh the CT twice.
+                self._prepared = (None, None)
                 bone = config.bone_config()
-                parts = make_parts(seen, bone, seen_labels, names, None, is_cancelled)
-                self._parts = (parts_key, parts)
+                prepared = prepare_ct(seen, bone, seen_labels, names, None, is_cancelled)
+                self._prepared = (parts_key, prepared)
             geometry = None
             if coarse and config.pose is not None:
                 geometry = coarser(exposure_geometry(config, volume), PREVIEW_SIDE)
-            return simulate(seen, config, None, None, progress, is_cancelled, parts, geometry)
+            return simulate(seen, config, None, None, progress, is_cancelled, prepared, geometry)
 
         return run
 
