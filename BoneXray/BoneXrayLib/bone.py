@@ -24,12 +24,10 @@ __all__ = [
     "Parts",
     "bone_weight",
     "make_parts",
+    "numbered_parts",
     "part_weights",
     "remove_specks",
 ]
-
-PIECE_GAP_MM = 1.5
-"""Bone voxels within about this distance count as one piece: trabeculae are not specks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +57,7 @@ def bone_weight(volume: Volume, config: BoneConfig) -> np.ndarray:
     With the couch and the specks gone as `config` asks.
     """
     coarse = coarse_body(volume) if config.removes_couch else None
-    weight, _ = _windowed(volume, config, coarse, None, None)
-    return weight
+    return _cleaned_weight(volume, config, coarse, None, None)
 
 
 def make_parts(
@@ -89,16 +86,13 @@ def make_parts(
     """
     config = config or BoneConfig()
     tell = progress or (lambda fraction, message: None)
-    chosen, names = None, ("rest", "bone")
-    if labels is not None:
-        chosen, names = _numbered(volume, config, labels, label_names or {})
-    elif config.labels:
-        raise ValueError(f"labels: {config.labels!r} chosen; expected a segmentation with them")
+    chosen, names = numbered_parts(volume, config, labels, label_names)
     tell(0.0, "finding the patient")
     coarse = coarse_body(volume) if config.removes_couch else None
     raise_if_cancelled(is_cancelled)
     tell(0.5, "finding the bones")
-    weight, hu = _windowed(volume, config, coarse, chosen, is_cancelled)
+    weight = _cleaned_weight(volume, config, coarse, chosen, is_cancelled)
+    hu = volume.hu if coarse is None else _without_couch(volume, coarse, chosen, is_cancelled)
     fraction = weight if config.is_soft else None
     if chosen is None:
         # In place where the weight itself is not kept: a quarter of the CT's memory less.
@@ -125,34 +119,50 @@ def part_weights(parts: Parts) -> np.ndarray:
     return weights
 
 
-def _windowed(
+def _cleaned_weight(
     volume: Volume,
     config: BoneConfig,
     coarse: CoarseMask | None,
     keep: np.ndarray | None,
     is_cancelled: IsCancelled | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The weight by HU, cleaned, and the HU without the couch; `keep` is never couch."""
-    shape = volume.hu.shape
-    hu = volume.hu
-    weight = np.empty(shape, dtype=np.uint8)
+) -> np.ndarray:
+    """The weight by HU without couch and specks, (k, j, i) uint8; `keep` is never couch."""
+    weight = np.empty(volume.hu.shape, dtype=np.uint8)
     # Slice by slice: a mask or a float copy of the whole would outweigh the CT itself.
-    for k in range(shape[0]):
+    for k in range(len(weight)):
         raise_if_cancelled(is_cancelled)
         weight[k] = config.weight_of(volume.hu[k])
-        if coarse is None:
-            continue
-        outside = ~coarse.slab(k, shape)
-        if keep is not None:
-            outside &= keep[k] == 0
-        weight[k] *= ~outside
-        if hu is volume.hu and (volume.hu[k][outside] > AIR_HU).any():
-            hu = volume.hu.copy()
-        if hu is not volume.hu:
-            np.putmask(hu[k], outside, AIR_HU)
+        if coarse is not None:
+            weight[k] *= ~_couch(volume, coarse, keep, k)
     if config.speck_mm3 > 0:
         remove_specks(weight, volume.spacing_mm[::-1], config.speck_mm3)
-    return weight, hu
+    return weight
+
+
+def _without_couch(
+    volume: Volume,
+    coarse: CoarseMask,
+    keep: np.ndarray | None,
+    is_cancelled: IsCancelled | None,
+) -> np.ndarray:
+    """The HU with air for couch; the CT's own array where there is none."""
+    hu = volume.hu
+    for k in range(len(hu)):
+        raise_if_cancelled(is_cancelled)
+        outside = _couch(volume, coarse, keep, k)
+        if hu is volume.hu and (hu[k][outside] > AIR_HU).any():
+            hu = hu.copy()
+        if hu is not volume.hu:
+            np.putmask(hu[k], outside, AIR_HU)
+    return hu
+
+
+def _couch(volume: Volume, coarse: CoarseMask, keep: np.ndarray | None, k: int) -> np.ndarray:
+    """What lies outside the patient in slice k, (j, i) bool."""
+    outside = ~coarse.slab(k, volume.hu.shape)
+    if keep is not None:
+        outside &= keep[k] == 0
+    return outside
 
 
 def remove_specks(
@@ -160,8 +170,8 @@ def remove_specks(
 ) -> np.ndarray:
     """Set to 0, in place, every piece of a weight that is smaller than a volume.
 
-    Pieces are told apart on blocks of about `PIECE_GAP_MM` (26 neighbours): voxels that close
-    count as one. A piece's volume is that of its voxels above 0, and one of exactly
+    Pieces are told apart on blocks of about 1.5 mm (26 neighbours): voxels that close count as
+    one. A piece's volume is that of its voxels above 0, and one of exactly
     `smallest_mm3` stays.
 
     Args:
@@ -169,35 +179,35 @@ def remove_specks(
         spacing_mm: along (k, j, i).
         smallest_mm3: the volume.
     """
-    from scipy import ndimage
+    from .specks import remove_pieces
 
-    block = [max(1, round(PIECE_GAP_MM / mm)) for mm in spacing_mm]
-    starts = [np.arange(0, n, b) for n, b in zip(weight.shape, block, strict=True)]
-    counts = np.empty([len(s) for s in starts], dtype=np.int32)
-    for n, k in enumerate(starts[0]):
-        plane = np.add.reduce(weight[k : k + block[0]] > 0, axis=0, dtype=np.int32)
-        counts[n] = np.add.reduceat(np.add.reduceat(plane, starts[1], axis=0), starts[2], axis=1)
-    filled = counts > 0
-    pieces, number = ndimage.label(filled, structure=np.ones((3, 3, 3)))
-    voxels = np.bincount(pieces[filled], weights=counts[filled], minlength=number + 1)
-    small = voxels * np.prod(spacing_mm) < smallest_mm3 * (1 - 1e-6)
-    small[0] = False
-    doomed = CoarseMask(small[pieces], (block[0], block[1], block[2]))
-    for k in np.flatnonzero(np.repeat(doomed.mask.any(axis=(1, 2)), block[0])[: weight.shape[0]]):
-        weight[k][doomed.slab(int(k), weight.shape)] = 0
+    remove_pieces(weight, spacing_mm, smallest_mm3)
     return weight
 
 
-def _numbered(
-    volume: Volume, config: BoneConfig, labels: np.ndarray, label_names: dict[int, str]
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The part number of each voxel, (k, j, i) uint8, and the names of the parts."""
+def numbered_parts(
+    volume: Volume,
+    config: BoneConfig,
+    labels: np.ndarray | None,
+    label_names: dict[int, str] | None = None,
+) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """The part number of each voxel, (k, j, i) uint8, and the names of the parts.
+
+    None without labels: then there is one bone, by HU.
+
+    Raises:
+        ValueError: labels that do not fit the CT or the config, more than 255 of them.
+    """
+    if labels is None:
+        if config.labels:
+            raise ValueError(f"labels: {config.labels!r} chosen; expected a segmentation with them")
+        return None, ("rest", "bone")
     if labels.shape != volume.hu.shape:
         expected = volume.hu.shape
         raise ValueError(f"labels: shape {labels.shape}; expected that of the CT, {expected}")
     if labels.dtype.kind not in "biu" or labels.min() < 0 or labels.max() > 65535:
         raise ValueError(f"labels: dtype {labels.dtype}; expected integers between 0 and 65535")
-    called = _chosen(_values(labels), config.labels, label_names)
+    called = _chosen(_values(labels), config.labels, label_names or {})
     names = list(dict.fromkeys(called.values()))
     if len(names) > 255:
         raise ValueError(f"labels: {len(names)} structures; expected at most 255")

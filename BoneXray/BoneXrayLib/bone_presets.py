@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .attenuation import AIR_HU
+
 SPECK_MM3 = 50.0
 """A ball of 4.6 mm across: above noise and most calcifications, below a pea-shaped bone."""
 
@@ -122,9 +124,15 @@ class BoneConfig:
         return self.remove_couch and PRESETS[self.preset].remove_couch
 
     def weight_of(self, hu: np.ndarray) -> np.ndarray:
-        """Weight by HU alone, uint8, same shape: 0 outside the window, 255 wholly bone."""
+        """Weight by HU alone, uint8, same shape: 0 outside the window, 255 wholly bone.
+
+        HU are rounded to whole numbers first, as the projector keeps them; air (-1000 HU and
+        less), which attenuates nothing, is no bone whatever the window.
+        """
+        if hu.dtype.kind == "f":
+            hu = np.floor(hu.astype(np.float64) + 0.5)
         low, high = self.window
-        inside = (hu >= low) & (hu <= high)
+        inside = (hu >= max(low, AIR_HU + 1)) & (hu <= high)
         ramp_hu = PRESETS[self.preset].ramp_hu
         if ramp_hu == 0:
             return np.where(inside, np.uint8(255), np.uint8(0))

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from .attenuation import MU_WATER_70KEV
-from .bone import BoneConfig, Parts, make_parts
+from .bone import BoneConfig
 from .files import checked_output_folder, staged_folder
 from .geometry import Geometry, GeometryConfig, make_geometry
 from .poses import read_pose
 from .progress import IsCancelled, Progress
-from .projection import project
+from .projection import PreparedParts, prepare_ct, project_prepared
 from .radiograph import Radiograph, display_window, write_float_nrrd, write_png
 from .volume import Volume
 
@@ -128,7 +128,7 @@ def simulate(
     label_names: dict[int, str] | None = None,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
-    parts: Parts | None = None,
+    prepared: PreparedParts | None = None,
     geometry: Geometry | None = None,
 ) -> Drr:
     """Project a CT: bones (by window, or one layer a label) and the rest.
@@ -140,13 +140,17 @@ def simulate(
         label_names: names of the labels.
         progress: told fraction and message.
         is_cancelled: asked between blocks of rows.
-        parts: of an earlier call with the same CT, labels and bone fields, to save their making.
+        prepared: by `prepare_ct` of the same CT, labels and bone fields, to save its making.
         geometry: source and detector, RAS mm, instead of those of the config.
 
     Raises:
         FileNotFoundError, ValueError: the pose file is not there, or of no use here.
         Cancelled: `is_cancelled()` became true.
     """
+
+    def sooner(fraction: float, message: str) -> None:
+        if progress is not None:
+            progress(0.4 * fraction, message)
 
     def later(fraction: float, message: str) -> None:
         if progress is not None:
@@ -157,12 +161,11 @@ def simulate(
         pose = "geometry of the caller"
     else:
         geometry = exposure_geometry(config, volume)
-    if progress is not None:
-        progress(0.0, "finding bone")
-    if parts is None:
-        parts = make_parts(volume, config.bone_config(), labels, label_names)
-    images = project(parts, geometry, progress=later, is_cancelled=is_cancelled)
-    layers = dict(zip(parts.names, images, strict=True))
+    if prepared is None:
+        bone = config.bone_config()
+        prepared = prepare_ct(volume, bone, labels, label_names, sooner, is_cancelled)
+    images = project_prepared(prepared, geometry, progress=later, is_cancelled=is_cancelled)
+    layers = dict(zip(prepared.names, images, strict=True))
     return Drr(layers, geometry, config, volume.name, pose)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .bins import DEFAULT_EDGES, BinnedView, project_bins
 from .entry import project, project_bone, project_prepared
+from .from_ct import can_flag, flag_bone, prepare_ct
 from .oracle import project_exact
 from .prepared import PreparedParts, prepare
 
@@ -11,7 +12,10 @@ __all__ = [
     "DEFAULT_EDGES",
     "BinnedView",
     "PreparedParts",
+    "can_flag",
+    "flag_bone",
     "prepare",
+    "prepare_ct",
     "project",
     "project_bins",
     "project_bone",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 
-from .wide import value_at
+from .wide import put_at, value_at
 
 FLAG = 0x8000
 """The top bit of a packed value: this voxel is bone."""
@@ -14,6 +15,7 @@ LARGEST = 0x7FFF
 """The largest packed value, HU + 1000."""
 
 BLOCK = 32
+TILE = 64
 CELL = 8
 
 
@@ -23,28 +25,109 @@ def bone_of(packed):
     return max(np.int32(np.int32(packed) - np.int32(FLAG)), np.int32(0))
 
 
+def _value(hu):
+    """HU + 1000, rounded and cut to 0 … LARGEST."""
+
+
+@overload(_value, inline="always")
+def _value_of_type(hu):
+    if isinstance(hu, types.Integer):
+        return lambda hu: min(max(np.int32(hu) + np.int32(1000), np.int32(0)), np.int32(LARGEST))
+    return lambda hu: np.int32(min(max(np.floor(hu + 1000.5), 0.0), float(LARGEST)))
+
+
 @njit(nogil=True, cache=True)
-def pack_slabs(packed, first, last, hu, part, wanted, fraction):
+def pack_ct(packed, first, last, hu, kept, places, labelled):
     """Write HU + 1000, cut to 0 … LARGEST, into packed[first + 1 : last + 1] with a rim of one.
 
-    packed (a, b, w) uint16, zeros; hu (a, b, w) a view of the CT in that axis order. With
-    `wanted` 0, voxels of any part get FLAG; else only voxels of that part are written, times
-    fraction / 255 (`fraction` of size 0: all of it). `part` of size 0: no voxel is bone.
+    packed (a, b, w) uint16, zeros; hu (a, b, w) a view of the CT in that axis order. Voxels in
+    blocks where `kept` (A, B, W) uint8 is 0 become air, unless `labelled` (a, b, w) is above 0
+    there; places: the block of each a, b and w. `kept` or `labelled` of size 0: no such array.
     """
+    rows, columns, steps = places
+    # Through a tile: CT and packed volume are both read and written along their own lines.
+    tile = np.empty((TILE, hu.shape[1]), np.uint16)
+    for a in range(first, last):
+        for start in range(0, hu.shape[2], TILE):
+            stop = min(start + TILE, hu.shape[2])
+            for w in range(start, stop):
+                for b in range(hu.shape[1]):
+                    tile[w - start, b] = _value(hu[a, b, w])
+                if kept.size > 0:
+                    inside = kept[rows[a], :, steps[w]]
+                    for b in range(hu.shape[1]):
+                        label = labelled.size > 0 and labelled[a, b, w] > 0
+                        if inside[columns[b]] == 0 and not label:
+                            tile[w - start, b] = 0
+            for b in range(hu.shape[1]):
+                for w in range(start, stop):
+                    packed[a + 1, b + 1, w + 1] = tile[w - start, b]
+
+
+@njit(nogil=True, cache=True)
+def pack_part(packed, first, last, hu, part, wanted, fraction):
+    """`pack_ct` of the voxels of one part only, times fraction / 255 (size 0: all of it)."""
     for a in range(first, last):
         for block in range(0, hu.shape[1], BLOCK):
             for w in range(hu.shape[2]):
                 for b in range(block, min(block + BLOCK, hu.shape[1])):
-                    value = int(np.floor(hu[a, b, w] + 1000.5))
-                    value = min(max(value, 0), LARGEST)
-                    if wanted > 0:
-                        if part[a, b, w] != wanted:
-                            continue
-                        if fraction.size > 0:
-                            value = (value * fraction[a, b, w] + 127) // 255
-                    elif part.size > 0 and part[a, b, w] != 0:
-                        value |= FLAG
+                    if part[a, b, w] != wanted:
+                        continue
+                    value = _value(hu[a, b, w])
+                    if fraction.size > 0:
+                        value = (value * fraction[a, b, w] + 127) // 255
                     packed[a + 1, b + 1, w + 1] = value
+
+
+@njit(nogil=True, cache=True)
+def pack_shares(packed, first, last, whole, part, wanted, shares):
+    """`pack_part` from a packed volume: value · shares[value] / 255, shares (32768,) uint8.
+
+    whole, part: (a, b, w) views of the box. `part` of size 0: the voxels flagged in `whole`.
+    """
+    for a in range(first, last):
+        for block in range(0, whole.shape[1], BLOCK):
+            for w in range(whole.shape[2]):
+                for b in range(block, min(block + BLOCK, whole.shape[1])):
+                    bone = whole[a, b, w] >= FLAG if part.size == 0 else part[a, b, w] == wanted
+                    if bone:
+                        value = np.int32(whole[a, b, w]) & LARGEST
+                        packed[a + 1, b + 1, w + 1] = (value * shares[value] + 127) // 255
+
+
+@njit(nogil=True, cache=True)
+def flag_window(packed, first, last, low, high):
+    """Set FLAG in packed[first:last] where low <= value <= high, clear it everywhere else."""
+    low, high = np.int32(low), np.int32(high)
+    for a in range(first, last):
+        for b in range(packed.shape[1]):
+            line = packed[a, b]
+            for w in range(len(line)):
+                value = np.int32(value_at(line, w)) & np.int32(LARGEST)
+                bone = np.int32(value >= low) & np.int32(value <= high)
+                put_at(line, w, np.uint16(value | (bone << np.int32(15))))
+
+
+@njit(nogil=True, cache=True)
+def flag_parts(packed, first, last, part):
+    """Set FLAG in packed[first + 1 : last + 1] where `part` (a, b, w) is above 0, clear it else."""
+    for a in range(first, last):
+        for block in range(0, part.shape[1], BLOCK):
+            for w in range(part.shape[2]):
+                for b in range(block, min(block + BLOCK, part.shape[1])):
+                    value = np.int32(packed[a + 1, b + 1, w + 1]) & LARGEST
+                    packed[a + 1, b + 1, w + 1] = value | (FLAG if part[a, b, w] != 0 else 0)
+
+
+@njit(nogil=True, cache=True)
+def drop_unflagged(part, first, last, packed):
+    """Set `part` (a, b, w) to 0 in rows first:last where `packed` is not flagged."""
+    for a in range(first, last):
+        for block in range(0, part.shape[1], BLOCK):
+            for w in range(part.shape[2]):
+                for b in range(block, min(block + BLOCK, part.shape[1])):
+                    if packed[a + 1, b + 1, w + 1] < FLAG:
+                        part[a, b, w] = 0
 
 
 @njit(nogil=True, cache=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..body import CoarseMask
 from ..bone import Parts
 from ..progress import IsCancelled
 from .workers import in_blocks
@@ -73,12 +74,15 @@ class PreparedParts:
         single: one packed box a bone where there are several, or voxels that are bone in part.
         ijk_to_ras: (4, 4) of the CT.
         names: of the parts, first the rest.
+        couch_removed: where there are rest and one bone by its HU, so that `flag_bone` can set
+            it anew: whether the couch was removed. None elsewhere.
     """
 
     whole: PackedVolume
     single: tuple[PackedVolume | None, ...]
     ijk_to_ras: np.ndarray
     names: tuple[str, ...]
+    couch_removed: bool | None = None
 
     @property
     def nbytes(self) -> int:
@@ -100,6 +104,8 @@ def prepare(
     """
     from scipy import ndimage
 
+    from .packing import flag_parts
+
     bones = len(parts.names) - 1
     plain = bones == 1 and parts.fraction is None
     several = bones > 0 and not plain
@@ -110,13 +116,16 @@ def prepare(
         if progress is not None:
             progress((step + fraction) / steps, "preparing the CT")
 
-    whole = _packed(parts, None, 0, plain, lambda f: tell(f, 0), is_cancelled)
-    single = [
-        None
-        if box is None
-        else _packed(parts, box, n, False, lambda f, n=n: tell(f, n), is_cancelled)
-        for n, box in enumerate(boxes, 1)
-    ]
+    order = axis_order(parts.ijk_to_ras)
+    part = in_order(parts.part, order)
+    values = pack_whole(in_order(parts.hu, order), None, None, lambda f: tell(f, 0), is_cancelled)
+    if plain:
+        in_blocks(lambda first, last: flag_parts(values, first, last, part), len(part), 16)
+    whole = with_cells(values, order, (0, 0, 0), is_cancelled)
+    single = []
+    for n, box in enumerate(boxes, 1):
+        single.append(None if box is None else _one_part(parts, box, n, is_cancelled))
+        tell(1.0, n)
     return PreparedParts(whole, tuple(single), parts.ijk_to_ras, parts.names)
 
 
@@ -131,36 +140,57 @@ def axis_order(ijk_to_ras: np.ndarray) -> tuple[int, int, int]:
     return slow, fast, along
 
 
-def _packed(
-    parts: Parts,
-    box: tuple[slice, ...] | None,
-    wanted: int,
-    flags: bool,
-    tell: Callable[[float], None],
+def in_order(array: np.ndarray, order: tuple[int, int, int]) -> np.ndarray:
+    """A view of an array (k, j, i) with the axes that `axis_order` names, (a, b, w)."""
+    return array.transpose([2 - axis for axis in order])
+
+
+def pack_whole(
+    hu: np.ndarray,
+    coarse: CoarseMask | None,
+    labelled: np.ndarray | None,
+    tell: Callable[[float], None] | None,
     is_cancelled: IsCancelled | None,
-) -> PackedVolume:
-    """Pack the voxels in `box` (slices of k, j, i): all of them, or one part."""
-    from .packing import find_cells, pack_slabs
+) -> np.ndarray:
+    """Packed values, none flagged, of a CT (a, b, w); outside `coarse` air, but for labels.
 
-    order = axis_order(parts.ijk_to_ras)
-    box = box or tuple(slice(0, n) for n in parts.hu.shape)
+    Args:
+        hu: (a, b, w) view.
+        coarse: what is kept, its axes and block in that order, too; all when None.
+        labelled: (a, b, w) view; what is above 0 is kept.
+        tell: told how far it is.
+        is_cancelled: asked between slabs.
+    """
+    from .packing import pack_ct
+
     none = np.zeros((0, 0, 0), np.uint8)
-    turned = tuple(2 - axis for axis in order)
-
-    def view(array: np.ndarray | None) -> np.ndarray:
-        return none if array is None else array[box].transpose(turned)
-
-    hu = view(parts.hu)
-    part = view(parts.part) if flags or wanted else none
-    fraction = view(parts.fraction) if wanted else none
-    values = np.zeros(_padded(hu.shape), np.uint16)
+    kept, block = (none, (1, 1, 1)) if coarse is None else (coarse.mask, coarse.block)
+    kept = np.ascontiguousarray(kept).view(np.uint8)
+    places = tuple(
+        np.minimum(np.arange(n) // b, max(size - 1, 0))
+        for n, b, size in zip(hu.shape, block, kept.shape, strict=True)
+    )
+    labelled = none if labelled is None else labelled
+    values = np.zeros(padded(hu.shape), np.uint16)
     in_blocks(
-        lambda first, last: pack_slabs(values, first, last, hu, part, wanted, fraction),
+        lambda first, last: pack_ct(values, first, last, hu, kept, places, labelled),
         hu.shape[0],
         16,
-        lambda f: tell(0.8 * f),
+        tell,
         is_cancelled,
     )
+    return values
+
+
+def with_cells(
+    values: np.ndarray,
+    order: tuple[int, int, int],
+    origin: tuple[int, int, int],
+    is_cancelled: IsCancelled | None = None,
+) -> PackedVolume:
+    """Packed values with what their cells hold."""
+    from .packing import find_cells
+
     shift = FINEST_SHIFT
     while values.shape[2] > CELLS_ALONG << shift:
         shift += 1
@@ -171,11 +201,32 @@ def _packed(
         lambda first, last: find_cells(lowest, highest, flagged, first, last, values, shift),
         cells[0],
         4,
-        lambda f: tell(0.8 + 0.2 * f),
+        None,
         is_cancelled,
     )
-    origin = tuple(s.start for s in box[::-1])
     return PackedVolume(values, order, origin, shift, lowest, highest, flagged)
+
+
+def _one_part(
+    parts: Parts, box: tuple[slice, ...], wanted: int, is_cancelled: IsCancelled | None
+) -> PackedVolume:
+    """Pack one part, which lies in `box` (slices of k, j, i)."""
+    from .packing import pack_part
+
+    order = axis_order(parts.ijk_to_ras)
+    hu, part = (in_order(array[box], order) for array in (parts.hu, parts.part))
+    fraction = np.zeros((0, 0, 0), np.uint8)
+    if parts.fraction is not None:
+        fraction = in_order(parts.fraction[box], order)
+    values = np.zeros(padded(hu.shape), np.uint16)
+    in_blocks(
+        lambda first, last: pack_part(values, first, last, hu, part, wanted, fraction),
+        hu.shape[0],
+        16,
+        None,
+        is_cancelled,
+    )
+    return with_cells(values, order, (box[2].start, box[1].start, box[0].start), is_cancelled)
 
 
 def _bits(cells: np.ndarray) -> np.ndarray:
@@ -183,7 +234,7 @@ def _bits(cells: np.ndarray) -> np.ndarray:
     return (cells.astype(np.uint64) << np.arange(cells.shape[2], dtype=np.uint64)).sum(axis=2)
 
 
-def _padded(shape: tuple[int, ...]) -> tuple[int, int, int]:
+def padded(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """Room for a rim of air, one before and two after; no power of two along w.
 
     Columns that lie a power of two apart in memory would compete for the same cache lines.
