@@ -17,7 +17,7 @@ from .bone import BoneConfig
 from .drr import Drr, DrrConfig, exposure_geometry, simulate
 from .geometry import Geometry, coarser
 from .progress import IsCancelled, Progress
-from .projection import flag_bone, prepare_ct
+from .projection import can_flag, flag_bone, prepare_ct
 from .volume import Volume
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class LiveCt:
         before, self._full = self._full, None
         if before is not None and before[0] == bone:
             self._full = before
-        elif before is not None and self._flags_suffice(before[0], bone):
+        elif before is not None and can_flag(before[1], bone):
             flagged = flag_bone(before[1], bone)  # not stopped halfway: what is kept would be lost
             self._full = (replace(bone), flagged)
         else:
@@ -194,11 +194,6 @@ class LiveCt:
             arguments = (self.volume, bone, self.labels, self.label_names)
             self._full = (replace(bone), prepare_ct(*arguments, progress, is_cancelled))
         return self._full[1]
-
-    def _flags_suffice(self, before: BoneConfig, bone: BoneConfig) -> bool:
-        soft = before.is_soft or bone.is_soft
-        same_couch = before.removes_couch == bone.removes_couch
-        return self.labels is None and not soft and same_couch
 
 
 def preview_geometry(config: DrrConfig, volume: Volume, longest_side: int) -> Geometry:

@@ -23,7 +23,7 @@ def wait(condition, seconds=120):
 
 
 def drag(move, positions, see):
-    """Move a widget a step each 16 ms; what was seen after each, the longest hold of events [ms]."""
+    """Move a widget a step each 16 ms; what was seen after each, the longest hold [ms]."""
     seen, longest = [], 0.0
     for position in positions:
         began = time.perf_counter()
@@ -151,8 +151,10 @@ class BoneXrayPanelInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
         parameters = self.panel.logic.getParameterNode()
         live = self.panel.logic.liveCt(ct)
         wait(lambda: live.is_sorted(parameters.drr_config()))
-        full, bone = (slicer.mrmlScene.GetSingletonNode(
-            f"BoneXrayPreview{kind}", "vtkMRMLScalarVolumeNode") for kind in ("full", "bone"))  # fmt: skip
+        full, bone = (
+            slicer.mrmlScene.GetSingletonNode(f"BoneXrayPreview{kind}", "vtkMRMLScalarVolumeNode")
+            for kind in ("full", "bone")
+        )
         sums, held = drag(lambda low: setattr(ui.huRange, "minimumValue", low),
                           np.linspace(210, 1200, 100), lambda: pixels(bone).sum())  # fmt: skip
         print(f"window dragged: held {held:.0f} ms at most")
