@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .body import CoarseMask, coarse_body
 from .bone import BoneConfig
 from .drr import Drr, DrrConfig, exposure_geometry, simulate
 from .geometry import Geometry, coarser
 from .progress import IsCancelled, Progress
 from .projection import can_flag, flag_bone, prepare_ct
+from .thinning import thinned, thinned_mask
 from .volume import Volume
 
 if TYPE_CHECKING:
@@ -28,8 +30,6 @@ COARSE_SIDE = 192
 """Longer side of an image while a hand moves [pixels]."""
 FULL_SIDE = 1024
 """Longer side of a preview at rest; larger detectors are shown in larger pixels until made."""
-COARSE_MM = 2.0
-"""Voxels are left out up to this spacing, which pixels of a `COARSE_SIDE` do not resolve."""
 LARGEST_PIXEL_MM, SMALLEST_SIDE = 10.0, 16
 """Beyond these, `Radiograph` takes nothing for a radiograph."""
 STARTING = "starting the projector (a new computer compiles it first, up to 20 s)"
@@ -61,6 +61,7 @@ class LiveCt:
         self._full: tuple[BoneConfig, PreparedParts] | None = None
         self._thin: tuple[BoneConfig, PreparedParts] | None = None
         self._thinned: tuple[Volume, np.ndarray | None] | None = None
+        self._patient: CoarseMask | None = None
         self._sorted: _Sorted | None = None
         self._sorting = threading.Lock()
 
@@ -107,7 +108,8 @@ class LiveCt:
                 self._thinned = thinned(self.volume, self.labels)
             volume, labels = self._thinned
             if self._thin is None or self._thin[0] != bone:
-                prepared = prepare_ct(volume, bone, labels, self.label_names)
+                body = self._body(bone, thin=True)
+                prepared = prepare_ct(volume, bone, labels, self.label_names, body=body)
                 self._thin = (replace(bone), prepared)
             drr = simulate(
                 volume, config, is_cancelled=is_cancelled, prepared=self._thin[1],
@@ -191,9 +193,22 @@ class LiveCt:
             self._full = (replace(bone), flagged)
         else:
             del before
-            arguments = (self.volume, bone, self.labels, self.label_names)
-            self._full = (replace(bone), prepare_ct(*arguments, progress, is_cancelled))
+            self._full = (
+                replace(bone),
+                prepare_ct(
+                    self.volume, bone, self.labels, self.label_names, progress, is_cancelled,
+                    self._body(bone),
+                ),
+            )  # fmt: skip
         return self._full[1]
+
+    def _body(self, bone: BoneConfig, thin: bool = False) -> CoarseMask | None:
+        """The patient without couch, found once; for the whole CT or the thinned one."""
+        if not bone.removes_couch:
+            return None
+        if self._patient is None:
+            self._patient = coarse_body(self.volume)
+        return thinned_mask(self._patient, self.volume) if thin else self._patient
 
 
 def preview_geometry(config: DrrConfig, volume: Volume, longest_side: int) -> Geometry:
@@ -209,18 +224,3 @@ def preview_geometry(config: DrrConfig, volume: Volume, longest_side: int) -> Ge
         min(geometry.size) / SMALLEST_SIDE,
     )
     return geometry if factor <= 1 else coarser(geometry, round(max(geometry.size) / factor))
-
-
-def thinned(volume: Volume, labels: np.ndarray | None) -> tuple[Volume, np.ndarray | None]:
-    """Every n-th voxel along each axis, to `COARSE_MM` at most; labels alike.
-
-    Leaving voxels out, unlike averaging them, keeps thin bone above its threshold.
-    """
-    steps = [max(1, int(COARSE_MM / mm)) for mm in volume.spacing_mm]
-    steps = [min(s, n // 2) for s, n in zip(steps, volume.hu.shape[::-1], strict=True)]
-    every = tuple(slice(step // 2, None, step) for step in steps[::-1])
-    ijk_to_ras = volume.ijk_to_ras.copy()
-    ijk_to_ras[:3, 3] += ijk_to_ras[:3, :3] @ [step // 2 for step in steps]
-    ijk_to_ras[:3, :3] *= steps
-    fewer = Volume(np.ascontiguousarray(volume.hu[every]), ijk_to_ras, volume.name, volume.notes)
-    return fewer, None if labels is None else np.ascontiguousarray(labels[every])

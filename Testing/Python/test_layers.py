@@ -22,13 +22,13 @@ LIB_STAGES = """
     label_maps volume
     phantoms attenuation body bone_presets specks bone geometry_config geometry pose_matrix c_arm
     poses beam_models view_direction outlines projection
-    picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr live
+    picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr thinning live
     long_leg_config long_leg_shots long_leg
     model_card model_files models networks runtimes inference extraction
     picture_report comparison samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
-    slicer_preview slicer_inputs slicer_parameters slicer_layouts slicer_views slicer_scene slicer_ray
-    slicer_outlines slicer_about slicer_panel_pose slicer_panel_scene slicer_panel_ct
+    slicer_preview slicer_inputs slicer_parameters slicer_layouts slicer_views slicer_scene
+    slicer_ray slicer_outlines slicer_about slicer_panel_pose slicer_panel_scene slicer_panel_ct
     slicer_panel_radiograph
     slicer_panel
 """.split()  # noqa: SIM905

@@ -110,3 +110,15 @@ def test_a_window_over_all_is_the_whole_image(ready: LiveCt) -> None:
 def test_a_sorted_view_answers_for_no_other_view(ready: LiveCt, other: dict) -> None:
     assert ready.bone_now(DrrConfig(**SMALL)) is not None
     assert ready.bone_now(DrrConfig(**SMALL, **other)) is None
+
+
+def test_the_couch_is_gone_from_the_first_coarse_image_too(limb: Volume) -> None:
+    hu = np.pad(limb.hu, ((0, 0), (0, 30), (0, 0)), constant_values=-1000)
+    hu[:, -6:-3] = 100
+    bedded = Volume(hu, limb.ijk_to_ras, "bedded")
+    with_couch = DrrConfig(view="LAT-L", remove_couch=False, size=(192, 192), pixel=2.0)
+    config = DrrConfig(view="LAT-L", size=(192, 192), pixel=2.0)
+    exact, coarse = simulate(bedded, config).full, LiveCt(bedded).coarse(config).full
+    couch = simulate(bedded, with_couch).full - exact > 0.3
+    assert couch.sum() > 500
+    assert coarse[couch & (exact == 0)].max() < 0.05

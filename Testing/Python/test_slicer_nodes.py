@@ -20,7 +20,7 @@ import slicer.util  # noqa: E402
 import vtk  # noqa: E402
 
 from BoneXrayLib import slicer_nodes, slicer_results  # noqa: E402
-from BoneXrayLib.live import thinned  # noqa: E402
+from BoneXrayLib.thinning import thinned  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -36,6 +36,7 @@ def prepare_ct(
     label_names: dict[int, str] | None = None,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
+    body: CoarseMask | None = None,
 ) -> PreparedParts:
     """Lay a CT out for projection, divided into the rest and its bones.
 
@@ -50,6 +51,7 @@ def prepare_ct(
         label_names: {value: name}.
         progress: told how far it is.
         is_cancelled: asked between steps and slabs.
+        body: the patient without couch, where it was found before; else `coarse_body` finds it.
 
     Raises:
         ValueError: labels that do not fit the CT or the config, more than 255 of them.
@@ -60,7 +62,7 @@ def prepare_ct(
     part, names = numbered_parts(volume, config, labels, label_names)
     matrix, order = volume.ijk_to_ras, axis_order(volume.ijk_to_ras)
     tell(0.0, "finding the patient")
-    coarse = _turned(coarse_body(volume), order) if config.removes_couch else None
+    coarse = _turned(body or coarse_body(volume), order) if config.removes_couch else None
     raise_if_cancelled(is_cancelled)
     parts = None if part is None else in_order(part, order)
     values = pack_whole(
