@@ -16,7 +16,7 @@ from .files import checked_output_folder, staged_folder
 from .geometry import Geometry, GeometryConfig, make_geometry
 from .poses import read_pose
 from .progress import IsCancelled, Progress
-from .projection import project
+from .projection import project_on, used_device
 from .radiograph import Radiograph, display_window, write_float_nrrd, write_png
 from .volume import Volume
 
@@ -63,6 +63,7 @@ class Drr:
         config: what was asked for.
         name: the CT's name.
         pose: where the geometry is from, in words.
+        device: what projected it: "cpu", or the GPU by its name.
     """
 
     layers: dict[str, np.ndarray]
@@ -70,6 +71,7 @@ class Drr:
     config: DrrConfig
     name: str
     pose: str = FROM_CONFIG
+    device: str = "cpu"
 
     @property
     def full(self) -> np.ndarray:
@@ -130,6 +132,7 @@ def simulate(
     is_cancelled: IsCancelled | None = None,
     parts: Parts | None = None,
     geometry: Geometry | None = None,
+    device: str = "auto",
 ) -> Drr:
     """Project a CT: bones (by window, or one layer a label) and the rest.
 
@@ -142,9 +145,10 @@ def simulate(
         is_cancelled: asked between blocks of rows.
         parts: of an earlier call with the same CT, labels and bone fields, to save their making.
         geometry: source and detector, RAS mm, instead of those of the config.
+        device: "auto" (a GPU where there is one, through nanodrr, else the CPU), "cpu" or "cuda".
 
     Raises:
-        FileNotFoundError, ValueError: the pose file is not there, or of no use here.
+        FileNotFoundError, ValueError: the pose file is not there, or no such device; or of no use.
         Cancelled: `is_cancelled()` became true.
     """
 
@@ -152,6 +156,7 @@ def simulate(
         if progress is not None:
             progress(0.4 + 0.6 * fraction, message)
 
+    used_device(device)
     pose = FROM_CONFIG if config.pose is None else f"file {Path(config.pose).name}"
     if geometry is not None:
         pose = "geometry of the caller"
@@ -161,9 +166,9 @@ def simulate(
         progress(0.0, "finding bone")
     if parts is None:
         parts = make_parts(volume, config.bone_config(), labels, label_names)
-    images = project(parts, geometry, progress=later, is_cancelled=is_cancelled)
+    images, used = project_on(parts, geometry, device, progress=later, is_cancelled=is_cancelled)
     layers = dict(zip(parts.names, images, strict=True))
-    return Drr(layers, geometry, config, volume.name, pose)
+    return Drr(layers, geometry, config, volume.name, pose, used)
 
 
 def write_drr(drr: Drr, folder: str | Path, source: str | None = None) -> dict[str, Path]:
@@ -222,6 +227,7 @@ def _record(drr: Drr, source: str | None) -> dict:
         "config": dataclasses.asdict(drr.config),
         "layers": list(drr.layers),
         "pose": drr.pose,
+        "device": drr.device,
         "geometry": drr.geometry.to_dict(),
     }
 
