@@ -16,7 +16,7 @@ from .files import checked_output_folder, staged_folder
 from .geometry import Geometry, GeometryConfig, make_geometry
 from .poses import read_pose
 from .progress import IsCancelled, Progress
-from .projection import PreparedParts, prepare_ct, project_prepared
+from .projection import PreparedParts, prepare_ct, project_on, used_device
 from .radiograph import Radiograph, display_window, write_float_nrrd, write_png
 from .volume import Volume
 
@@ -63,6 +63,7 @@ class Drr:
         config: what was asked for.
         name: the CT's name.
         pose: where the geometry is from, in words.
+        device: what projected it: "cpu", or the GPU by its name.
     """
 
     layers: dict[str, np.ndarray]
@@ -70,6 +71,7 @@ class Drr:
     config: DrrConfig
     name: str
     pose: str = FROM_CONFIG
+    device: str = "cpu"
 
     @property
     def full(self) -> np.ndarray:
@@ -111,6 +113,11 @@ def exposure_geometry(config: DrrConfig, volume: Volume) -> Geometry:
     return geometry
 
 
+def pose_text(config: DrrConfig) -> str:
+    """Where `exposure_geometry` takes source and detector from, in words."""
+    return FROM_CONFIG if config.pose is None else f"file {Path(config.pose).name}"
+
+
 def _looks_past(geometry: Geometry, corners: np.ndarray) -> bool:
     """Whether a box of corners (8, 3) RAS mm lies wholly beside the beam or behind the source."""
     depth = (corners - geometry.source) @ (geometry.centre - geometry.source)
@@ -130,6 +137,7 @@ def simulate(
     is_cancelled: IsCancelled | None = None,
     prepared: PreparedParts | None = None,
     geometry: Geometry | None = None,
+    device: str = "auto",
 ) -> Drr:
     """Project a CT: bones (by window, or one layer a label) and the rest.
 
@@ -142,9 +150,10 @@ def simulate(
         is_cancelled: asked between blocks of rows.
         prepared: by `prepare_ct` of the same CT, labels and bone fields, to save its making.
         geometry: source and detector, RAS mm, instead of those of the config.
+        device: "auto" (a GPU where there is one, through nanodrr, else the CPU), "cpu" or "cuda".
 
     Raises:
-        FileNotFoundError, ValueError: the pose file is not there, or of no use here.
+        FileNotFoundError, ValueError: the pose file is not there, or of no use; no such device.
         Cancelled: `is_cancelled()` became true.
     """
 
@@ -156,17 +165,15 @@ def simulate(
         if progress is not None:
             progress(0.4 + 0.6 * fraction, message)
 
-    pose = FROM_CONFIG if config.pose is None else f"file {Path(config.pose).name}"
-    if geometry is not None:
-        pose = "geometry of the caller"
-    else:
-        geometry = exposure_geometry(config, volume)
+    used_device(device)
+    pose = "geometry of the caller" if geometry is not None else pose_text(config)
+    geometry = geometry or exposure_geometry(config, volume)
     if prepared is None:
         bone = config.bone_config()
         prepared = prepare_ct(volume, bone, labels, label_names, sooner, is_cancelled)
-    images = project_prepared(prepared, geometry, progress=later, is_cancelled=is_cancelled)
+    images, used = project_on(prepared, geometry, device, progress=later, is_cancelled=is_cancelled)
     layers = dict(zip(prepared.names, images, strict=True))
-    return Drr(layers, geometry, config, volume.name, pose)
+    return Drr(layers, geometry, config, volume.name, pose, used)
 
 
 def write_drr(drr: Drr, folder: str | Path, source: str | None = None) -> dict[str, Path]:
@@ -225,6 +232,7 @@ def _record(drr: Drr, source: str | None) -> dict:
         "config": dataclasses.asdict(drr.config),
         "layers": list(drr.layers),
         "pose": drr.pose,
+        "device": drr.device,
         "geometry": drr.geometry.to_dict(),
     }
 

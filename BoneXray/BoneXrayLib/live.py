@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .body import CoarseMask, coarse_body
 from .bone import BoneConfig
-from .drr import Drr, DrrConfig, exposure_geometry, simulate
+from .drr import Drr, DrrConfig, exposure_geometry, pose_text
 from .geometry import Geometry, coarser
 from .progress import IsCancelled, Progress
 from .projection import can_flag, flag_bone, prepare_ct
+from .projection.devices import ReadyParts
 from .thinning import thinned, thinned_mask
 from .volume import Volume
 
 if TYPE_CHECKING:
-    from .projection import PreparedParts
     from .projection.bins import BinnedView
 
 COARSE_SIDE = 192
@@ -46,20 +46,39 @@ class _Sorted:
     couch: bool
 
 
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """A CT laid out for projection, and with which bones."""
+
+    bone: BoneConfig
+    parts: ReadyParts
+
+    def project(self, *arguments: Any) -> tuple[dict[str, np.ndarray], str]:
+        """Layers by name, and the device that projected them."""
+        images, used = self.parts.project(*arguments)
+        return dict(zip(self.parts.prepared.names, images, strict=True)), used
+
+
 class LiveCt:
-    """One CT, looked at again and again. Methods may be called from any thread, one at a time."""
+    """One CT, looked at again and again. Methods may be called from any thread, one at a time.
+
+    Attributes:
+        device: where to project, as `drr.simulate` takes it; may be changed at any time.
+    """
 
     def __init__(
         self,
         volume: Volume,
         labels: np.ndarray | None = None,
         label_names: dict[int, str] | None = None,
+        device: str = "auto",
     ) -> None:
         """Take a CT and, where its bones are labelled, the labels (k, j, i) on its grid."""
         self.volume, self.labels, self.label_names = volume, labels, label_names
+        self.device = device
         self._lock = threading.Lock()
-        self._full: tuple[BoneConfig, PreparedParts] | None = None
-        self._thin: tuple[BoneConfig, PreparedParts] | None = None
+        self._full: _Kept | None = None
+        self._thin: _Kept | None = None
         self._thinned: tuple[Volume, np.ndarray | None] | None = None
         self._patient: CoarseMask | None = None
         self._sorted: _Sorted | None = None
@@ -96,27 +115,14 @@ class LiveCt:
         geometry = preview_geometry(config, self.volume, COARSE_SIDE)
         bone = config.bone_config()
         with self._lock:
-            full = self._full
-            if full is not None and full[0] == bone:
-                return simulate(
-                    self.volume, config, is_cancelled=is_cancelled, prepared=full[1],
-                    geometry=geometry,
-                )  # fmt: skip
-            if not _warm.is_set() and progress is not None:
-                progress(0.0, STARTING)
-            if self._thinned is None:
-                self._thinned = thinned(self.volume, self.labels)
-            volume, labels = self._thinned
-            if self._thin is None or self._thin[0] != bone:
-                body = self._body(bone, thin=True)
-                prepared = prepare_ct(volume, bone, labels, self.label_names, body=body)
-                self._thin = (replace(bone), prepared)
-            drr = simulate(
-                volume, config, is_cancelled=is_cancelled, prepared=self._thin[1],
-                geometry=geometry,
-            )  # fmt: skip
+            kept = self._full
+            if kept is None or kept.bone != bone:
+                if not _warm.is_set() and progress is not None:
+                    progress(0.0, STARTING)
+                kept = self._thin_kept(bone)
+            layers, used = kept.project(geometry, self.device, None, is_cancelled)
             _warm.set()
-            return drr
+        return Drr(layers, geometry, config, self.volume.name, pose_text(config), used)
 
     def sort(
         self,
@@ -129,12 +135,12 @@ class LiveCt:
 
         geometry = preview_geometry(config, self.volume, FULL_SIDE)
         with self._lock, self._sorting:
-            prepared = self._prepared(config.bone_config(), progress, is_cancelled)
+            kept = self._full_kept(config.bone_config(), progress, is_cancelled)
             before, self._sorted = self._sorted, None
             shape = (len(DEFAULT_EDGES), *geometry.size)
             out = before.view.above if before and before.view.above.shape == shape else None
             del before
-            view = project_bins(prepared, geometry, is_cancelled=is_cancelled, out=out)
+            view = project_bins(kept.parts.prepared, geometry, is_cancelled=is_cancelled, out=out)
             self._sorted = _Sorted(view, geometry, config.bone_config().removes_couch)
 
     def can_sort(self, config: DrrConfig) -> bool:
@@ -173,34 +179,50 @@ class LiveCt:
         progress: Progress | None,
         is_cancelled: IsCancelled | None,
     ) -> Drr:
-        geometry = None if side is None else preview_geometry(config, self.volume, side)
-        with self._lock:
-            prepared = self._prepared(config.bone_config(), progress, is_cancelled)
-            return simulate(
-                self.volume, config, progress=progress, is_cancelled=is_cancelled,
-                prepared=prepared, geometry=geometry,
-            )  # fmt: skip
+        geometry = preview_geometry(config, self.volume, side)
 
-    def _prepared(
+        def sooner(fraction: float, message: str) -> None:
+            if progress is not None:
+                progress(0.4 * fraction, message)
+
+        def later(fraction: float, message: str) -> None:
+            if progress is not None:
+                progress(0.4 + 0.6 * fraction, message)
+
+        with self._lock:
+            kept = self._full_kept(config.bone_config(), sooner, is_cancelled)
+            layers, used = kept.project(geometry, self.device, later, is_cancelled)
+        return Drr(layers, geometry, config, self.volume.name, pose_text(config), used)
+
+    def _full_kept(
         self, bone: BoneConfig, progress: Progress | None, is_cancelled: IsCancelled | None
-    ) -> PreparedParts:
-        """The CT laid out with these bones flagged: kept, flagged anew, or made."""
+    ) -> _Kept:
+        """The CT laid out with these bones flagged: as it is, flagged anew, or made."""
         before, self._full = self._full, None
-        if before is not None and before[0] == bone:
+        if before is not None and before.bone == bone:
             self._full = before
-        elif before is not None and can_flag(before[1], bone):
-            flagged = flag_bone(before[1], bone)  # not stopped halfway: what is kept would be lost
-            self._full = (replace(bone), flagged)
+        elif before is not None and can_flag(before.parts.prepared, bone):
+            # Not stopped halfway: what is kept would be lost.
+            self._full = _Kept(replace(bone), ReadyParts(flag_bone(before.parts.prepared, bone)))
         else:
             del before
-            self._full = (
-                replace(bone),
-                prepare_ct(
-                    self.volume, bone, self.labels, self.label_names, progress, is_cancelled,
-                    self._body(bone),
-                ),
+            prepared = prepare_ct(
+                self.volume, bone, self.labels, self.label_names, progress, is_cancelled,
+                self._body(bone),
             )  # fmt: skip
-        return self._full[1]
+            self._full = _Kept(replace(bone), ReadyParts(prepared))
+        return self._full
+
+    def _thin_kept(self, bone: BoneConfig) -> _Kept:
+        """The thinned CT laid out with these bones."""
+        if self._thinned is None:
+            self._thinned = thinned(self.volume, self.labels)
+        volume, labels = self._thinned
+        if self._thin is None or self._thin.bone != bone:
+            body = self._body(bone, thin=True)
+            prepared = prepare_ct(volume, bone, labels, self.label_names, body=body)
+            self._thin = _Kept(replace(bone), ReadyParts(prepared))
+        return self._thin
 
     def _body(self, bone: BoneConfig, thin: bool = False) -> CoarseMask | None:
         """The patient without couch, found once; for the whole CT or the thinned one."""
@@ -211,13 +233,17 @@ class LiveCt:
         return thinned_mask(self._patient, self.volume) if thin else self._patient
 
 
-def preview_geometry(config: DrrConfig, volume: Volume, longest_side: int) -> Geometry:
+def preview_geometry(config: DrrConfig, volume: Volume, longest_side: int | None) -> Geometry:
     """Where source and detector stand, the detector in pixels as large as a preview needs.
+
+    Without `longest_side` it is the detector as it is.
 
     Raises:
         FileNotFoundError, ValueError: as `exposure_geometry`.
     """
     geometry = exposure_geometry(config, volume)
+    if longest_side is None:
+        return geometry
     factor = min(
         max(geometry.size) / longest_side,
         LARGEST_PIXEL_MM / max(geometry.pixel_mm),

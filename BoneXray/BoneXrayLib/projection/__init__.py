@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .bins import DEFAULT_EDGES, BinnedView, project_bins
+from .devices import DEVICES, project_on, used_device
 from .entry import project, project_bone, project_prepared
 from .from_ct import can_flag, flag_bone, prepare_ct
 from .oracle import project_exact
@@ -10,6 +11,7 @@ from .prepared import PreparedParts, prepare
 
 __all__ = [
     "DEFAULT_EDGES",
+    "DEVICES",
     "BinnedView",
     "PreparedParts",
     "can_flag",
@@ -20,5 +22,7 @@ __all__ = [
     "project_bins",
     "project_bone",
     "project_exact",
+    "project_on",
     "project_prepared",
+    "used_device",
 ]

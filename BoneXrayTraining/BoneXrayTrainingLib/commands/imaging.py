@@ -74,17 +74,20 @@ class Drr(OfCt):
     """
 
     config: Annotated[DrrConfig, arg(name="")] = field(default_factory=DrrConfig)
+    device: Annotated[str, arg(metavar="NAME")] = "auto"
+    """Where to project: cpu, cuda (a GPU, through nanodrr), or auto: the GPU where there is one."""
 
     def run(self, report: Reporter) -> None:
         from BoneXrayLib.drr import simulate, write_drr
 
         folder = check_output(self.output)
         volume, labels, names = _read_ct(self, report)
-        drr = simulate(volume, self.config, labels, names, report.progress)
+        drr = simulate(volume, self.config, labels, names, report.progress, device=self.device)
         files = write_drr(drr, folder, self.ct.name)
         layers = ", ".join(drr.layers)
+        where = () if drr.device == "cpu" else (f"projected on {drr.device}",)
         report.result(f"{self.config.label} radiograph of {volume.name}: {layers}", files,
-                      volume.notes)  # fmt: skip
+                      (*volume.notes, *where))  # fmt: skip
 
 
 @dataclass
