@@ -113,8 +113,9 @@ def _coarse_hu(volume: Volume) -> tuple[np.ndarray, tuple[int, int, int], np.nda
         slab = volume.hu[k * block[0] : (k + 1) * block[0]]
         # Metal and carbon shells would otherwise swell over their whole block.
         slab = np.clip(slab[:, : count[1] * block[1], : count[2] * block[2]], -1000, 200)
-        split = slab.reshape(block[0], count[1], block[1], count[2], block[2])
-        coarse[k] = split.mean(axis=(0, 2, 4), dtype=np.float32)
+        # Axis by axis, the long contiguous sums first: several times faster than all at once.
+        lines = slab.sum(axis=0, dtype=np.float32).reshape(count[1], block[1], -1).sum(axis=1)
+        coarse[k] = lines.reshape(count[1], count[2], block[2]).sum(axis=2) / block.prod()
     return coarse, (int(block[0]), int(block[1]), int(block[2])), spacing * block
 
 
