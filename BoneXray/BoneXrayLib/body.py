@@ -113,8 +113,9 @@ def _coarse_hu(volume: Volume) -> tuple[np.ndarray, tuple[int, int, int], np.nda
         slab = volume.hu[k * block[0] : (k + 1) * block[0]]
         # Metal and carbon shells would otherwise swell over their whole block.
         slab = np.clip(slab[:, : count[1] * block[1], : count[2] * block[2]], -1000, 200)
-        split = slab.reshape(block[0], count[1], block[1], count[2], block[2])
-        coarse[k] = split.mean(axis=(0, 2, 4), dtype=np.float32)
+        # Axis by axis, the long contiguous sums first: several times faster than all at once.
+        lines = slab.sum(axis=0, dtype=np.float32).reshape(count[1], block[1], -1).sum(axis=1)
+        coarse[k] = lines.reshape(count[1], count[2], block[2]).sum(axis=2) / block.prod()
     return coarse, (int(block[0]), int(block[1]), int(block[2])), spacing * block
 
 
@@ -124,27 +125,23 @@ def _depth_mm(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     The mask is mirrored at the border of the grid, so that a body cut by it is thick there and a
     couch shell lying along it is still thin.
     """
-    from scipy import ndimage
+    from .distances import distance_mm
 
     pad = [
         min(int(np.ceil(SLAB_HALF_THICKNESS_MM / mm)) + 1, n)
         for mm, n in zip(spacing, mask.shape, strict=True)
     ]
     padded = np.pad(mask, [(p, p) for p in pad], mode="symmetric")
-    if padded.all():
-        return np.full(mask.shape, np.inf, dtype=np.float32)
-    depth = ndimage.distance_transform_edt(padded, sampling=spacing)
+    depth = distance_mm(padded, spacing, SLAB_HALF_THICKNESS_MM)
     inner = tuple(slice(p, p + n) for p, n in zip(pad, mask.shape, strict=True))
     return depth[inner].astype(np.float32)
 
 
 def _grown(seed: np.ndarray, within: np.ndarray, radius: float, spacing: np.ndarray) -> np.ndarray:
     """The voxels of `within` at most `radius` [mm] away from the seed."""
-    from scipy import ndimage
+    from .distances import distance_mm
 
-    if not seed.any():
-        return seed
-    return within & (ndimage.distance_transform_edt(~seed, sampling=spacing) <= radius)
+    return within & (distance_mm(~seed, spacing, radius) <= radius)
 
 
 def _sort_pieces(
@@ -175,15 +172,15 @@ def _extents_mm(box: tuple[slice, ...], spacing: np.ndarray) -> list[float]:
 
 def _closed(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     """Morphological closing with a ball of `INSIDE_RADIUS_MM`."""
-    from scipy import ndimage
+    from .distances import distance_mm
 
     pad = [(int(np.ceil(INSIDE_RADIUS_MM / mm)) + 1,) * 2 for mm in spacing]
     # The edge is repeated, so that a body cut by the border stays solid there.
     padded = np.pad(mask, pad, mode="edge")
-    wide = ndimage.distance_transform_edt(~padded, sampling=spacing) <= INSIDE_RADIUS_MM
-    closed = ndimage.distance_transform_edt(np.pad(wide, 1, constant_values=True), sampling=spacing)
-    inner = tuple(slice(p[0] + 1, p[0] + 1 + n) for p, n in zip(pad, mask.shape, strict=True))
-    return closed[inner] > INSIDE_RADIUS_MM
+    wide = distance_mm(~padded, spacing, INSIDE_RADIUS_MM) <= INSIDE_RADIUS_MM
+    closed = distance_mm(wide, spacing, INSIDE_RADIUS_MM) > INSIDE_RADIUS_MM
+    inner = tuple(slice(p[0], p[0] + n) for p, n in zip(pad, mask.shape, strict=True))
+    return closed[inner]
 
 
 def _with_loose_parts(

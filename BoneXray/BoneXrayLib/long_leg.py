@@ -14,13 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from .attenuation import MU_WATER_70KEV
-from .bone import Parts, make_parts
 from .drr import named_images, write_images
 from .files import checked_output_folder, staged_folder
 from .long_leg_config import METHODS, LongLegConfig
 from .long_leg_shots import ShotPlan, plan_shots
 from .progress import IsCancelled, Progress
-from .projection import project
+from .projection import PreparedParts, prepare_ct, project_prepared
 from .radiograph import Radiograph
 from .volume import Volume
 
@@ -83,7 +82,7 @@ def long_leg(
     label_names: dict[int, str] | None = None,
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
-    parts: Parts | None = None,
+    prepared: PreparedParts | None = None,
 ) -> LongLeg:
     """Project a CT in overlapping shots along its long axis and stitch them.
 
@@ -94,19 +93,23 @@ def long_leg(
         label_names: names of the labels.
         progress: told fraction and message.
         is_cancelled: asked between blocks of rows.
-        parts: of an earlier call with the same CT, labels and bone fields, to save their making.
+        prepared: by `prepare_ct` of the same CT, labels and bone fields, to save its making.
 
     Raises:
         ValueError: shots that cannot be stitched.
         Cancelled: `is_cancelled()` became true.
     """
     plan = plan_shots(config, volume)
-    if progress is not None:
-        progress(0.0, "finding bone")
-    if parts is None:
-        parts = make_parts(volume, config.bone_config(), labels, label_names)
+
+    def sooner(fraction: float, message: str) -> None:
+        if progress is not None:
+            progress(0.4 * fraction, message)
+
+    if prepared is None:
+        bone = config.bone_config()
+        prepared = prepare_ct(volume, bone, labels, label_names, sooner, is_cancelled)
     total = len(plan.shots)
-    stitched = np.zeros((len(parts.names), *plan.size), dtype=np.float32)
+    stitched = np.zeros((len(prepared.names), *plan.size), dtype=np.float32)
     for n, (shot, first, share) in enumerate(
         zip(plan.shots, plan.first_rows, plan.weights(), strict=True)
     ):
@@ -115,10 +118,10 @@ def long_leg(
             if progress is not None:
                 progress(0.4 + 0.6 * (done + fraction) / total, f"shot {done + 1} of {total}")
 
-        images = project(parts, shot, progress=later, is_cancelled=is_cancelled)
+        images = project_prepared(prepared, shot, progress=later, is_cancelled=is_cancelled)
         rows = slice(first, first + shot.size[0])
         stitched[:, rows] += share[rows, None].astype(np.float32) * images
-    return LongLeg(dict(zip(parts.names, stitched, strict=True)), plan, config, volume.name)
+    return LongLeg(dict(zip(prepared.names, stitched, strict=True)), plan, config, volume.name)
 
 
 def write_long_leg(

@@ -102,7 +102,8 @@ def find_runs(voxels, first, last, rim, block, bone, counts):
             more[:number] = runs[:number]
             runs = more
         before = number
-        number = _add_runs(runs, number, filled, block[2])
+        if filled.max() > 0:
+            number = _add_runs(runs, number, filled, block[2])
         counts[n] = number - before
     return runs[:number].copy()
 

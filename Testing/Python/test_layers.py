@@ -20,8 +20,8 @@ LIB_STAGES = """
     progress files nifti_check display volume_files
     jpeg_check compressed_pixels dicom_files dicom_slices dicom_series slice_plan slice_stack
     label_maps volume
-    phantoms attenuation body bone_presets specks bone geometry_config geometry pose_matrix c_arm
-    poses beam_models view_direction outlines projection
+    phantoms attenuation distances body bone_presets specks bone geometry_config geometry
+    pose_matrix c_arm poses beam_models view_direction outlines projection
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr thinning live
     long_leg_config long_leg_shots long_leg
     model_card model_files models networks runtimes inference extraction

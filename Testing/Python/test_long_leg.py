@@ -21,6 +21,7 @@ from BoneXrayLib.long_leg import (
 )
 from BoneXrayLib.poses import read_pose
 from BoneXrayLib.progress import Cancelled
+from BoneXrayLib.projection import prepare
 from BoneXrayLib.radiograph import read_radiograph
 from BoneXrayLib.volume import Volume
 
@@ -88,7 +89,7 @@ def test_a_tilted_tube_gives_one_perspective_however_many_shots_it_took(limb: Vo
 def test_bone_and_rest_add_up_to_the_whole(method: str, limb: Volume) -> None:
     stitched = long_leg(limb, config(method=method))
     undivided = Parts(limb.hu, limb.ijk_to_ras, np.zeros(limb.hu.shape, np.uint8), None, ("rest",))
-    whole = long_leg(limb, config(method=method), parts=undivided).full
+    whole = long_leg(limb, config(method=method), prepared=prepare(undivided)).full
     assert list(stitched.layers) == ["rest", "bone"]
     assert stitched.layers["rest"] + stitched.layers["bone"] == pytest.approx(whole, abs=1e-5)
     assert 0.3 < stitched.bone.max() < stitched.full.max()
