@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
+from slower_peers import DiffDrr, NanoDrr, Plastimatch, plastimatch_program
 
 from BoneXrayLib.attenuation import mu_from_hu
 from BoneXrayLib.geometry import Geometry, GeometryConfig, make_geometry
@@ -46,11 +49,12 @@ class Rtk:
         self.volume.SetOrigin((ras_to_rtk @ ijk_to_ras[:3, 3]).tolist())
         self.kind = type(self.volume)
 
-    def projector(self, view: str) -> Callable[[], np.ndarray]:
+    def projector(self, view: Geometry) -> Callable[[], np.ndarray]:
         """A function that projects anew: (rows, columns), row 0 on top."""
         rtk, kind = self.rtk, self.kind
         geometry = rtk.ThreeDCircularProjectionGeometry.New()
-        orbital, tilt = VIEWS[view]
+        x, y, z = (view.source - view.isocentre) / SOURCE_OBJECT
+        orbital, tilt = np.degrees([np.arctan2(-x, y), np.arcsin(z)])
         geometry.AddProjection(SOURCE_OBJECT, SOURCE_DETECTOR, orbital, 0, 0, -tilt, 0, 0, 0)
         pixel = DETECTOR_MM / PIXELS
         stack = rtk.ConstantImageSource[kind].New()
@@ -100,3 +104,33 @@ def sparse_localizer(hu: np.ndarray, ijk_to_ras: np.ndarray) -> Callable[[], np.
     matrix = csr_array((entries, at), shape=(len(targets), counts[0] * counts[1]))
     slices = np.ascontiguousarray(mu_from_hu(hu).reshape(len(hu), -1).T)
     return lambda: matrix @ slices
+
+
+PEERS = {"itk-rtk": Rtk, "plastimatch": Plastimatch, "nanodrr": NanoDrr, "diffdrr": DiffDrr}
+SLOW = {"nanodrr": 2, "diffdrr": 2}
+"""How many rounds are enough for those that take many seconds a view."""
+
+
+def installed() -> dict[str, str]:
+    """Version of each peer, or "not installed"."""
+    found = {}
+    for name in PEERS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    program = plastimatch_program()
+    if program is None:
+        found["plastimatch"] = "not installed"
+    elif found["plastimatch"] == "not installed":
+        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+        found["plastimatch"] = (told.stdout.split("\n")[0] or "of unknown version").strip()
+    return found
+
+
+def peers_of(hu: np.ndarray, ijk_to_ras: np.ndarray) -> dict:
+    """Every peer that is installed, with this volume."""
+    there = installed()
+    return {
+        name: make(hu, ijk_to_ras) for name, make in PEERS.items() if there[name] != "not installed"
+    }
