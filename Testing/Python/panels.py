@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import sys
 import time
 from collections.abc import Callable
@@ -41,6 +42,11 @@ def wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
             raise TimeoutError(f"still not after {seconds:g} s")
         slicer.app.processEvents()
         time.sleep(0.002)
+
+
+def tip(widget: Any) -> str:
+    """A widget's tooltip as plain text; Slicer makes rich text of what it was given."""
+    return html.unescape(widget.toolTip.removeprefix("<p>").removesuffix("</p>"))
 
 
 def add_ct(name: str = "Limb") -> Any:

@@ -205,7 +205,8 @@ def _as_attribute(name: str, writable: bool) -> property:
     setter = "set" + name[0].upper() + name[1:]
 
     def read(self: Any) -> Any:
-        return QtCore.QObject.property(self, name)
+        value = QtCore.QObject.property(self, name)
+        return _rich(value) if name == "toolTip" else value
 
     def write(self: Any, value: Any) -> None:
         call = getattr(self, setter, None)
@@ -215,6 +216,13 @@ def _as_attribute(name: str, writable: bool) -> property:
             call(value)
 
     return property(read, write if writable else None)
+
+
+def _rich(text: str) -> str:
+    """Slicer makes every tooltip rich text, so that long ones are wrapped (ctkToolTipTrapper)."""
+    if not text or QtGui.Qt.mightBeRichText(text):
+        return text
+    return QtGui.Qt.convertFromPlainText(text, QtCore.Qt.WhiteSpaceMode.WhiteSpaceNormal)
 
 
 def build_module() -> types.ModuleType:
