@@ -93,7 +93,7 @@ def long_leg(
         labels: (k, j, i) label map on the CT's grid; each label becomes a layer.
         label_names: names of the labels.
         progress: told fraction and message.
-        is_cancelled: asked between blocks of rows.
+        is_cancelled: asked between steps and blocks of rows.
         parts: of an earlier call with the same CT, labels and bone fields, to save their making.
 
     Raises:
@@ -104,7 +104,8 @@ def long_leg(
     if progress is not None:
         progress(0.0, "finding bone")
     if parts is None:
-        parts = make_parts(volume, config.bone_config(), labels, label_names)
+        bone = config.bone_config()
+        parts = make_parts(volume, bone, labels, label_names, None, is_cancelled)
     total = len(plan.shots)
     stitched = np.zeros((len(parts.names), *plan.size), dtype=np.float32)
     for n, (shot, first, share) in enumerate(
@@ -139,8 +140,6 @@ def write_long_leg(
 
 
 def _record(found: LongLeg, source: str | None) -> dict:
-    plan = found.plan
-    shots = zip(plan.first_rows, plan.shots, strict=True)
     return {
         "written_by": "BoneXray long-leg",
         "domain": "optical density",
@@ -149,11 +148,5 @@ def _record(found: LongLeg, source: str | None) -> dict:
         "ct": source or found.name,
         "config": dataclasses.asdict(found.config),
         "layers": list(found.layers),
-        "statement": plan.statement,
-        "notes": list(plan.notes),
-        "magnification": plan.whole.magnification,
-        "step_mm": plan.step_mm,
-        "blend": "linear over the rows that two shots share",
-        "shots": [{"first_row": row, "geometry": shot.to_dict()} for row, shot in shots],
-        "geometry": None if plan.geometry is None else plan.geometry.to_dict(),
+        **found.plan.to_dict(),
     }
