@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import slicer
-import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -44,19 +43,17 @@ def registerSampleData():
 
 
 class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel. Its two sections do the work; this class follows scene and parameter node."""
+    """The panel. Its sections do the work; this class follows the scene."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
-        self._parameters = None
-        self._gui_tag = None
 
     def setup(self):
         """Build the panel when the module is opened for the first time."""
         ScriptedLoadableModuleWidget.setup(self)
-        from BoneXrayLib.slicer_panel import SideBySide, make_sections
+        from BoneXrayLib.slicer_panel import Sections, SideBySide
 
         panel = slicer.util.loadUI(self.resourcePath("UI/BoneXray.ui"))
         self.layout.addWidget(panel)
@@ -64,7 +61,7 @@ class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = BoneXrayLogic()
         self.views = SideBySide()
-        self.sections = make_sections(self.ui, self.logic, self.views)
+        self.sections = Sections(self.ui, self.logic, self.views)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
@@ -73,7 +70,7 @@ class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self):
         """The panel goes: end all jobs, give the layout back."""
-        self.setParameterNode(None)
+        self.sections.follow(None)
         self.views.restore()
         self.removeObservers()
 
@@ -84,7 +81,7 @@ class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self):
         """The user opened another module."""
-        self.disconnectParameters()
+        self.sections.release()
         self.views.restore()
 
     def onReload(self):
@@ -95,7 +92,7 @@ class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartClose(self, caller=None, event=None):
         """The scene is about to go: let go of everything in it."""
-        self.setParameterNode(None)
+        self.sections.follow(None)
         self.views.forget()
         self.logic.forgetInputs()
 
@@ -106,34 +103,7 @@ class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def initializeParameterNode(self):
         """Follow the scene's parameter node; select what is there to save clicks."""
-        from BoneXrayLib.slicer_panel import select_first
-
-        self.setParameterNode(self.logic.getParameterNode())
-        select_first(self._parameters)
-
-    def setParameterNode(self, parameters):
-        """Connect panel and parameter node, after letting go of the one before."""
-        self.disconnectParameters()
-        self._parameters = parameters
-        if parameters is not None:
-            self._gui_tag = parameters.connectGui(self.ui)
-        for section in self.sections:
-            section.follow(parameters)
-        if parameters is not None:
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
-
-    def disconnectParameters(self):
-        """Stop reacting to choices; work that was begun goes on."""
-        if self._gui_tag is not None:
-            self._parameters.disconnectGui(self._gui_tag)
-            self._gui_tag = None
-            event = vtk.vtkCommand.ModifiedEvent
-            self.removeObserver(self._parameters, event, self.onParametersModified)
-
-    def onParametersModified(self, caller=None, event=None):
-        """A choice changed, by the panel or by a script."""
-        for section in self.sections:
-            section.update()
+        self.sections.follow(self.logic.getParameterNode())
 
 
 class BoneXrayLogic(ScriptedLoadableModuleLogic):
@@ -156,15 +126,29 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
 
         return BoneXrayParameterNode(super().getParameterNode())
 
-    def makeRadiographs(self, ctNode, config=None, segmentationNode=None):
+    def makeRadiographs(self, ctNode, config=None, segmentationNode=None, device="auto"):
         """Simulate a radiograph of the CT; see `BoneXrayLib.drr.DrrConfig` for what can be chosen.
 
-        Returns nodes (full, bone, layers by name), placed beneath the CT.
+        Projects on `device`: auto, cpu or cuda. Returns nodes (full, bone, layers by name), placed
+        beneath the CT.
         """
         from BoneXrayLib.slicer_results import drr_nodes
 
-        work = self.simulation(ctNode, config, segmentationNode)
+        work = self.simulation(ctNode, config, segmentationNode, device)
         return drr_nodes(work(None, None), ctNode)
+
+    def makeLongLeg(self, ctNode, config=None, segmentationNode=None):
+        """Simulate a long-leg view of the CT: several shots along the patient, stitched.
+
+        See `BoneXrayLib.long_leg_config.LongLegConfig` for what can be chosen. Returns nodes (full,
+        bone, layers by name), placed beneath the CT.
+        """
+        from BoneXrayLib.long_leg_config import LongLegConfig
+        from BoneXrayLib.slicer_long_leg import long_leg_work
+        from BoneXrayLib.slicer_results import long_leg_nodes
+
+        work = long_leg_work(ctNode, config or LongLegConfig(), segmentationNode)
+        return long_leg_nodes(work(None, None), ctNode)
 
     def showInScene(self, radiographNode):
         """Show tube, beam and detector of a simulated radiograph in the 3D views."""
@@ -213,15 +197,15 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
         """Free what is kept of the last CT to answer a moved slider sooner."""
         self._cache = None
 
-    def simulation(self, ctNode, config=None, segmentationNode=None):
+    def simulation(self, ctNode, config=None, segmentationNode=None, device="auto"):
         """The simulation as a function of arrays, work(progress, is_cancelled), for a thread."""
         from BoneXrayLib.drr import DrrConfig
 
-        return self._inputs().work(ctNode, config or DrrConfig(), segmentationNode)
+        return self._inputs().work(ctNode, config or DrrConfig(), segmentationNode, device)
 
-    def liveCt(self, ctNode, segmentationNode=None):
+    def liveCt(self, ctNode, segmentationNode=None, device="auto"):
         """The CT kept ready for many radiographs of it; see `BoneXrayLib.live.LiveCt`."""
-        return self._inputs().live(ctNode, segmentationNode)
+        return self._inputs().live(ctNode, segmentationNode, device)
 
     def _inputs(self):
         from BoneXrayLib.slicer_inputs import SimulationInputs

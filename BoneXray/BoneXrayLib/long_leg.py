@@ -92,7 +92,7 @@ def long_leg(
         labels: (k, j, i) label map on the CT's grid; each label becomes a layer.
         label_names: names of the labels.
         progress: told fraction and message.
-        is_cancelled: asked between blocks of rows.
+        is_cancelled: asked between steps and blocks of rows.
         prepared: by `prepare_ct` of the same CT, labels and bone fields, to save its making.
 
     Raises:
@@ -142,8 +142,6 @@ def write_long_leg(
 
 
 def _record(found: LongLeg, source: str | None) -> dict:
-    plan = found.plan
-    shots = zip(plan.first_rows, plan.shots, strict=True)
     return {
         "written_by": "BoneXray long-leg",
         "domain": "optical density",
@@ -152,11 +150,5 @@ def _record(found: LongLeg, source: str | None) -> dict:
         "ct": source or found.name,
         "config": dataclasses.asdict(found.config),
         "layers": list(found.layers),
-        "statement": plan.statement,
-        "notes": list(plan.notes),
-        "magnification": plan.whole.magnification,
-        "step_mm": plan.step_mm,
-        "blend": "linear over the rows that two shots share",
-        "shots": [{"first_row": row, "geometry": shot.to_dict()} for row, shot in shots],
-        "geometry": None if plan.geometry is None else plan.geometry.to_dict(),
+        **found.plan.to_dict(),
     }

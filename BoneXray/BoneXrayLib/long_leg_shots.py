@@ -75,6 +75,19 @@ class ShotPlan:
             f"{doubled:.1f} mm apart."
         )
 
+    def to_dict(self) -> dict:
+        """What records and nodes keep of the plan; numbers, texts and lists only."""
+        shots = zip(self.first_rows, self.shots, strict=True)
+        return {
+            "statement": self.statement,
+            "notes": list(self.notes),
+            "magnification": self.whole.magnification,
+            "step_mm": self.step_mm,
+            "blend": "linear over the rows that two shots share",
+            "shots": [{"first_row": row, "geometry": shot.to_dict()} for row, shot in shots],
+            "geometry": None if self.geometry is None else self.geometry.to_dict(),
+        }
+
     def weights(self) -> np.ndarray:
         """Share of each shot in each row of the stitched picture, (shots, rows); sums to 1.
 

@@ -23,12 +23,13 @@ class SimulationInputs:
         self._key: tuple[Any, ...] | None = None
         self._live: LiveCt | None = None
 
-    def live(self, ct: Any, segmentation: Any = None) -> LiveCt:
+    def live(self, ct: Any, segmentation: Any = None, device: str = "auto") -> LiveCt:
         """These nodes' arrays, kept ready for projection. Call it on the main thread.
 
         Args:
             ct: volume node.
             segmentation: node whose segments are the bones, or None.
+            device: where to project, as `drr.simulate` takes it.
 
         Raises:
             ValueError: what the nodes hold is no CT, or no labels of it.
@@ -41,11 +42,14 @@ class SimulationInputs:
             volume = volume_from_node(ct)
             labels = (None, None) if segmentation is None else labels_from_node(segmentation, ct)
             self._key, self._live = key, LiveCt(volume, *labels)
+        self._live.device = device
         return self._live
 
-    def work(self, ct: Any, config: DrrConfig, segmentation: Any = None) -> Work:
+    def work(
+        self, ct: Any, config: DrrConfig, segmentation: Any = None, device: str = "auto"
+    ) -> Work:
         """The simulation of these nodes as work(progress, is_cancelled) -> Drr, arrays only."""
-        live = self.live(ct, segmentation)
+        live = self.live(ct, segmentation, device)
         return lambda progress, is_cancelled: live.simulate(config, progress, is_cancelled)
 
 

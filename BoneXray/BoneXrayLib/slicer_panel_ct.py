@@ -110,7 +110,7 @@ class CtSection:
             self._say(_("Press Make radiographs: some packages have to be installed first."))
             return
         ct, labels = self._parameters.ct, self._parameters.labels
-        live = functools.partial(self._logic.liveCt, ct, labels)
+        live = functools.partial(self._logic.liveCt, ct, labels, self._parameters.device)
         self._preview.want(Wanted(ct, self._parameters.drr_config(), live))
 
     def _previewed(self, drr: Any, ct: Any, is_exact: bool) -> None:
@@ -120,9 +120,11 @@ class CtSection:
             self._shown = nodes = preview_nodes(drr, ct)
             self._views.show("drr", [nodes.full, nodes.bone])
             self._scene.show(drr, nodes.full, ct)
-            text = _("Preview of {rows} × {columns} pixels.") if is_exact else _(
-                "Coarse preview of {rows} × {columns} pixels …")  # fmt: skip
-            self._say(text.format(rows=drr.full.shape[0], columns=drr.full.shape[1]))
+            text = _("Preview of {rows} × {columns} pixels, projected on {device}.")
+            if not is_exact:
+                text = _("Coarse preview of {rows} × {columns} pixels …")
+            rows, columns = drr.geometry.size
+            self._say(text.format(rows=rows, columns=columns, device=device_text(drr.device)))
 
     def _bone_moved(self, bone: Any) -> None:
         move_bone(self._shown, bone)
@@ -135,7 +137,8 @@ class CtSection:
 
     def _begin(self) -> None:
         ct, labels = self._parameters.ct, self._parameters.labels
-        work = self._logic.simulation(ct, self._parameters.drr_config(), labels)
+        config, device = self._parameters.drr_config(), self._parameters.device
+        work = self._logic.simulation(ct, config, labels, device)
         self._say(_("Computing …"))
         self._job = Job(
             work, lambda drr: self._ended(drr, ct), self._failed, self._tell, self._idle
@@ -154,8 +157,9 @@ class CtSection:
         self._views.show("drr", [nodes.full, nodes.bone])
         self._scene.show(drr, nodes.full, ct)
         remove_previews()
-        self._say(_("Made {full} and {bone}.").format(
-            full=nodes.full.GetName(), bone=nodes.bone.GetName()))  # fmt: skip
+        self._say(_("Made {full} and {bone}, projected on {device}.").format(
+            full=nodes.full.GetName(), bone=nodes.bone.GetName(),
+            device=device_text(drr.device)))  # fmt: skip
 
     def _failed(self, error: Exception) -> None:
         self._idle()
@@ -200,7 +204,12 @@ class CtSection:
             config = dataclasses.asdict(parameters.drr_config())
         except ValueError as error:
             config = {"error": str(error)}
-        return json.dumps([nodes, config, parameters.preview])
+        return json.dumps([nodes, config, parameters.preview, parameters.device])
+
+
+def device_text(device: str) -> str:
+    """What projected an image, for a status line."""
+    return _("the processor") if device == "cpu" else device
 
 
 def _name_entries(box: Any, entries: list[tuple[str, str]]) -> None:

@@ -24,12 +24,17 @@ from .drr import DrrConfig
 from .extraction import ENHANCE_RANGE, ExtractConfig
 from .geometry import BEAMS, VIEWS
 from .live import LARGEST_PIXEL_MM, SMALLEST_SIDE
+from .long_leg_config import METHODS, LongLegConfig
+from .projection import DEVICES
 
 HU_LIMITS = (-1024.0, 3071.0)
 """Ends of the HU slider; the upper one means that there is no upper bound."""
 POLARITIES = ("auto", "bone-bright", "bone-dark")
+OVERLAP_AS_NEEDED = -0.1
+"""Stands for no overlap being asked for [mm]; 0 is one that can be asked for."""
 
 _DRR = DrrConfig()
+_LONG_LEG = LongLegConfig()
 _EXTRACT = ExtractConfig()
 
 
@@ -52,6 +57,7 @@ class BoneXrayParameterNode:
     remove_couch: bool = _DRR.remove_couch
     view: Annotated[str, Choice(list(VIEWS))] = _DRR.view
     pose: str = _DRR.pose or ""
+    device: Annotated[str, Choice(list(DEVICES))] = DEVICES[0]
     beam: Annotated[str, Choice(list(BEAMS))] = _DRR.beam
     orbital: Annotated[float, WithinRange(-180, 180), SingleStep(1), Decimals(1)] = _DRR.rotate[0]
     tilt: Annotated[float, WithinRange(-90, 90), SingleStep(1), Decimals(1)] = _DRR.rotate[1]
@@ -68,6 +74,17 @@ class BoneXrayParameterNode:
     columns: Annotated[int, WithinRange(SMALLEST_SIDE, 4096)] = _DRR.size[1]
     shift_down: Annotated[float, WithinRange(-1000, 1000), Decimals(1)] = _DRR.shift[0]
     shift_right: Annotated[float, WithinRange(-1000, 1000), Decimals(1)] = _DRR.shift[1]
+    method: Annotated[str, Choice(list(METHODS))] = _LONG_LEG.method
+    shots: Annotated[int, WithinRange(1, 20)] = _LONG_LEG.shots
+    overlap: Annotated[float, WithinRange(OVERLAP_AS_NEEDED, 5000), SingleStep(10), Decimals(1)] = (
+        OVERLAP_AS_NEEDED if _LONG_LEG.overlap is None else _LONG_LEG.overlap
+    )
+    length: Annotated[float, WithinRange(0, 10000), SingleStep(10), Decimals(1)] = (
+        _LONG_LEG.length or 0.0
+    )
+    width: Annotated[float, WithinRange(0, 10000), SingleStep(10), Decimals(1)] = (
+        _LONG_LEG.width or 0.0
+    )
     preview: bool = True
     show_scene: bool = False
     show_outlines: bool = False
@@ -107,6 +124,28 @@ class BoneXrayParameterNode:
             hu=self.hu_window(),
             remove_couch=self.remove_couch,
             pose=self.pose or None,
+        )
+
+    def long_leg_config(self) -> LongLegConfig:
+        """The choices for a long-leg view; ValueError when they contradict each other."""
+        if self.pose:
+            raise ValueError(f"pose: got {self.pose!r}; expected none for a long-leg view")
+        if self.beam != "cone":
+            raise ValueError(f"beam: got {self.beam!r}; expected 'cone' for a long-leg view")
+        return LongLegConfig(
+            method=self.method,
+            shots=self.shots,
+            overlap=None if self.overlap < 0 else self.overlap,
+            length=self.length or None,
+            width=self.width or None,
+            view=self.view,
+            rotate=(self.orbital, self.tilt),
+            source_detector=self.source_detector,
+            source_object=self.source_object,
+            pixel=self.pixel,
+            preset=self.preset,
+            hu=self.hu_window(),
+            remove_couch=self.remove_couch,
         )
 
     def extract_config(self) -> ExtractConfig:

@@ -17,6 +17,7 @@ import slicer.util
 
 from .drr import Drr
 from .extraction import ExtractConfig, Extraction, enhance
+from .long_leg import LongLeg
 from .radiograph import Radiograph
 from .slicer_nodes import PREFIX, node_from_radiograph, place_beneath, set_window
 
@@ -44,15 +45,28 @@ def drr_nodes(drr: Drr, ct: Any) -> DrrNodes:
 
     The same exposure of the same CT fills its nodes again; another one gets new nodes.
     """
-    made_with = json.dumps(dataclasses.asdict(drr.config), sort_keys=True)
-    exposure = drr.radiograph(drr.full, "full")
+    return _exposure_nodes(drr, ct, "drr", drr.config.label)
 
-    def node(kind: str, label: str, pixels: np.ndarray) -> Any:
-        tags = {"Result": f"drr {kind}", "Config": made_with}
-        return _result(exposure, pixels, f"{ct.GetName()} {drr.config.label} {label}", ct, tags)
 
-    full, bone = node("full", "full", exposure.pixels), node("bone", "bone", drr.bone)
-    layers = drr.layers if len(drr.layers) > 2 else {}
+def long_leg_nodes(found: LongLeg, ct: Any) -> DrrNodes:
+    """As `drr_nodes`, of a long-leg view; the attribute LongLeg keeps its shots (JSON)."""
+    nodes = _exposure_nodes(found, ct, "long leg", f"{found.config.view} long leg")
+    plan = json.dumps(found.plan.to_dict())
+    for node in (nodes.full, nodes.bone, *nodes.layers.values()):
+        node.SetAttribute(PREFIX + "LongLeg", plan)
+    return nodes
+
+
+def _exposure_nodes(found: Drr | LongLeg, ct: Any, what: str, label: str) -> DrrNodes:
+    made_with = json.dumps(dataclasses.asdict(found.config), sort_keys=True)
+    exposure = found.radiograph(found.full, "full")
+
+    def node(kind: str, name: str, pixels: np.ndarray) -> Any:
+        tags = {"Result": f"{what} {kind}", "Config": made_with}
+        return _result(exposure, pixels, f"{ct.GetName()} {label} {name}", ct, tags)
+
+    full, bone = node("full", "full", exposure.pixels), node("bone", "bone", found.bone)
+    layers = found.layers if len(found.layers) > 2 else {}
     made = {name: node(f"layer {name}", name, pixels) for name, pixels in layers.items()}
     return DrrNodes(full, bone, made)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import sys
 import time
 from collections.abc import Callable
@@ -66,6 +67,11 @@ def drag(move: Callable[[float], None], positions: list[float], seen: Callable[[
             slicer.app.processEvents()
         images.append(seen())
     return images, 1e3 * longest
+
+
+def tip(widget: Any) -> str:
+    """A widget's tooltip as plain text; Slicer makes rich text of what it was given."""
+    return html.unescape(widget.toolTip.removeprefix("<p>").removesuffix("</p>"))
 
 
 def add_ct(name: str = "Limb") -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from panels import add_ct, load_module, start_slicer, wait, write_png
+from panels import add_ct, load_module, start_slicer, tip, wait, write_png
 from small_model import write_small_model
 
 from BoneXrayLib.progress import Cancelled
@@ -100,7 +100,7 @@ def layout_of(panel: Any) -> tuple[str, ...]:
 # -- a CT -----------------------------------------------------------------------------------------
 def test_make_radiographs_waits_for_a_ct_and_says_so(panel: Any) -> None:
     assert not panel.ui.makeButton.enabled
-    assert panel.ui.makeButton.toolTip == "Select a CT"
+    assert tip(panel.ui.makeButton) == "Select a CT"
     panel.ui.ctSelector.setCurrentNode(add_ct())
     assert panel.ui.makeButton.enabled
 
@@ -206,7 +206,7 @@ def test_contradicting_distances_disable_the_button_and_are_named(panel: Any) ->
     panel.ui.ctSelector.setCurrentNode(add_ct())
     panel.ui.sourceObjectBox.value = 1900
     assert not panel.ui.makeButton.enabled
-    assert panel.ui.makeButton.toolTip.startswith("source_object: got 1900.0; expected less than")
+    assert tip(panel.ui.makeButton).startswith("source_object: got 1900.0; expected less than")
 
 
 def test_a_ct_without_image_ends_in_one_message(panel: Any) -> None:
@@ -264,9 +264,9 @@ def test_cancel_ends_the_computation_and_leaves_no_node(panel: Any, ct: Any) -> 
 # -- a radiograph ---------------------------------------------------------------------------------
 def test_extract_waits_for_a_radiograph_and_says_so(panel: Any) -> None:
     assert not panel.ui.applyButton.enabled
-    assert panel.ui.applyButton.toolTip == "Select or load a radiograph"
+    assert tip(panel.ui.applyButton) == "Select or load a radiograph"
     panel.ui.radiographSelector.setCurrentNode(add_ct())
-    assert panel.ui.applyButton.toolTip == "Limb is no radiograph: it has several slices"
+    assert tip(panel.ui.applyButton) == "Limb is no radiograph: it has several slices"
 
 
 def test_a_file_is_loaded_shown_upright_and_described(panel: Any, radiograph: Any) -> None:

@@ -64,7 +64,7 @@ def is_ready(panel: Any) -> bool:
 
 
 def shown_config(panel: Any) -> Any:
-    exact = panel.sections[0]._preview._exact
+    exact = panel.sections._sections[0]._preview._exact
     return None if exact is None else exact.config
 
 
@@ -116,7 +116,7 @@ def test_the_radiographs_follow_a_dragged_orbit_and_none_is_older(
     panel: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arrived = []
-    section = panel.sections[0]
+    section = panel.sections._sections[0]
     real = section._preview._show
     monkeypatch.setattr(
         section._preview, "_show", lambda drr, *rest: (arrived.append(drr), real(drr, *rest))
@@ -144,7 +144,7 @@ def test_the_radiographs_follow_a_dragged_orbit_and_none_is_older(
 
 
 def test_a_newer_choice_ends_exact_work_on_an_older_one(panel: Any) -> None:
-    preview = panel.sections[0]._preview
+    preview = panel.sections._sections[0]._preview
     panel.ui.orbitalSlider.value = 30
     wait(lambda: preview._job is not None and preview._step == "preview")
     older = preview._job
@@ -160,7 +160,7 @@ def test_a_switched_off_preview_computes_nothing(panel: Any) -> None:
     panel.ui.huRange.minimumValue = 600
     panel.ui.orbitalSlider.value = 45
     slicer.app.processEvents()
-    assert panel.sections[0]._preview._job is None
+    assert panel.sections._sections[0]._preview._job is None
     np.testing.assert_array_equal(shown("bone"), before)
     panel.ui.previewBox.checked = True
     wait(lambda: is_ready(panel))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panels import load_module, start_slicer, wait
+from panels import load_module, start_slicer, tip, wait
 
 standin = start_slicer()
 
@@ -76,15 +76,15 @@ def press_until(condition: Callable[[], bool]) -> None:
 def test_start_waits_for_the_paths_and_says_which(panel: Any, tmp_path: Path) -> None:
     panel.ui.configEdit.currentPath = str(tmp_path / "no.toml")
     assert not panel.ui.startButton.enabled
-    assert panel.ui.startButton.toolTip == "Choose a training configuration (.toml)"
+    assert tip(panel.ui.startButton) == "Choose a training configuration (.toml)"
     (tmp_path / "config.toml").write_text("")
     panel.ui.configEdit.currentPath = str(tmp_path / "config.toml")
-    assert panel.ui.startButton.toolTip == "Choose the folder of the CTs"
+    assert tip(panel.ui.startButton) == "Choose the folder of the CTs"
     panel.ui.dataEdit.currentPath = str(tmp_path)
-    assert panel.ui.startButton.toolTip == "Choose a folder for the run"
+    assert tip(panel.ui.startButton) == "Choose a folder for the run"
     panel.ui.runEdit.currentPath = str(tmp_path / "run")
     assert panel.ui.startButton.enabled
-    assert panel.ui.resumeButton.toolTip == "There is no run in this folder yet"
+    assert tip(panel.ui.resumeButton) == "There is no run in this folder yet"
 
 
 def test_the_shipped_configuration_is_offered_first(panel: Any) -> None:

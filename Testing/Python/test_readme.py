@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import inspect
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from BoneXrayLib.drr import DrrConfig
+from BoneXrayLib.drr import DrrConfig, simulate
 from BoneXrayLib.extraction import ExtractConfig
+from BoneXrayLib.long_leg_config import LongLegConfig
 from BoneXrayTrainingLib.__main__ import main
 from BoneXrayTrainingLib.commands import COMMANDS
 
@@ -52,10 +54,12 @@ def test_the_python_snippets_run_word_for_word(
 
 def test_the_table_of_options_has_the_defaults_of_the_code() -> None:
     rows = re.findall(r"^\| [^|]+ \| `--([\w-]+)` \| (.+?) \|$", README, re.MULTILINE)
-    fields = {f.name: f.default for kind in (ExtractConfig, DrrConfig)
+    fields = {f.name: f.default for kind in (ExtractConfig, LongLegConfig, DrrConfig)
               for f in dataclasses.fields(kind)}  # fmt: skip
+    fields["device"] = inspect.signature(simulate).parameters["device"].default
     shown = {option.replace("-", "_"): default for option, default in rows}
-    assert {f.name for f in dataclasses.fields(DrrConfig)} <= set(shown)
+    for kind in (DrrConfig, LongLegConfig):
+        assert {f.name for f in dataclasses.fields(kind)} <= set(shown)
     for name, default in shown.items():
         value = fields[name]
         values = value if isinstance(value, tuple) else (value,)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from panels import REPOSITORY, start_slicer
+from panels import REPOSITORY, start_slicer, tip
 
 standin = start_slicer()
 
@@ -118,6 +118,16 @@ def test_properties_have_no_parentheses() -> None:
         button.text()
     button.enabled = False
     assert not button.isEnabled()
+
+
+def test_a_tooltip_comes_back_as_rich_text() -> None:
+    button = qt.QPushButton()
+    assert button.toolTip == ""
+    button.toolTip = "low < high"
+    assert button.toolTip == "<p>low &lt; high</p>"
+    assert tip(button) == "low < high"
+    button.toolTip = "<b>bold</b>"
+    assert button.toolTip == "<b>bold</b>"
 
 
 def test_a_wrong_signal_text_makes_connect_return_false() -> None:

@@ -82,6 +82,15 @@ class BoneXrayLogicInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
         parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(nodes.full))
         assert hierarchy.GetItemDataNode(parent).GetID() == ct.GetID()
 
+    def test_a_long_leg_view_of_a_ct(self):
+        from BoneXrayLib.long_leg_config import LongLegConfig
+
+        ct = add_limb()
+        made = self.logic.makeLongLeg(ct, LongLegConfig(shots=2, pixel=4.0))
+        assert made.full.GetName() == f"{ct.GetName()} AP long leg full"
+        assert pixels(made.bone).max() > 0.5
+        assert made.full.GetAttribute("BoneXray.LongLeg").count('"first_row"') == 2
+
     def test_labels_of_a_segmentation(self):
         from BoneXrayLib.slicer_nodes import labels_from_node
 
@@ -222,6 +231,34 @@ class BoneXrayPanelInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
         ui.sceneBox.checked = ui.rayBox.checked = False
         assert find_model("tube") is None
         assert find_model("ray") is None
+
+    def test_the_long_leg_button_makes_cancels_and_refuses(self):
+        ui, ct = self.panel.ui, add_limb()
+        ui.previewBox.checked = False
+        ui.ctSelector.setCurrentNode(ct)
+        ui.longLegButton.collapsed = False
+        assert (ui.methodBox.currentText, ui.shotsBox.value) == ("tilt", 3)
+        assert (ui.overlapBox.text, ui.lengthBox.text) == ("as needed", "as the CT needs")
+        assert ui.longLegStatus.text.startswith("3 shots of ")
+        ui.overlapBox.value = 0
+        assert "0 mm shared" in ui.longLegStatus.text
+        ui.overlapBox.value = 5000
+        assert not ui.makeLongLegButton.enabled
+        assert ui.longLegStatus.text.startswith("overlap: got 5000; expected less than the length")
+        assert "overlap: got 5000" in ui.makeLongLegButton.toolTip  # Slicer makes rich text of it
+        ui.overlapBox.value = ui.overlapBox.minimum
+        ui.makeLongLegButton.click()
+        assert ui.makeLongLegButton.text == "Cancel"
+        ui.makeLongLegButton.click()
+        wait(lambda: ui.longLegStatus.text == "Cancelled.")
+        name = f"{ct.GetName()} AP long leg full"
+        assert slicer.mrmlScene.GetFirstNodeByName(name) is None
+        ui.makeLongLegButton.click()
+        wait(lambda: ui.longLegStatus.text.startswith("Made"))
+        manager = slicer.app.layoutManager()
+        shown = manager.sliceWidget("BoneXrayFull").mrmlSliceCompositeNode()
+        assert shown.GetBackgroundVolumeID() == slicer.util.getNode(name).GetID()
+        ui.previewBox.checked = True
 
     def test_leaving_gives_the_layout_back(self):
         ui = self.panel.ui

@@ -1,7 +1,7 @@
 """Peak memory of one contestant of `projection.py`: set up and one view, in a process of its own.
 
-`python Testing/benchmarks/peer_memory.py NAME VOLUME.npz` prints by how many MB the process grew beyond
-the CT it had read; of plastimatch, a program of its own, how large that was.
+`python Testing/benchmarks/peer_memory.py NAME VOLUME.npz` prints by how many MB the process grew
+beyond the CT it had read; of plastimatch, a program of its own, how large that was.
 """
 
 from __future__ import annotations

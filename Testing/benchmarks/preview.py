@@ -86,7 +86,7 @@ class Ready:
     def __call__(self) -> bool:
         parameters = self.panel.logic.getParameterNode()
         config = parameters.drr_config()
-        exact = self.panel.sections[0]._preview._exact
+        exact = self.panel.sections._sections[0]._preview._exact
         live = self.panel.logic.liveCt(parameters.ct)
         return exact is not None and exact.config == config and live.is_sorted(config)
 

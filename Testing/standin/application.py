@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 import sys
@@ -16,7 +15,7 @@ import slicer.util
 import vtk
 from PySide6 import QtWidgets
 
-from . import NotCovered, ctk_layer, qt_layer, ui_loader
+from . import NotCovered, ctk_layer, qt_layer, qt_user, ui_loader
 from .files import FileManager, install_file_cache
 
 messages: list[str] = []
@@ -88,7 +87,7 @@ class Application:
         QtWidgets.QApplication.restoreOverrideCursor()
 
     def userSettings(self) -> Any:
-        return qt_layer.QSettings()
+        return qt_user.QSettings()
 
     settings = userSettings
 
@@ -190,28 +189,15 @@ def install() -> None:
     qt.QUiLoader = ui_loader.QUiLoader
     _install_scene()
     slicer.util.messageBox = _record_message
-    from . import module_classes, parameters, small_modules
+    from . import module_classes, parameters, slicers_own, small_modules
 
     small_modules.install()
     checkout = os.environ.get("SLICER_PYTHON")
     if checkout:
-        _install_slicers_own(Path(checkout))
+        slicers_own.install(Path(checkout))
     else:
         module_classes.install()
         parameters.install()
-
-
-def _install_slicers_own(folder: Path) -> None:
-    """Slicer's own module classes and parameter nodes, from `Base/Python/slicer` of a checkout.
-
-    A cross-check of the stand-in: the same tests must pass on the originals.
-    """
-    slicer.__path__.append(str(folder))
-    # The originals name widgets we do not cover, to tell them apart: names are enough for that.
-    for module in (sys.modules["qt"], sys.modules["ctk"], slicer):
-        module.__getattr__ = _name_only
-    for name in ("ScriptedLoadableModule", "parameterNodeWrapper"):
-        setattr(slicer, name, importlib.import_module(f"slicer.{name}"))
 
 
 def _install_scene() -> None:
@@ -242,17 +228,6 @@ def _install_scene() -> None:
         entry = types.SimpleNamespace(logic=lambda kept=module_logic: kept, name=name)
         setattr(slicer.modules, name.lower(), entry)
     install_file_cache(scene)
-
-
-def _name_only(name: str) -> type:
-    """A class that nothing is an instance of."""
-    if name.startswith("_") or not name.startswith(("q", "Q", "ctk")):
-        raise NotCovered(name)
-
-    def refuse(self: Any, *_: Any) -> None:
-        raise NotCovered(name)
-
-    return type(name, (), {"__init__": refuse})
 
 
 class Modules(types.SimpleNamespace):

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from . import NotCovered
+from .qt_user import QFileDialog, QSettings
 
 ERRORS: list[BaseException] = []
 
@@ -204,7 +205,8 @@ def _as_attribute(name: str, writable: bool) -> property:
     setter = "set" + name[0].upper() + name[1:]
 
     def read(self: Any) -> Any:
-        return QtCore.QObject.property(self, name)
+        value = QtCore.QObject.property(self, name)
+        return _rich(value) if name == "toolTip" else value
 
     def write(self: Any, value: Any) -> None:
         call = getattr(self, setter, None)
@@ -216,33 +218,11 @@ def _as_attribute(name: str, writable: bool) -> property:
     return property(read, write if writable else None)
 
 
-class QFileDialog:
-    """Answers file questions from a list the test filled; PythonQt returns the bare path."""
-
-    answers: ClassVar[list[str]] = []
-
-    @staticmethod
-    def getOpenFileName(parent: Any, caption: str, folder: str, types: str) -> str:
-        """Next prepared answer; asking without one is an error of the test."""
-        return QFileDialog.answers.pop(0)
-
-
-class QSettings(QtCore.QSettings):
-    """User settings in memory for this process."""
-
-    _values: ClassVar[dict[str, Any]] = {}
-
-    def __init__(self, *_: Any) -> None:
-        super().__init__()
-
-    def value(self, key: str, default: Any = None) -> Any:
-        return self._values.get(key, default)
-
-    def setValue(self, key: str, value: Any) -> None:
-        self._values[key] = value
-
-    def contains(self, key: str) -> bool:
-        return key in self._values
+def _rich(text: str) -> str:
+    """Slicer makes every tooltip rich text, so that long ones are wrapped (ctkToolTipTrapper)."""
+    if not text or QtGui.Qt.mightBeRichText(text):
+        return text
+    return QtGui.Qt.convertFromPlainText(text, QtCore.Qt.WhiteSpaceMode.WhiteSpaceNormal)
 
 
 def build_module() -> types.ModuleType:
