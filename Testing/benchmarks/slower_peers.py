@@ -73,13 +73,13 @@ class Plastimatch:
             spent = re.search(r"Total time:\s*([\d.]+)", done.stdout)
             if spent is None:
                 raise ValueError(f"plastimatch: no 'Total time' in {done.stdout!r}")
-            run.own_seconds = float(spent.group(1))  # ty: ignore[unresolved-attribute]
+            run.own_seconds = float(spent.group(1))
             path = Path(self.folder.name) / "view0000.pfm"
             values = path.read_bytes().split(b"\n", 3)[3]
             # Its lengths are in centimetres.
             return np.frombuffer(values, "<f4").reshape(size) * np.float32(10.0)
 
-        run.command = command  # ty: ignore[unresolved-attribute]
+        run.command = command
         return run
 
 
@@ -98,7 +98,7 @@ class NanoDrr:
 
     def __init__(self, hu: np.ndarray, ijk_to_ras: np.ndarray) -> None:
         import torch
-        from nanodrr.data import Subject  # ty: ignore[import-not-found]  # optional
+        from nanodrr.data import Subject
 
         values = torch.from_numpy(mu_from_hu(hu))[None, None]
         size = torch.tensor(hu.shape[::-1], dtype=torch.float32)
@@ -111,7 +111,7 @@ class NanoDrr:
     def projector(self, geometry: Geometry) -> Callable[[], np.ndarray]:
         """A function that projects anew."""
         import torch
-        from nanodrr.drr import render  # ty: ignore[import-not-found]  # optional
+        from nanodrr.drr import render
 
         source, strips = _rays(geometry)
         camera = (torch.eye(3)[None], torch.eye(4)[None], torch.ones(1))
@@ -132,7 +132,7 @@ class DiffDrr:
 
     def __init__(self, hu: np.ndarray, ijk_to_ras: np.ndarray) -> None:
         import torch
-        from diffdrr.drr import DRR  # ty: ignore[import-not-found]  # optional
+        from diffdrr.drr import DRR
 
         values = torch.from_numpy(mu_from_hu(hu)).permute(2, 1, 0)
         subject = SimpleNamespace(
