@@ -33,7 +33,8 @@ def nearest_across(found, squared, ways):
     for m in range(squared.shape[0]):
         for n in range(squared.shape[1]):
             out = found[m, n]
-            out[:] = squared[m, n]
+            for w in range(len(out)):
+                out[w] = np.inf
             for other in range(max(n - len(ways) + 1, 0), min(n + len(ways), squared.shape[1])):
                 line, way = squared[m, other], ways[abs(other - n)]
                 for w in range(len(out)):
@@ -47,7 +48,8 @@ def nearest_along(found, squared, ways):
     for m in range(squared.shape[0]):
         for n in range(squared.shape[1]):
             out, line = found[m, n], squared[m, n]
-            out[:] = line
+            for w in range(len(line)):
+                out[w] = line[w]
             for s in range(1, min(len(ways), len(line))):
                 for w in range(len(line) - s):
                     value = line[w + s] + ways[s]

@@ -51,7 +51,8 @@ def remove_pieces(
 
     def find(first: int, last: int) -> None:
         counts = starts[1 + first * lines : 1 + last * lines]
-        found[first] = find_runs(voxels, first, last, rim, block, kind(bone), counts)
+        runs, number = find_runs(voxels, first, last, rim, block, kind(bone), counts)
+        found[first] = runs[:number].copy()
 
     spread(find, layers, LAYERS)
     np.cumsum(starts, out=starts)
@@ -79,9 +80,10 @@ def _in_turn(work: Callable[[int, int], None], count: int, block: int) -> None:
 
 @njit(nogil=True, cache=True)
 def find_runs(voxels, first, last, rim, block, bone, counts):
-    """Runs of filled blocks in each line of blocks: (runs, 3) int32, first block, stop, voxels.
+    """Runs of filled blocks in each line of blocks: (room, 3) int32, first block, stop, voxels.
 
     Layers first:last, line after line; counts (lines) int64 is filled with how many each has.
+    Returns the runs, with room after them, and their number.
     """
     rows, columns, length = voxels.shape[0], voxels.shape[1], voxels.shape[2] - rim
     runs = np.empty((1024, 3), np.int32)
@@ -91,21 +93,29 @@ def find_runs(voxels, first, last, rim, block, bone, counts):
     for n in range(len(counts)):
         a = (first + n // lines) * block[0] + rim
         b = n % lines * block[1] + rim
-        filled[:] = 0
+        for w in range(length):
+            filled[w] = 0
         for row in range(a, min(a + block[0], rows)):
             for column in range(b, min(b + block[1], columns)):
                 line = voxels[row, column, rim:]
                 for w in range(length):
                     filled[w] += np.int32(line[w] >= bone)
         if number + length // 2 + 1 > len(runs):
-            more = np.empty((2 * len(runs) + length, 3), np.int32)
-            more[:number] = runs[:number]
-            runs = more
+            runs = _longer(runs, 2 * len(runs) + length)
         before = number
         if filled.max() > 0:
             number = _add_runs(runs, number, filled, block[2])
         counts[n] = number - before
-    return runs[:number].copy()
+    return runs, number
+
+
+@njit(nogil=True)
+def _longer(runs, length):
+    longer = np.empty((length, 3), np.int32)
+    for n in range(len(runs)):
+        for column in range(3):
+            longer[n, column] = runs[n, column]
+    return longer
 
 
 @njit(nogil=True)
