@@ -20,6 +20,7 @@ import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 from standin import application  # noqa: E402
 
+import BoneXrayLib.long_leg  # noqa: E402
 from BoneXrayLib import slicer_panel_long_leg, slicer_scene  # noqa: E402
 from BoneXrayLib.long_leg import LongLegConfig, long_leg, plan_shots  # noqa: E402
 from BoneXrayLib.progress import Cancelled  # noqa: E402
@@ -265,7 +266,8 @@ def test_the_button_turns_into_cancel_and_a_cancelled_picture_leaves_no_node(
     assert slicer.util.getNodes("Limb *") == {}
 
 
-def test_real_work_stops_when_it_is_told_to(ct: Any) -> None:
+def test_real_work_stops_while_bone_is_looked_for(ct: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoneXrayLib.long_leg, "project", lambda *_, **__: pytest.fail("too late"))
     work = slicer_panel_long_leg.long_leg_work(ct, LongLegConfig())
     with pytest.raises(Cancelled):
         work(None, lambda: True)
