@@ -267,7 +267,8 @@ def test_the_button_turns_into_cancel_and_a_cancelled_picture_leaves_no_node(
 
 
 def test_real_work_stops_while_bone_is_looked_for(ct: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BoneXrayLib.long_leg, "project", lambda *_, **__: pytest.fail("too late"))
+    late = lambda *_, **__: pytest.fail("too late")  # noqa: E731
+    monkeypatch.setattr(BoneXrayLib.long_leg, "project_prepared", late)
     work = slicer_panel_long_leg.long_leg_work(ct, LongLegConfig())
     with pytest.raises(Cancelled):
         work(None, lambda: True)
