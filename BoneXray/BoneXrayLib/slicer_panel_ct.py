@@ -81,8 +81,7 @@ class CtSection:
             self._want()
         else:
             self._preview.stop()
-            if reason:
-                self._say(reason)
+            self._say(reason)
 
     def stop(self) -> None:
         """End whatever runs; nothing of it will arrive."""
