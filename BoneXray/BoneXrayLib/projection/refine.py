@@ -1,0 +1,146 @@
+"""The voxels between an edge of a bin and any other HU, projected one by one: they are few.
+
+Each voxel looks for the rays it reaches, and weighs with them as Joseph's method does; so what
+comes out is what a projection of those voxels alone would give.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from .packing import LARGEST
+from .segments import SEGMENT
+from .wide import add_at, value_at
+
+LANES = 8
+"""Rows that are worked on together."""
+
+TILE = 16
+"""Side of the tiles that an image is turned in."""
+
+
+class View(NamedTuple):
+    """Rays as a voxel sees them.
+
+    start, turn (3, 3): origin and step a row and a column of the rays' starts, and of their
+    directions. back (3, 3): from a place relative to the start of ray (0, 0) to (t, t · row,
+    t · column); `fans` (row, column): whether those two really are times t. axes (columns,
+    segments): along which axis each ray is stepped.
+    """
+
+    start: np.ndarray
+    turn: np.ndarray
+    back: np.ndarray
+    fans: tuple[bool, bool]
+    axes: np.ndarray
+    size: tuple[int, int]
+
+
+def view_of(start: np.ndarray, end: np.ndarray, size: tuple[int, int], straight: bool) -> View:
+    """Rays (3, 3), (3, 3) in axes (a, b, w), whether of columns along w, as `refine` takes them."""
+    turn = end - start
+    fans = tuple(bool(np.abs(turn[n]).max() > 1e-9 * np.abs(turn[0]).max()) for n in (1, 2))
+    sides = [turn[n] if fan else start[n] for n, fan in zip((1, 2), fans, strict=True)]
+    back = np.ascontiguousarray(np.linalg.inv(np.stack([turn[0], *sides], axis=1)))
+    rows, columns = size
+    axes = np.empty((columns, -(-rows // SEGMENT)), np.uint8)
+    for column in range(columns):
+        for segment in range(axes.shape[1]):
+            ray = np.abs(turn[0] + segment * SEGMENT * turn[1] + column * turn[2])
+            axes[column, segment] = int(np.argmax(ray[:2] if straight else ray))
+    return View(np.ascontiguousarray(start), np.ascontiguousarray(turn), back, fans, axes, size)
+
+
+@njit(nogil=True, fastmath=True)
+def _add_column(image, at, span, rows, view, column, axis, place, amount):
+    """Add a voxel to those of rows span[0]:span[1] of one column that it reaches.
+
+    Rows outside rows[0]:rows[1] are stepped along another axis: they get nothing.
+    """
+    start, turn = view.start, view.turn
+    u, v = (1 if axis == 0 else 0), (1 if axis == 2 else 2)
+    f, zero, one = np.float32, np.float32(0.0), np.float32(1.0)
+    go = f(place[axis] - start[0, axis] - column * start[2, axis])
+    run, run_row = f(turn[0, axis] + column * turn[2, axis]), f(turn[1, axis])
+    u0, u_row = f(start[0, u] + column * start[2, u] - place[u]), f(start[1, u])
+    v0, v_row = f(start[0, v] + column * start[2, v] - place[v]), f(start[1, v])
+    u_turn, u_turn_row = f(turn[0, u] + column * turn[2, u]), f(turn[1, u])
+    v_turn, v_turn_row = f(turn[0, v] + column * turn[2, v]), f(turn[1, v])
+    go_row, low, high = f(start[1, axis]), f(rows[0]), f(rows[1])
+    for first in range(span[0], span[1], LANES):
+        for lane in range(LANES):
+            r = f(first + lane)
+            t = (go - go_row * r) / (run + run_row * r)
+            off_u = u0 + u_row * r + t * (u_turn + u_turn_row * r)
+            off_v = v0 + v_row * r + t * (v_turn + v_turn_row * r)
+            share = max(one - abs(off_u), zero) * max(one - abs(off_v), zero)
+            inside = (zero <= t) & (t <= one) & (low <= r) & (r < high)
+            add_at(image, at + first + lane, share * amount if inside else zero)
+
+
+@njit(nogil=True)
+def _reach(x, view):
+    """Rows and columns that a voxel reaches, from its (t, t · row, t · column): first and stop."""
+    back, fans, size = view.back, view.fans, view.size
+    by_row = 1.0 / x[0] if fans[0] else 1.0
+    by_column = 1.0 / x[0] if fans[1] else 1.0
+    row, column = x[1] * by_row, x[2] * by_column
+    c = min(max(int(column), 0), size[1] - 1)
+    axis = view.axes[c, min(max(int(row), 0), size[0] - 1) // SEGMENT]
+    along_row = along_column = 0.05
+    for k in range(3):
+        if k != axis:
+            along_row += abs(back[1, k] * by_row - (row * by_row * back[0, k] if fans[0] else 0.0))
+            lean = column * by_column * back[0, k] if fans[1] else 0.0
+            along_column += abs(back[2, k] * by_column - lean)
+    rows = (max(int(np.ceil(row - along_row)), 0), min(int(row + along_row) + 1, size[0]))
+    first = max(int(np.ceil(column - along_column)), 0)
+    return rows, (first, min(int(column + along_column) + 1, size[1]))
+
+
+@njit(nogil=True, cache=True)
+def refine(image, room, places, values, first, last, shape, view):
+    """Add voxels first:last of a list to image (columns · room,) float32.
+
+    places (n,) uint32: index in `values`, flat, of a grid of `shape`. Row r of column c is at
+    image[c · room + r]; LANES more at the end of each column take what falls below the detector.
+    """
+    across = shape[1] * shape[2]
+    place, x = np.empty(3), np.empty(3)
+    for n in range(first, last):
+        index = int(places[n])
+        a, rest = index // across, index % across
+        place[0], place[1], place[2] = a, rest // shape[2], rest % shape[2]
+        for i in range(3):
+            x[i] = 0.0
+            for k in range(3):
+                x[i] += view.back[i, k] * (place[k] - view.start[0, k])
+        if x[0] <= 0.0:
+            continue
+        span, columns = _reach(x, view)
+        amount = np.float32(int(value_at(values, index)) & LARGEST)
+        for c in range(columns[0], columns[1]):
+            r = span[0]
+            while r < span[1]:
+                axis = int(view.axes[c, r // SEGMENT])
+                stop = span[1]
+                if axis != view.axes[c, (stop - 1) // SEGMENT]:
+                    stop = min((r // SEGMENT + 1) * SEGMENT, stop)
+                rows = (r, stop)
+                _add_column(image, c * room, rows, rows, view, c, axis, place, amount)
+                r = stop
+
+
+@njit(nogil=True, cache=True)
+def add_and_turn(image, base, added, gains, sign):
+    """image (rows, columns) = base (columns, rows) + sign · added (columns, room) · gains."""
+    columns, rows = base.shape
+    for c0 in range(0, columns, TILE):
+        for r0 in range(0, rows, TILE):
+            for r in range(r0, min(r0 + TILE, rows)):
+                for c in range(c0, min(c0 + TILE, columns)):
+                    found = base[c, r] + sign * added[c, r] * gains[c, r]
+                    image[r, c] = max(found, np.float32(0.0))
