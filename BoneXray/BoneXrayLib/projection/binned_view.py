@@ -30,6 +30,7 @@ class Between:
         values: (n,) uint16, the packed voxels, flat; shape: (a, b, w) of them.
         sparse: the listed voxels.
         view: rays as a voxel sees them.
+        paths: (columns, 9) where each detector column's rays run; no columns where they tilt.
         lengths: (columns, rows) float32, what a pixel's sum is multiplied by.
         scale: what its voxels are multiplied by.
     """
@@ -38,6 +39,7 @@ class Between:
     shape: tuple[int, int, int]
     sparse: Sparse
     view: View
+    paths: np.ndarray
     lengths: np.ndarray
     scale: float
 
@@ -49,24 +51,31 @@ class Between:
 
     def add(self, base: np.ndarray, low: int, high: int, sign: int) -> np.ndarray:
         """base (columns, rows) plus or minus the voxels low <= HU < high; (rows, columns)."""
-        from .refine import LANES, add_and_turn, refine
+        from .refine import add_and_turn, refine, refine_straight
+        from .sparse import MARGIN
 
         columns, rows = base.shape
+        room = rows + 2 * MARGIN
         ranks = self.sparse.ranks
         low, high = (int(ranks[min(max(hu + 1000, 0), len(ranks) - 1)]) for hu in (low, high))
         parts = min(processors(), -(-(high - low) // VOXELS_A_BLOCK))
-        added = np.zeros((max(parts, 1), columns, rows + LANES), np.float32)
+        added = np.zeros((max(parts, 1), columns, room), np.float32)
 
         def work(first: int, last: int) -> None:
             image, places = added[first].reshape(-1), self.sparse.places
             ends = [low + (high - low) * part // parts for part in (first, last)]
-            refine(image, rows + LANES, places, self.values, *ends, self.shape, self.view)
+            if len(self.paths):
+                refine_straight(
+                    image, room, places, self.values, *ends, self.shape, self.view, self.paths
+                )
+            else:
+                refine(image, room, places, self.values, *ends, self.shape, self.view)
 
         in_blocks(work, parts, 1)
         for other in added[1:]:
             added[0] += other
         image = np.empty((rows, columns), np.float32)
-        add_and_turn(image, base, added[0], self.lengths, np.float32(sign * self.scale))
+        add_and_turn(image, base, added[0, :, MARGIN:], self.lengths, np.float32(sign * self.scale))
         return image
 
 
@@ -135,10 +144,11 @@ def between_edges(
     packed: PackedVolume, lines: Lines, size: tuple[int, int], lengths: np.ndarray, scale: float
 ) -> Between:
     """What a view of `packed` by rays `lines` needs for HU that are no edges."""
-    from .refine import view_of
+    from .refine import column_paths, view_of
     from .sparse import sparse_of
 
     straight = structure(lines, size) != "any"
     view = view_of(lines.start, lines.end, size, straight)
     grid = packed.grid
-    return Between(grid.values, grid.counts, sparse_of(packed), view, lengths, scale)
+    paths = column_paths(grid.counts, lines, size[1] if straight else 0)
+    return Between(grid.values, grid.counts, sparse_of(packed), view, paths, lengths, scale)

@@ -23,12 +23,12 @@ COLUMNS_A_BLOCK = 16
 MAX_EDGES = 254
 
 DEFAULT_EDGES: tuple[float, ...] = (
-    *(-1000.0, -200.0),
+    -1000.0,
     *np.arange(100.0, 200.0, 5.0).tolist(),
     *np.arange(200.0, 400.0, 8.0).tolist(),
-    *np.arange(400.0, 600.0, 25.0).tolist(),
+    *np.arange(400.0, 600.0, 20.0).tolist(),
     *np.arange(600.0, 1001.0, 100.0).tolist(),
-    *(1300.0, 1600.0, 2000.0, 2500.0),
+    *(1300.0, 1600.0, 2000.0),
 )
 """64 edges [HU], close together where CTs have most voxels: between two, few are left to look at.
 

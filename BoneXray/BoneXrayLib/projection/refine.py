@@ -11,9 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .grid import column_path
 from .packing import LARGEST
 from .segments import SEGMENT
-from .wide import add_at, value_at
+from .separable import rise_of
+from .sparse import MARGIN
+from .wide import add_at, splat_at, value_at
 
 LANES = 8
 """Rows that are worked on together."""
@@ -46,11 +49,9 @@ def view_of(start: np.ndarray, end: np.ndarray, size: tuple[int, int], straight:
     sides = [turn[n] if fan else start[n] for n, fan in zip((1, 2), fans, strict=True)]
     back = np.ascontiguousarray(np.linalg.inv(np.stack([turn[0], *sides], axis=1)))
     rows, columns = size
-    axes = np.empty((columns, -(-rows // SEGMENT)), np.uint8)
-    for column in range(columns):
-        for segment in range(axes.shape[1]):
-            ray = np.abs(turn[0] + segment * SEGMENT * turn[1] + column * turn[2])
-            axes[column, segment] = int(np.argmax(ray[:2] if straight else ray))
+    c, r = np.ogrid[:columns, :rows:SEGMENT]
+    runs = [abs(turn[0, a] + r * turn[1, a] + c * turn[2, a]) for a in range(2 if straight else 3)]
+    axes = np.argmax(runs, axis=0).astype(np.uint8)
     return View(np.ascontiguousarray(start), np.ascontiguousarray(turn), back, fans, axes, size)
 
 
@@ -106,7 +107,7 @@ def refine(image, room, places, values, first, last, shape, view):
     """Add voxels first:last of a list to image (columns · room,) float32.
 
     places (n,) uint32: index in `values`, flat, of a grid of `shape`. Row r of column c is at
-    image[c · room + r]; LANES more at the end of each column take what falls below the detector.
+    image[c · room + MARGIN + r]; what falls beside the detector is taken by the margins.
     """
     across = shape[1] * shape[2]
     place, x = np.empty(3), np.empty(3)
@@ -130,8 +131,66 @@ def refine(image, room, places, values, first, last, shape, view):
                 if axis != view.axes[c, (stop - 1) // SEGMENT]:
                     stop = min((r // SEGMENT + 1) * SEGMENT, stop)
                 rows = (r, stop)
-                _add_column(image, c * room, rows, rows, view, c, axis, place, amount)
+                _add_column(image, c * room + MARGIN, rows, rows, view, c, axis, place, amount)
                 r = stop
+
+
+@njit(nogil=True, cache=True)
+def column_paths(counts, rays, columns):
+    """(columns, 9) of `column_path` and `rise_of` for every detector column."""
+    paths = np.empty((columns, 9))
+    for c in range(columns):
+        axis, first, stop, at, slope = column_path(counts, rays, c)
+        start, step, start_plane, step_plane = rise_of(rays, c, axis)
+        where = (float(axis), float(first), float(stop), at, slope)
+        paths[c] = np.array((*where, start, step, start_plane, step_plane))
+    return paths
+
+
+@njit(nogil=True, fastmath=True)
+def _add_rows(image, at, rows, path, plane, w, amount):
+    """Add a voxel to the rows of one column that it reaches along w."""
+    start, step = path[5] + plane * path[7], path[6] + plane * path[8]
+    inverse = 1.0 / step if step != 0.0 else 1e9
+    middle, reach = (w - start) * inverse, abs(inverse)
+    first = max(int(np.floor(middle - reach)) + 1, -MARGIN)
+    stop = min(int(np.ceil(middle + reach)), rows)
+    for r in range(first, stop, 4):
+        offset = np.float32(start + step * r - w)
+        splat_at(image, at + r, offset, np.float32(step), amount)
+
+
+@njit(nogil=True, cache=True)
+def refine_straight(image, room, places, values, first, last, shape, view, paths):
+    """`refine` for views without tilt, where a column's rays cross a plane at one u."""
+    rows, columns = view.size
+    across, along = np.uint32(shape[1] * shape[2]), np.uint32(shape[2])
+    back, origin, fan = view.back, view.start[0], view.fans[1]
+    for n in range(first, last):
+        index = places[n]
+        a, rest = index // across, index % across
+        b, w = rest // along, rest % along
+        place = (float(a), float(b), float(w))
+        t = at = 0.0
+        for k in range(2):
+            t += back[0, k] * (place[k] - origin[k])
+            at += back[2, k] * (place[k] - origin[k])
+        if t <= 0.0:
+            continue
+        middle = int(np.floor(min(max(at / t if fan else at, -2.0), columns + 1.0)))
+        value = np.float32(np.int32(value_at(values, index)) & np.int32(LARGEST))
+        for side in range(2):
+            c, step = (min(middle, columns - 1), -1) if side == 0 else (max(middle + 1, 0), 1)
+            while 0 <= c < columns:
+                path = paths[c]
+                plane, u = (place[0], place[1]) if path[0] == 0.0 else (place[1], place[0])
+                share = 1.0 - abs(path[3] + plane * path[4] - u)
+                if share <= 0.0:
+                    break
+                if path[1] <= plane < path[2]:
+                    amount = np.float32(share) * value
+                    _add_rows(image, c * room + MARGIN, rows, path, plane, place[2], amount)
+                c += step
 
 
 @njit(nogil=True, cache=True)
