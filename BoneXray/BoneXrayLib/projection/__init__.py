@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .bins import DEFAULT_EDGES, BinnedView, project_bins
+from .binned_view import BinnedView
+from .bins import DEFAULT_EDGES, project_bins
 from .entry import project, project_bone, project_prepared
 from .oracle import project_exact
 from .prepared import PreparedParts, prepare

@@ -27,7 +27,7 @@ class Between:
     """What it takes to project the voxels between two HU, from FINE on, one by one.
 
     Attributes:
-        values: (n,) uint16, the packed voxels, flat; shape: (a, b, w) of them.
+        shape: voxels of the packed grid along (a, b, w).
         sparse: the listed voxels.
         view: rays as a voxel sees them.
         paths: (columns, 9) where each detector column's rays run; no columns where they tilt.
@@ -35,7 +35,6 @@ class Between:
         scale: what its voxels are multiplied by.
     """
 
-    values: np.ndarray
     shape: tuple[int, int, int]
     sparse: Sparse
     view: View
@@ -62,14 +61,12 @@ class Between:
         added = np.zeros((max(parts, 1), columns, room), np.float32)
 
         def work(first: int, last: int) -> None:
-            image, places = added[first].reshape(-1), self.sparse.places
+            image, listed = added[first].reshape(-1), self.sparse
             ends = [low + (high - low) * part // parts for part in (first, last)]
             if len(self.paths):
-                refine_straight(
-                    image, room, places, self.values, *ends, self.shape, self.view, self.paths
-                )
+                refine_straight(image, room, listed, *ends, self.shape, self.view, self.paths)
             else:
-                refine(image, room, places, self.values, *ends, self.shape, self.view)
+                refine(image, room, listed, *ends, self.shape, self.view)
 
         in_blocks(work, parts, 1)
         for other in added[1:]:
@@ -98,8 +95,8 @@ class BinnedView:
         """Line integrals of the voxels of `low` HU and more, (rows, columns) float32.
 
         Exact where `low` is an edge, and from 100 HU on: what lies between `low` and the edge that
-        fewer voxels part it from is projected anew. Else linear between two edges; below the
-        first edge that of the first.
+        fewer voxels part it from is projected anew. Below 100 HU, between two edges, the images at
+        them are mixed as all of the CT's voxels are shared out; below the first, that of the first.
         """
         hu = int(np.ceil(np.clip(low, -1000.0, 32000.0)))
         firsts = np.ceil(self.edges).astype(int)
@@ -110,11 +107,20 @@ class BinnedView:
             return self._exact(hu, firsts, after)
         if after == len(firsts):
             return np.ascontiguousarray(self.above[-1])
-        part = np.float32((hu - firsts[after - 1]) / (firsts[after] - firsts[after - 1]))
+        part = np.float32(self._share(int(firsts[after - 1]), hu, int(firsts[after])))
         image = self.above[after] - self.above[after - 1]
         image *= part
         image += self.above[after - 1]
         return np.ascontiguousarray(image)
+
+    def _share(self, low: int, hu: int, high: int) -> float:
+        """Of what the CT has between two edges, the share below `hu`."""
+        if self.between is not None:
+            shares = self.between.sparse.shares
+            below, here, above = (shares[max(at + 1000, 0)] for at in (low, hu, high))
+            if above > below:
+                return float((here - below) / (above - below))
+        return (hu - low) / (high - low)
 
     def _exact(self, hu: int, firsts: np.ndarray, after: int) -> np.ndarray:
         """`from_hu` between firsts[after - 1] and firsts[after]; one of them is listed."""
@@ -151,4 +157,4 @@ def between_edges(
     view = view_of(lines.start, lines.end, size, straight)
     grid = packed.grid
     paths = column_paths(grid.counts, lines, size[1] if straight else 0)
-    return Between(grid.values, grid.counts, sparse_of(packed), view, paths, lengths, scale)
+    return Between(grid.counts, sparse_of(packed), view, paths, lengths, scale)

@@ -14,18 +14,32 @@ from .packing import LARGEST, bone_of
 from .wide import add_at, table_at
 
 
+@njit(forceinline=True, fastmath=True)
+def _pair(values, near, far, w, weights, bone):
+    """Weighted sum of the voxels at w in two voxel columns, or of their bone alone."""
+    one, two = table_at(values, near + w), table_at(values, far + w)
+    if bone:
+        one, two = bone_of(one), bone_of(two)
+    else:
+        one, two = np.int32(one) & np.int32(LARGEST), np.int32(two) & np.int32(LARGEST)
+    return np.float32(one) * weights[0] + np.float32(two) * weights[1]
+
+
 @njit(nogil=True, fastmath=True)
-def _add_columns(line, values, near, far, first, last, weight_near, weight_far, bone):
-    """line[w] += weighted sum of two voxel columns, first <= w < last; or of their bone alone."""
+def _add_columns(line, values, crossings, first, last, bone):
+    """line[w] += what two planes hold there, first <= w < last; or their bone alone.
+
+    crossings: near and far voxel column and their weights, of both planes.
+    """
+    (near, far, weights), (near_next, far_next, weights_next) = crossings
     if bone:
         for w in range(first, last):
-            one, two = bone_of(table_at(values, near + w)), bone_of(table_at(values, far + w))
-            add_at(line, w, np.float32(one) * weight_near + np.float32(two) * weight_far)
+            mixed = _pair(values, near, far, w, weights, True)
+            add_at(line, w, mixed + _pair(values, near_next, far_next, w, weights_next, True))
     else:
         for w in range(first, last):
-            one = np.int32(table_at(values, near + w)) & np.int32(LARGEST)
-            two = np.int32(table_at(values, far + w)) & np.int32(LARGEST)
-            add_at(line, w, np.float32(one) * weight_near + np.float32(two) * weight_far)
+            mixed = _pair(values, near, far, w, weights, False)
+            add_at(line, w, mixed + _pair(values, near_next, far_next, w, weights_next, False))
 
 
 @njit(nogil=True)
@@ -51,11 +65,14 @@ def _add_planes(line, values, runs, number, planes, shape, path, bone):
     """Add the voxel columns of planes[0]:planes[1] wherever they are occupied."""
     counts, strides, _ = shape
     axis, _, _, at, slope = path
-    for plane in range(planes[0], planes[1]):
-        near, far, weights = crossing(plane, axis, at, slope, counts, strides, 1.0)
+    none = np.float32(0.0)
+    for plane in range(planes[0], planes[1], 2):
+        one = crossing(plane, axis, at, slope, counts, strides, 1.0)
+        two = (one[0], one[1], (none, none))
+        if plane + 1 < planes[1]:
+            two = crossing(plane + 1, axis, at, slope, counts, strides, 1.0)
         for n in range(number):
-            low, high = runs[n, 0], runs[n, 1]
-            _add_columns(line, values, near, far, low, high, weights[0], weights[1], bone)
+            _add_columns(line, values, (one, two), runs[n, 0], runs[n, 1], bone)
 
 
 @njit(nogil=True)

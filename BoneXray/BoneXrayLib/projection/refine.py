@@ -12,11 +12,10 @@ import numpy as np
 from numba import njit
 
 from .grid import column_path
-from .packing import LARGEST
 from .segments import SEGMENT
 from .separable import rise_of
 from .sparse import MARGIN
-from .wide import add_at, splat_at, value_at
+from .wide import add_at, splat_at
 
 LANES = 8
 """Rows that are worked on together."""
@@ -103,15 +102,18 @@ def _reach(x, view):
 
 
 @njit(nogil=True, cache=True)
-def refine(image, room, places, values, first, last, shape, view):
+def refine(image, room, listed, first, last, shape, view):
     """Add voxels first:last of a list to image (columns · room,) float32.
 
-    places (n,) uint32: index in `values`, flat, of a grid of `shape`. Row r of column c is at
+    listed (`Sparse`) by value: places in a grid of `shape`. Row r of column c is at
     image[c · room + MARGIN + r]; what falls beside the detector is taken by the margins.
     """
-    across = shape[1] * shape[2]
+    across, places, ranks = shape[1] * shape[2], listed.places, listed.ranks
+    value = np.searchsorted(ranks, first, side="right") - 1
     place, x = np.empty(3), np.empty(3)
     for n in range(first, last):
+        while n >= ranks[value + 1]:
+            value += 1
         index = int(places[n])
         a, rest = index // across, index % across
         place[0], place[1], place[2] = a, rest // shape[2], rest % shape[2]
@@ -122,7 +124,7 @@ def refine(image, room, places, values, first, last, shape, view):
         if x[0] <= 0.0:
             continue
         span, columns = _reach(x, view)
-        amount = np.float32(int(value_at(values, index)) & LARGEST)
+        amount = np.float32(value)
         for c in range(columns[0], columns[1]):
             r = span[0]
             while r < span[1]:
@@ -161,12 +163,16 @@ def _add_rows(image, at, rows, path, plane, w, amount):
 
 
 @njit(nogil=True, cache=True)
-def refine_straight(image, room, places, values, first, last, shape, view, paths):
+def refine_straight(image, room, listed, first, last, shape, view, paths):
     """`refine` for views without tilt, where a column's rays cross a plane at one u."""
     rows, columns = view.size
     across, along = np.uint32(shape[1] * shape[2]), np.uint32(shape[2])
+    places, ranks = listed.places, listed.ranks
+    value = np.searchsorted(ranks, first, side="right") - 1
     back, origin, fan = view.back, view.start[0], view.fans[1]
     for n in range(first, last):
+        while n >= ranks[value + 1]:
+            value += 1
         index = places[n]
         a, rest = index // across, index % across
         b, w = rest // along, rest % along
@@ -178,7 +184,6 @@ def refine_straight(image, room, places, values, first, last, shape, view, paths
         if t <= 0.0:
             continue
         middle = int(np.floor(min(max(at / t if fan else at, -2.0), columns + 1.0)))
-        value = np.float32(np.int32(value_at(values, index)) & np.int32(LARGEST))
         for side in range(2):
             c, step = (min(middle, columns - 1), -1) if side == 0 else (max(middle + 1, 0), 1)
             while 0 <= c < columns:
@@ -188,7 +193,7 @@ def refine_straight(image, room, places, values, first, last, shape, view, paths
                 if share <= 0.0:
                     break
                 if path[1] <= plane < path[2]:
-                    amount = np.float32(share) * value
+                    amount = np.float32(share * value)
                     _add_rows(image, c * room + MARGIN, rows, path, plane, place[2], amount)
                 c += step
 

@@ -22,6 +22,9 @@ FINE = 1100
 MARGIN = 16
 """Room before and after the rows of a bin, so that a voxel at the rim needs no clipping."""
 
+SAMPLED = 8
+"""Of so many voxel columns each way, one tells how much lies between two HU."""
+
 BLOCK = 8
 """Voxels that are placed together."""
 
@@ -39,12 +42,14 @@ class Sparse(NamedTuple):
     starts (columns + 1,) int64: where the voxels of each voxel column (a, b) start in `voxels`
     (n,) uint32: w in the upper half, the value in the lower. The same by value: ranks
     (LARGEST + 2,) int64, where each value starts in places (n,) uint32, flat indices in the grid.
+    shares (LARGEST + 2,) float64: sum of the values below each, in a sample of all voxels.
     """
 
     starts: np.ndarray
     voxels: np.ndarray
     ranks: np.ndarray
     places: np.ndarray
+    shares: np.ndarray
 
 
 class Bins(NamedTuple):
@@ -78,7 +83,10 @@ def sparse_of(packed: PackedVolume) -> Sparse:
         ranks = np.zeros(LARGEST + 2, np.int64)
         places = np.empty(starts[-1], np.uint32)
         _rank(ranks, places, voxels, starts, values.shape[2])
-        found = _listed[packed] = Sparse(starts, voxels, ranks, places)
+        sample = (values[::SAMPLED, ::SAMPLED] & LARGEST).ravel()
+        sums = np.bincount(sample, minlength=LARGEST + 1) * np.arange(LARGEST + 1.0)
+        shares = np.append(0.0, np.cumsum(sums))
+        found = _listed[packed] = Sparse(starts, voxels, ranks, places, shares)
     return found
 
 
