@@ -27,9 +27,11 @@ DEFAULT_EDGES: tuple[float, ...] = (
     *np.arange(100.0, 121.0, 3.0).tolist(),
     *np.arange(121.0, 149.0, 4.0).tolist(),
     *np.arange(149.0, 199.0, 5.0).tolist(),
-    *np.arange(199.0, 304.0, 7.0).tolist(),
-    *np.arange(304.0, 430.0, 9.0).tolist(),
-    *(430.0, 445.0, 470.0, 505.0, 560.0, 640.0, 760.0, 1000.0, 1500.0, 2000.0),
+    *np.arange(199.0, 229.0, 6.0).tolist(),
+    *np.arange(229.0, 299.0, 7.0).tolist(),
+    *np.arange(299.0, 347.0, 8.0).tolist(),
+    *np.arange(347.0, 428.0, 9.0).tolist(),
+    *(428.0, 442.0, 464.0, 494.0, 534.0, 584.0, 650.0, 760.0, 1000.0),
 )
 """64 edges [HU], close together where a CT with contrast medium has most voxels.
 
