@@ -85,8 +85,8 @@ def test_a_large_detector_is_shown_in_larger_pixels_until_it_is_made(limb: Volum
     assert geometry.pixel_mm == (0.4, 0.4)
 
 
-@pytest.mark.parametrize("window", [(100, np.inf), (300, np.inf), (450, 599), (400, 799)])
-def test_the_bone_of_a_moved_window_is_exact_at_the_edges(
+@pytest.mark.parametrize("window", [(100, np.inf), (303, np.inf), (451, 599), (400, 799)])
+def test_the_bone_of_a_moved_window_is_exact(
     ready: LiveCt, window: tuple[float, float]
 ) -> None:
     hu, config = ready.volume.hu, DrrConfig(**SMALL, hu=window)
@@ -95,6 +95,11 @@ def test_the_bone_of_a_moved_window_is_exact_at_the_edges(
     wanted = project(literal, exposure_geometry(config, ready.volume))[1]
     assert wanted.max() > 0.3
     assert error(ready.bone_now(config), wanted) < 1e-5
+
+
+def test_a_window_that_begins_in_soft_tissue_is_left_to_the_exact_preview(ready: LiveCt) -> None:
+    assert ready.bone_now(DrrConfig(**SMALL, hu=(20.0, np.inf))) is None
+    assert ready.bone_now(DrrConfig(**SMALL, hu=(-1000.0, 50.0))) is None
 
 
 def test_a_window_over_all_is_the_whole_image(ready: LiveCt) -> None:

@@ -9,13 +9,13 @@ from BoneXrayLib.bone import Parts
 from BoneXrayLib.geometry import Geometry, GeometryConfig, make_geometry
 from BoneXrayLib.projection import (
     DEFAULT_EDGES,
+    BinnedView,
     prepare,
     project_bins,
     project_bone,
     project_prepared,
 )
 from BoneXrayLib.projection.prepared import PreparedParts
-from BoneXrayLib.volume import Volume
 
 SHAPE = (37, 44, 40)
 
@@ -51,39 +51,43 @@ def view(rotate: tuple[float, float], beam: str = "cone") -> Geometry:
     ("rotate", "beam"),
     [((8, 0), "cone"), ((8, 14), "cone"), ((0, 80), "cone"), ((30, 0), "localizer")],
 )
-def test_a_window_on_edges_is_what_projecting_it_gives(
+def test_a_window_is_what_projecting_it_gives_on_edges_and_between(
     rotate: tuple[float, float], beam: str, hu: np.ndarray, prepared: PreparedParts
 ) -> None:
     geometry = view(rotate, beam)
-    bins = project_bins(prepared, geometry)
+    bins = project_bins(prepared, geometry, (-1000, -200, 0, 100, 106, 200, 300, 900))
     whole = project_prepared(prepared, geometry).sum(axis=0)
     bar = 3e-5 * float(whole.max())
     assert bins.from_hu(-1000.0) == pytest.approx(whole, abs=bar)
-    for low, high in ((100.0, np.inf), (250.0, np.inf), (200.0, 450.0), (0.0, 100.0)):
+    on_edges = ((100.0, np.inf), (-200.0, np.inf), (200.0, 300.0), (0.0, 100.0))
+    between = ((102.0, np.inf), (105.0, 291.0), (262.5, np.inf), (400.0, 800.0), (1210.0, np.inf))
+    for low, high in (*on_edges, *between):
         direct = project_bone(prepare(parts_of(hu, low, high)), geometry)
-        assert direct.max() > 0.05
+        assert direct.max() > 0.01
         assert bins.window(low, high) == pytest.approx(direct, abs=bar)
 
 
-def test_between_edges_a_window_lies_between_theirs(prepared: PreparedParts) -> None:
-    bins = project_bins(prepared, view((0, 0)), (-1000, 0, 200, 300))
-    low, middle, high = (bins.from_hu(hu) for hu in (200.0, 225.0, 300.0))
-    assert middle == pytest.approx(0.75 * low + 0.25 * high, abs=1e-5)
-    assert np.array_equal(bins.from_hu(5000.0), high)
+def test_default_edges_hold_every_threshold_of_bone(
+    hu: np.ndarray, prepared: PreparedParts
+) -> None:
+    for rotate, beam in (((0, 0), "cone"), ((25, 10), "parallel")):
+        bins = project_bins(prepared, view(rotate, beam))
+        for low in (101.0, 255.0, 999.0, 2400.0):
+            direct = project_bone(prepare(parts_of(hu, low)), view(rotate, beam))
+            assert bins.from_hu(low) == pytest.approx(direct, abs=1e-4)
 
 
-def test_a_threshold_between_default_edges_is_within_a_percent(limb: Volume) -> None:
-    ramp = np.clip(
-        limb.hu.astype(float) * np.linspace(0.4, 1.0, limb.hu.shape[1])[:, None], -1000, 3000
-    )
-    hu = np.rint(ramp).astype(np.int16)
-    geometry = view((0, 0))
-    bins = project_bins(prepare(parts_of(hu)), geometry)
-    whole = project_prepared(prepare(parts_of(hu)), geometry).sum(axis=0)
-    for low in (106.0, 231.0, 407.0):
-        direct = project_bone(prepare(parts_of(hu, low)), geometry)
-        error = np.sqrt(((bins.from_hu(low) - direct) ** 2).mean())
-        assert error < 0.01 * np.sqrt((whole**2).mean())
+def test_below_the_listed_a_window_lies_between_those_of_its_edges(
+    prepared: PreparedParts,
+) -> None:
+    bins = project_bins(prepared, view((0, 0)), (-1000, -500, 100, 300))
+    low, middle, high = (bins.from_hu(hu) for hu in (-500.0, -200.0, 100.0))
+    assert (middle <= low + 1e-6).all()
+    assert (middle >= high - 1e-6).all()
+    assert 0.2 < float((middle - high).sum() / (low - high).sum()) < 0.98
+    plain = BinnedView(bins.above, bins.edges)
+    assert plain.from_hu(-200.0) == pytest.approx(0.5 * low + 0.5 * high, abs=1e-5)
+    assert np.array_equal(plain.from_hu(5000.0), bins.from_hu(300.0))
 
 
 def test_voxels_below_the_first_edge_are_never_counted(
@@ -103,6 +107,11 @@ def test_a_view_can_be_projected_into_the_memory_of_the_last(prepared: PreparedP
     assert again.above is first.above
     assert np.array_equal(again.above, fresh.above)
     assert fresh.above.nbytes == 4 * len(DEFAULT_EDGES) * 50 * 44
+
+
+def test_memory_of_another_size_is_refused(prepared: PreparedParts) -> None:
+    with pytest.raises(ValueError, match=r"out: got .* expected `above` of an earlier view"):
+        project_bins(prepared, view((0, 0)), out=np.empty((64, 50, 44), np.float32))
 
 
 @pytest.mark.parametrize("edges", [(100.0,), (200.0, 100.0), tuple(range(300))])

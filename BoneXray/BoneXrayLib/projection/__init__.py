@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .bins import DEFAULT_EDGES, BinnedView, project_bins
+from .binned_view import BinnedView
+from .bins import DEFAULT_EDGES, project_bins
 from .devices import DEVICES, project_on, used_device
 from .entry import project, project_bone, project_prepared
 from .from_ct import can_flag, flag_bone, prepare_ct

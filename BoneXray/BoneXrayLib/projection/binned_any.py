@@ -1,4 +1,4 @@
-"""`binned.py` for any pose: the same sorting of voxels into bins, sample by sample."""
+"""`binned.py` for any pose: wide bins a vector of rays at a time, listed voxels one by one."""
 
 from __future__ import annotations
 
@@ -6,116 +6,160 @@ import numpy as np
 from numba import njit
 
 from .binned import write_above
-from .gather import add_limited
+from .gather import is_occupied
 from .grid import LANES, PLANES, step_gains
 from .packing import LARGEST
 from .segments import SEGMENT, choose_frame, longest_axis, met_planes, set_rays
-from .wide import add_at, value_at
+from .sparse import FINE, MARGIN
+from .wide import add_at, note_at, pair_at, table_at, value_at
 
 
-@njit(forceinline=True)
-def _sort(sums, room, r, value, weight, table):
-    """Add one voxel to its bin; bin 0 is dropped."""
-    found = np.int32(value) & np.int32(LARGEST)
-    chosen = value_at(table, found)
-    if chosen > 0:
-        add_at(sums, chosen * room + r, weight * np.float32(found))
+@njit(forceinline=True, fastmath=True)
+def _four(values, base, u, v, frame, paired):
+    """The four voxels around (u, v) in the plane that starts at values[base], and the parts."""
+    zero, mask, half = np.float32(0.0), np.uint32(LARGEST), np.uint32(16)
+    u, v = min(max(u, zero), frame.u_top), min(max(v, zero), frame.v_top)
+    iu, iv = np.int32(u), np.int32(v)
+    at = np.int32(iu * frame.u_stride + iv * frame.v_stride)
+    across = np.int32(at + frame.u_stride)
+    one, two = pair_at(values, base, at), pair_at(values, base, across)
+    if paired:
+        one_next, two_next = one >> half, two >> half
+    else:
+        one_next = pair_at(values, base, np.int32(at + frame.v_stride))
+        two_next = pair_at(values, base, np.int32(across + frame.v_stride))
+    four = (
+        np.int32(one & mask),
+        np.int32(one_next & mask),
+        np.int32(two & mask),
+        np.int32(two_next & mask),
+    )
+    return four, u - np.float32(iu), v - np.float32(iv)
+
+
+@njit(forceinline=True, fastmath=True)
+def _place(lines, room, r, plane):
+    u = table_at(lines, r) + plane * table_at(lines, room + r)
+    return u, table_at(lines, 2 * room + r) + plane * table_at(lines, 3 * room + r)
+
+
+@njit(forceinline=True, fastmath=True)
+def _share(value, low, high):
+    return np.float32(value if low <= value < high else np.int32(0))
+
+
+@njit(forceinline=True, fastmath=True)
+def _add_bin(sums, at, values, lines, limits, r0, planes, frame, bounds, paired):
+    """Add what planes[0]:planes[1] hold of one bin to the rows of one vector."""
+    room = len(lines) // 4
+    low, high = np.int32(bounds[0]), np.int32(bounds[1])
+    for m in range(planes[0], planes[1]):
+        plane, here = np.float32(m - frame.middle), np.float32(m)
+        for lane in range(LANES):
+            r = r0 + lane
+            u, v = _place(lines, room, r, plane)
+            four, part_u, part_v = _four(values, m * frame.stride, u, v, frame, paired)
+            a, b = _share(four[0], low, high), _share(four[2], low, high)
+            a += part_v * (_share(four[1], low, high) - a)
+            b += part_v * (_share(four[3], low, high) - b)
+            inside = (table_at(limits, r) <= here) & (here <= table_at(limits, room + r))
+            add_at(sums, at + r, a + part_u * (b - a) if inside else np.float32(0.0))
+
+
+@njit(forceinline=True, fastmath=True)
+def _sort(sums, r, values, base, u, v, frame, places, paired):
+    """Add those of a sample's four voxels that are listed to their bins."""
+    four, part_u, part_v = _four(values, base, u, v, frame, paired)
+    one = np.float32(1.0)
+    parts = (
+        (one - part_u) * (one - part_v),
+        (one - part_u) * part_v,
+        part_u * (one - part_v),
+        part_u * part_v,
+    )
+    for n in range(4):
+        if four[n] >= FINE:
+            at = value_at(places, four[n]) + r
+            add_at(sums, at, parts[n] * np.float32(four[n]))
+
+
+@njit(forceinline=True, fastmath=True)
+def _sort_block(sums, most, values, lines, limits, r0, planes, frame, places, paired):
+    """Add the listed voxels that the rows of one vector meet in planes[0]:planes[1]."""
+    room = len(lines) // 4
+    for m in range(planes[0], planes[1]):
+        plane, here, base = np.float32(m - frame.middle), np.float32(m), m * frame.stride
+        largest = np.int32(0)
+        for lane in range(LANES):
+            u, v = _place(lines, room, r0 + lane, plane)
+            four, _, _ = _four(values, base, u, v, frame, paired)
+            found = max(max(four[0], four[1]), max(four[2], four[3]))
+            note_at(most, lane, found)
+            largest = max(largest, found)
+        if largest < FINE:
+            continue
+        for lane in range(LANES):
+            r = r0 + lane
+            if most[lane] >= FINE and limits[r] <= here <= limits[room + r]:
+                u, v = _place(lines, room, r, plane)
+                _sort(sums, MARGIN + r, values, base, u, v, frame, places, paired)
 
 
 @njit(nogil=True, fastmath=True)
-def _sort_block(sums, values, lines, limits, r0, first, last, frame, table):
-    """Add planes first:last to the bins of the rows of one vector."""
-    room = len(limits) // 2
-    for m in range(first, last):
-        plane = np.float32(m - frame.middle)
-        base = m * frame.stride
-        for r in range(r0, r0 + LANES):
-            u = lines[r] + plane * lines[room + r]
-            v = lines[2 * room + r] + plane * lines[3 * room + r]
-            if m < limits[r] or m > limits[room + r] or u <= 0 or v <= 0:
-                continue
-            if u >= frame.u_top or v >= frame.v_top:
-                continue
-            iu, iv = int(u), int(v)
-            fu, fv = np.float32(u - np.float32(iu)), np.float32(v - np.float32(iv))
-            gu, gv = np.float32(1.0) - fu, np.float32(1.0) - fv
-            at = base + iu * frame.u_stride + iv * frame.v_stride
-            far = at + frame.u_stride
-            _sort(sums, room, r, value_at(values, at), gu * gv, table)
-            _sort(sums, room, r, value_at(values, at + frame.v_stride), gu * fv, table)
-            _sort(sums, room, r, value_at(values, far), fu * gv, table)
-            _sort(sums, room, r, value_at(values, far + frame.v_stride), fu * fv, table)
-
-
-@njit(nogil=True)
-def _bins_of(cells, shift, lines, room, r0, m, after, frame):
-    """Lowest and highest bin that the rows of a vector meet in planes m … after - 1."""
-    u_low = v_low = np.inf
-    u_high = v_high = -np.inf
-    for r in (r0, r0 + LANES - 1):
-        for plane in (m - frame.middle, after - 1 - frame.middle):
-            u = lines[r] + plane * lines[room + r]
-            v = lines[2 * room + r] + plane * lines[3 * room + r]
-            u_low, u_high = min(u_low, u), max(u_high, u)
-            v_low, v_high = min(v_low, v), max(v_high, v)
-    if u_high <= 0 or v_high <= 0 or u_low >= frame.u_top or v_low >= frame.v_top:
-        return 0, 0
-    us = (int(max(u_low, 0)), int(min(u_high, frame.u_top)))
-    vs = (int(max(v_low, 0)), int(min(v_high, frame.v_top)))
-    ms = (m, after - 1)
-    if frame.axis == 0:
-        a, b, w = ms, us, vs
-    elif frame.axis == 1:
-        a, b, w = us, ms, vs
+def _block(sums, most, values, lines, limits, r0, planes, frame, where):
+    """Add one bin, or else the listed voxels, to the rows of one vector."""
+    chosen, at, bounds, places = where
+    if chosen and frame.v_stride == 1:
+        _add_bin(sums, at, values, lines, limits, r0, planes, frame, bounds, True)
+    elif chosen:
+        _add_bin(sums, at, values, lines, limits, r0, planes, frame, bounds, False)
+    elif frame.v_stride == 1:
+        _sort_block(sums, most, values, lines, limits, r0, planes, frame, places, True)
     else:
-        a, b, w = us, vs, ms
-    low, high = 255, 0
-    for i in range(a[0] >> 3, (a[1] >> 3) + 1):
-        for j in range(b[0] >> 3, (b[1] >> 3) + 1):
-            for k in range(w[0] >> shift, (w[1] >> shift) + 1):
-                low = min(low, int(cells[0, i, j, k]))
-                high = max(high, int(cells[1, i, j, k]))
-    return low, high
+        _sort_block(sums, most, values, lines, limits, r0, planes, frame, places, False)
 
 
 @njit(nogil=True)
-def _segment(sums, values, cells, shift, lines, limits, span, frame, table):
-    """Add all planes to the rows span[0]:span[1]."""
-    room = len(limits) // 2
+def _segment(sums, most, values, shift, lines, limits, span, frame, bins):
+    """Add all planes to the rows span[0]:span[1]; bins lie `room` apart."""
     m, stop = met_planes(lines, limits, span, frame)
+    near, starts, room = limits.astype(np.float32), bins.starts, bins.room
     while m <= stop:
         after = min((m // PLANES + 1) * PLANES, stop + 1)
+        planes = (m, after)
         for r0 in range(span[0], span[1], LANES):
-            low, high = _bins_of(cells, shift, lines, room, r0, m, after, frame)
-            if high > 0 and low == high:
-                at = high * room
-                add_limited(sums, at, values, lines, limits, r0, m, after, frame, False)
-            elif high > 0:
-                _sort_block(sums, values, lines, limits, r0, m, after, frame, table)
+            for n in range(len(bins.bits)):
+                if is_occupied(bins.bits, n, shift, lines, r0, m, after, frame):
+                    wide, at = n < len(starts) - 1, n * room + MARGIN
+                    bounds = (starts[n], starts[n + 1] if wide else starts[n])
+                    where = (wide, at, bounds, bins.places)
+                    _block(sums, most, values, lines, near, r0, planes, frame, where)
         m = after
 
 
 @njit(nogil=True, cache=True)
-def bin_any(out, first, last, grid, rays, cells, starts, table, gain):
+def bin_any(out, lengths, first, last, grid, rays, bins, gain):
     """Fill columns first:last of out as `bin_separable` does."""
-    rows = out.shape[1]
-    room = -(-rows // LANES) * LANES
-    sums = np.zeros((last - first, (len(starts) - 1) * room), np.float32)
-    lines, limits = np.empty(4 * room, np.float32), np.empty(2 * room, np.int64)
-    gains = np.empty((last - first, room), np.float32)
+    edges, rows = out.shape[1:]
+    padded = -(-rows // LANES) * LANES
+    room = bins.room
+    sums, total = np.empty((edges + 1) * room, np.float32), np.empty(rows, np.float32)
+    lines, limits = np.empty(4 * padded, np.float32), np.zeros(2 * padded, np.int64)
+    gains, most = np.empty(padded, np.float32), np.empty(LANES, np.int32)
     values, shift = grid.values, grid.shift
     for c in range(first, last):
-        to = sums[c - first]
+        sums[:] = 0.0
         stop = 0
-        while stop < room:
+        while stop < padded:
             start = stop
             frame = choose_frame(grid.counts, grid.strides, rays, start, c)
             axis = frame.axis
-            while stop < room and axis == frame.axis:
-                stop = min(stop + SEGMENT, room)
+            while stop < padded and axis == frame.axis:
+                stop = min(stop + SEGMENT, padded)
                 axis = longest_axis(rays, stop, c)
             span = (start, stop)
             set_rays(lines, limits, span, rows, frame, rays, c)
-            _segment(to, values, cells, shift, lines, limits, span, frame, table)
-            step_gains(gains[c - first], rays, c, frame.axis, gain, start, stop)
-    write_above(out, sums, gains, room, first, last)
+            _segment(sums, most, values, shift, lines, limits, span, frame, bins)
+            step_gains(gains, rays, c, frame.axis, gain, start, stop)
+        lengths[c] = gains[:rows]
+        write_above(out[c], sums, total, lengths[c], room, len(bins.starts) - 1)

@@ -106,7 +106,7 @@ def add_limited(sums, at, values, lines, limits, r0, first, last, frame, bone):
 
 
 @njit(nogil=True)
-def _is_occupied(bits, kind, shift, lines, r0, m, after, frame):
+def is_occupied(bits, kind, shift, lines, r0, m, after, frame):
     """Whether the rows of a vector meet an occupied cell in planes m … after - 1."""
     room = len(lines) // 4
     u_low = v_low = np.inf
@@ -142,7 +142,7 @@ def _segment(sums, at, values, bits, shift, lines, limits, span, frame, bones):
         for r0 in range(span[0], span[1], LANES):
             for channel in range(len(bones)):
                 bone = bones[channel]
-                if _is_occupied(bits, int(bone), shift, lines, r0, m, after, frame):
+                if is_occupied(bits, int(bone), shift, lines, r0, m, after, frame):
                     to = at + channel * room
                     if whole:
                         _add_block(sums, to, values, lines, room, r0, (m, after), frame, bone)

@@ -50,6 +50,19 @@ def pair_at(typing_context, array, base, index):
 
 
 @intrinsic
+def twice_at(typing_context, array, base, index):
+    """The 32-bit values at base + index and after it as one uint64, the first in the low half."""
+
+    def generate(context, builder, signature, args):
+        pointer = _address(context, builder, signature, args, args[1:3])
+        pair = builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()), align=4)
+        pair.set_metadata("noalias", _table(builder))
+        return pair
+
+    return types.uint64(array, base, index), generate
+
+
+@intrinsic
 def table_at(typing_context, array, index):
     """array[index], a table."""
 
@@ -95,3 +108,43 @@ def put_at(typing_context, array, index, value):
         return context.get_dummy_value()
 
     return types.void(array, index, array.dtype), generate
+
+
+@intrinsic
+def note_at(typing_context, array, index, value):
+    """array[index] = value, for arrays that no table shares memory with."""
+
+    def generate(context, builder, signature, args):
+        pointer = _address(context, builder, signature, args, args[1:2])
+        builder.store(args[2], pointer).set_metadata("alias.scope", _table(builder))
+        return context.get_dummy_value()
+
+    return types.void(array, index, array.dtype), generate
+
+
+@intrinsic
+def splat_at(typing_context, array, index, offset, step, amount):
+    """array[index + n] += amount · max(0, 1 - |offset + step · n|) for n = 0 … 3, all float32."""
+    four = ir.VectorType(ir.FloatType(), 4)
+
+    def spread(builder, value):
+        lane = builder.insert_element(ir.Constant(four, ir.Undefined), value, ir.IntType(32)(0))
+        none = ir.Constant(ir.VectorType(ir.IntType(32), 4), [0] * 4)
+        return builder.shuffle_vector(lane, ir.Constant(four, ir.Undefined), none)
+
+    def generate(context, builder, signature, args):
+        pointer = _address(context, builder, signature, args, args[1:2])
+        pointer = builder.bitcast(pointer, four.as_pointer())
+        offset, step, amount = (spread(builder, value) for value in args[2:])
+        lanes, none = ir.Constant(four, [0.0, 1.0, 2.0, 3.0]), ir.Constant(four, [0.0] * 4)
+        away = builder.fadd(builder.fmul(step, lanes, flags=["fast"]), offset, flags=["fast"])
+        back = builder.fsub(none, away, flags=["fast"])
+        away = builder.select(builder.fcmp_ordered(">", away, none), away, back)
+        share = builder.fsub(ir.Constant(four, [1.0] * 4), away, flags=["fast"])
+        share = builder.select(builder.fcmp_ordered(">", share, none), share, none)
+        before = builder.load(pointer, align=4)
+        after = builder.fadd(before, builder.fmul(share, amount, flags=["fast"]), flags=["fast"])
+        builder.store(after, pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(array, index, types.float32, types.float32, types.float32), generate
