@@ -15,12 +15,12 @@ import numpy as np
 
 from .body import CoarseMask, coarse_body
 from .bone import BoneConfig
-from .drr import Drr, DrrConfig, exposure_geometry, pose_text
-from .geometry import Geometry, coarser
+from .drr import Drr, DrrConfig, pose_text
+from .geometry import Geometry
 from .progress import IsCancelled, Progress
 from .projection import can_flag, flag_bone, prepare_ct
 from .projection.devices import ReadyParts
-from .thinning import thinned, thinned_mask
+from .thinning import preview_geometry, thinned, thinned_mask
 from .volume import Volume
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ COARSE_SIDE = 192
 """Longer side of an image while a hand moves [pixels]."""
 FULL_SIDE = 1024
 """Longer side of a preview at rest; larger detectors are shown in larger pixels until made."""
-LARGEST_PIXEL_MM, SMALLEST_SIDE = 10.0, 16
-"""Beyond these, `Radiograph` takes nothing for a radiograph."""
 STARTING = "starting the projector (a new computer compiles it first, up to 20 s)"
 
 _warm = threading.Event()
@@ -232,22 +230,3 @@ class LiveCt:
         if self._patient is None:
             self._patient = coarse_body(self.volume)
         return thinned_mask(self._patient, self.volume) if thin else self._patient
-
-
-def preview_geometry(config: DrrConfig, volume: Volume, longest_side: int | None) -> Geometry:
-    """Where source and detector stand, the detector in pixels as large as a preview needs.
-
-    Without `longest_side` it is the detector as it is.
-
-    Raises:
-        FileNotFoundError, ValueError: as `exposure_geometry`.
-    """
-    geometry = exposure_geometry(config, volume)
-    if longest_side is None:
-        return geometry
-    factor = min(
-        max(geometry.size) / longest_side,
-        LARGEST_PIXEL_MM / max(geometry.pixel_mm),
-        min(geometry.size) / SMALLEST_SIDE,
-    )
-    return geometry if factor <= 1 else coarser(geometry, round(max(geometry.size) / factor))

@@ -23,9 +23,9 @@ from .bone_presets import PRESETS
 from .drr import DrrConfig
 from .extraction import ENHANCE_RANGE, ExtractConfig
 from .geometry import BEAMS, VIEWS
-from .live import LARGEST_PIXEL_MM, SMALLEST_SIDE
 from .long_leg_config import METHODS, LongLegConfig
 from .projection import DEVICES
+from .thinning import LARGEST_PIXEL_MM, SMALLEST_SIDE
 
 HU_LIMITS = (-1024.0, 3071.0)
 """Ends of the HU slider; the upper one means that there is no upper bound."""

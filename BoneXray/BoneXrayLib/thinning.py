@@ -1,14 +1,37 @@
-"""A CT of fewer voxels, for the first image while the whole of it is still being prepared."""
+"""Fewer voxels and larger pixels: what a preview makes of a CT and a detector."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from .body import CoarseMask
+from .drr import DrrConfig, exposure_geometry
+from .geometry import Geometry, coarser
 from .volume import Volume
 
 COARSE_MM = 2.0
 """Voxels are left out up to this spacing, which the pixels of a coarse preview do not resolve."""
+LARGEST_PIXEL_MM, SMALLEST_SIDE = 10.0, 16
+"""Beyond these, `Radiograph` takes nothing for a radiograph."""
+
+
+def preview_geometry(config: DrrConfig, volume: Volume, longest_side: int | None) -> Geometry:
+    """Where source and detector stand, the detector in pixels as large as a preview needs.
+
+    Without `longest_side` it is the detector as it is.
+
+    Raises:
+        FileNotFoundError, ValueError: as `exposure_geometry`.
+    """
+    geometry = exposure_geometry(config, volume)
+    if longest_side is None:
+        return geometry
+    factor = min(
+        max(geometry.size) / longest_side,
+        LARGEST_PIXEL_MM / max(geometry.pixel_mm),
+        min(geometry.size) / SMALLEST_SIDE,
+    )
+    return geometry if factor <= 1 else coarser(geometry, round(max(geometry.size) / factor))
 
 
 def thinned(volume: Volume, labels: np.ndarray | None) -> tuple[Volume, np.ndarray | None]:

@@ -8,9 +8,10 @@ import pytest
 from BoneXrayLib import live
 from BoneXrayLib.bone import Parts
 from BoneXrayLib.drr import DrrConfig, exposure_geometry, simulate
-from BoneXrayLib.live import LiveCt, preview_geometry
+from BoneXrayLib.live import LiveCt
 from BoneXrayLib.phantoms import synthetic_limb
 from BoneXrayLib.projection import project
+from BoneXrayLib.thinning import preview_geometry
 from BoneXrayLib.volume import Volume
 
 SMALL = {"size": (96, 80), "pixel": 3.0}
@@ -86,9 +87,7 @@ def test_a_large_detector_is_shown_in_larger_pixels_until_it_is_made(limb: Volum
 
 
 @pytest.mark.parametrize("window", [(100, np.inf), (303, np.inf), (451, 599), (400, 799)])
-def test_the_bone_of_a_moved_window_is_exact(
-    ready: LiveCt, window: tuple[float, float]
-) -> None:
+def test_the_bone_of_a_moved_window_is_exact(ready: LiveCt, window: tuple[float, float]) -> None:
     hu, config = ready.volume.hu, DrrConfig(**SMALL, hu=window)
     inside = ((hu >= window[0]) & (hu <= window[1])).astype(np.uint8)
     literal = Parts(hu, ready.volume.ijk_to_ras, inside, None, ("rest", "bone"))
