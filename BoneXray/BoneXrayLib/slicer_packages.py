@@ -36,11 +36,17 @@ def missing_packages(extra: tuple[str, ...] = ()) -> list[str]:
     return missing
 
 
+_found: set[str] = set()
+
+
 def _is_installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
+    """Whether a package is there. One that was is not looked for again: sliders ask, too."""
+    if name not in _found:
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return False
+        _found.add(name)
     return True
 
 

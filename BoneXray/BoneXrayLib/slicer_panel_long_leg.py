@@ -27,6 +27,7 @@ class LongLegSection:
         self._ui, self._views = ui, views
         self._parameters: Any = None
         self._foreseen: str | None = None
+        self._foreseen_of: tuple[Any, ...] | None = None
         self._job: Job | None = None
         ui.makeLongLegButton.connect("clicked(bool)", self.on_make)
 
@@ -34,7 +35,7 @@ class LongLegSection:
         """Show and serve these choices from now on; None, or another node's, ends all work."""
         if not is_same(parameters, self._parameters):
             self.stop()
-            self._foreseen = None
+            self._foreseen = self._foreseen_of = None
         self._parameters = parameters
         if parameters is not None:
             _name_methods(self._ui.methodBox)
@@ -44,6 +45,10 @@ class LongLegSection:
         """The choices changed: enable the button or say why not, foretell the picture."""
         if self._parameters is None or self._job is not None:
             return
+        depends_on = self._dependencies()
+        if depends_on is not None and depends_on == self._foreseen_of:
+            return
+        self._foreseen_of = depends_on
         reason, picture = self._foresee()
         button = self._ui.makeLongLegButton
         button.enabled = not reason
@@ -112,13 +117,24 @@ class LongLegSection:
             self._say(_("Computing: {what} …").format(what=message))
 
     def _idle(self) -> None:
-        self._job = None
+        self._job = self._foreseen_of = None
         self._ui.makeLongLegButton.text = _("Make long-leg view")
         self._ui.longLegProgress.visible = False
         self._ui.longLegProgress.value = 0
 
     def _say(self, text: str) -> None:
         self._ui.longLegStatus.text = text
+
+    def _dependencies(self) -> tuple[Any, ...] | None:
+        """What the shots depend on, all but the bones; None where something is wrong."""
+        ct = self._parameters.ct
+        try:
+            shots = vars(self._parameters.long_leg_config())
+        except ValueError:
+            return None
+        bone = ("preset", "hu", "remove_couch")
+        chosen = {name: value for name, value in shots.items() if name not in bone}
+        return None if ct is None else (ct.GetID(), chosen)
 
     def _foresee(self) -> tuple[str, str]:
         """Why no picture can be made, or an empty text; and what picture it will be."""
