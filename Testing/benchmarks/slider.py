@@ -46,11 +46,11 @@ def measure_slider(prepared: PreparedParts, hu: np.ndarray, matrix: np.ndarray) 
 
 
 def _steps(view: BinnedView) -> dict[str, float]:
-    """Each step is taken thrice and its fastest counts; then over all steps."""
+    """Each step is taken five times and its fastest counts; then over all steps."""
     taken, spent = [], []
     for low in LOWS:
         walls, works = [], []
-        for _ in range(3):
+        for _ in range(5):
             began, worked = time.perf_counter(), time.process_time()
             view.from_hu(float(low))
             walls.append(1e3 * (time.perf_counter() - began))

@@ -38,7 +38,7 @@ def _four(values, base, u, v, frame, paired):
 
 
 @njit(forceinline=True, fastmath=True)
-def _place(lines, room, r, plane):
+def _where(lines, room, r, plane):
     u = table_at(lines, r) + plane * table_at(lines, room + r)
     return u, table_at(lines, 2 * room + r) + plane * table_at(lines, 3 * room + r)
 
@@ -57,7 +57,7 @@ def _add_bin(sums, at, values, lines, limits, r0, planes, frame, bounds, paired)
         plane, here = np.float32(m - frame.middle), np.float32(m)
         for lane in range(LANES):
             r = r0 + lane
-            u, v = _place(lines, room, r, plane)
+            u, v = _where(lines, room, r, plane)
             four, part_u, part_v = _four(values, m * frame.stride, u, v, frame, paired)
             a, b = _share(four[0], low, high), _share(four[2], low, high)
             a += part_v * (_share(four[1], low, high) - a)
@@ -91,7 +91,7 @@ def _sort_block(sums, most, values, lines, limits, r0, planes, frame, places, pa
         plane, here, base = np.float32(m - frame.middle), np.float32(m), m * frame.stride
         largest = np.int32(0)
         for lane in range(LANES):
-            u, v = _place(lines, room, r0 + lane, plane)
+            u, v = _where(lines, room, r0 + lane, plane)
             four, _, _ = _four(values, base, u, v, frame, paired)
             found = max(max(four[0], four[1]), max(four[2], four[3]))
             note_at(most, lane, found)
@@ -101,7 +101,7 @@ def _sort_block(sums, most, values, lines, limits, r0, planes, frame, places, pa
         for lane in range(LANES):
             r = r0 + lane
             if most[lane] >= FINE and limits[r] <= here <= limits[room + r]:
-                u, v = _place(lines, room, r, plane)
+                u, v = _where(lines, room, r, plane)
                 _sort(sums, MARGIN + r, values, base, u, v, frame, places, paired)
 
 

@@ -50,19 +50,6 @@ def pair_at(typing_context, array, base, index):
 
 
 @intrinsic
-def twice_at(typing_context, array, base, index):
-    """The 32-bit values at base + index and after it as one uint64, the first in the low half."""
-
-    def generate(context, builder, signature, args):
-        pointer = _address(context, builder, signature, args, args[1:3])
-        pair = builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()), align=4)
-        pair.set_metadata("noalias", _table(builder))
-        return pair
-
-    return types.uint64(array, base, index), generate
-
-
-@intrinsic
 def table_at(typing_context, array, index):
     """array[index], a table."""
 
