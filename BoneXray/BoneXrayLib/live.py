@@ -210,6 +210,7 @@ class LiveCt:
                 self._body(bone),
             )  # fmt: skip
             self._full = _Kept(replace(bone), ReadyParts(prepared))
+            self._thinned = self._thin = None  # seldom needed now, and soon made
         return self._full
 
     def _thin_kept(self, bone: BoneConfig) -> _Kept:

@@ -2,7 +2,7 @@
 
 Run with `python Testing/benchmarks/memory.py [--ct FILE] [--voxels N] [--json FILE]`. Each preset
 is measured in a fresh process: the CT in memory (1.0), prepared, one 512² view of rest and bone,
-64 bins of it, and the bone window set anew. What counts is the growth of the largest resident
+the bins of it, and the bone window set anew. What counts is the growth of the largest resident
 size, the CT included. Libraries and compiled kernels, which do not grow with the CT, are there
 before, as a tiny CT went through the same steps; their megabytes are printed. A segmentation's own
 array is not counted. Exits with 1 when a bar is missed. Linux only.

@@ -33,6 +33,7 @@ from BoneXrayLib.phantoms import sample_on_grid
 from BoneXrayLib.projection import prepare, project_bins, project_bone, project_prepared
 
 BARS = {"AP": 6.0, "lateral": 6.0, "rotated": 6.0, "tilted": 3.5, "localizer": 3.0}
+EDGES_64 = (-1000.0, *np.linspace(100.0, 1000.0, 63).round().tolist())
 CEILINGS = {"fused": 1.36, "bone alone": 0.6, "64 bins": 2.5}
 BONE_HU = 200
 
@@ -116,7 +117,7 @@ def measure(hu: np.ndarray, matrix: np.ndarray, rounds: int) -> dict:
     split = prepare(Parts(hu, matrix, part, None, ("rest", "bone")))
     seconds = time.perf_counter() - began
     del part
-    bins = project_bins(plain, geometry_of("AP")).above
+    bins = project_bins(plain, geometry_of("AP"), EDGES_64).above
     peers = peers_of(hu, matrix)
     times = {}
     for view in VIEWS:
@@ -125,7 +126,7 @@ def measure(hu: np.ndarray, matrix: np.ndarray, rounds: int) -> dict:
             "ours": lambda g=geometry: project_prepared(plain, g),
             "fused": lambda g=geometry: project_prepared(split, g),
             "bone alone": lambda g=geometry: project_bone(split, g),
-            "64 bins": lambda g=geometry: project_bins(plain, g, out=bins),
+            "64 bins": lambda g=geometry: project_bins(plain, g, EDGES_64, out=bins),
             "one read of the volume": hu.max,
         }
         contestants |= {name: peer.projector(geometry) for name, peer in peers.items()}

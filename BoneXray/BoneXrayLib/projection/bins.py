@@ -24,19 +24,19 @@ MAX_EDGES = 254
 
 DEFAULT_EDGES: tuple[float, ...] = (
     -1000.0,
-    *np.arange(100.0, 121.0, 3.0).tolist(),
-    *np.arange(121.0, 149.0, 4.0).tolist(),
-    *np.arange(149.0, 199.0, 5.0).tolist(),
-    *np.arange(199.0, 229.0, 6.0).tolist(),
-    *np.arange(229.0, 299.0, 7.0).tolist(),
-    *np.arange(299.0, 347.0, 8.0).tolist(),
-    *np.arange(347.0, 428.0, 9.0).tolist(),
-    *(428.0, 442.0, 464.0, 494.0, 534.0, 584.0, 650.0, 760.0, 1000.0),
+    *np.arange(100.0, 120.0, 4.0).tolist(),
+    *np.arange(120.0, 150.0, 5.0).tolist(),
+    *np.arange(150.0, 199.0, 7.0).tolist(),
+    *np.arange(200.0, 240.0, 8.0).tolist(),
+    *np.arange(240.0, 300.0, 10.0).tolist(),
+    *np.arange(300.0, 399.0, 11.0).tolist(),
+    *(400.0, 413.0, 428.0, 450.0, 480.0, 530.0, 600.0, 720.0, 1000.0),
 )
-"""64 edges [HU], close together where a CT with contrast medium has most voxels.
+"""48 edges [HU], close together where a CT with contrast medium has most voxels.
 
-What lies between an edge and a threshold is looked at voxel by voxel: so few are left. 64 MiB at
-512 × 512 pixels, 256 MiB at 1024 × 1024.
+What lies between an edge and a threshold is looked at voxel by voxel: so few are left. 48 MiB at
+512 × 512 pixels, 192 MiB at 1024 × 1024: with the CT, its packed copy and the list of its voxels
+of 100 HU and more just below 2.5 times a chest CT of 512³ voxels.
 """
 
 

@@ -118,6 +118,8 @@ def flag_bone(
         ValueError: `can_flag` says no.
         Cancelled: `is_cancelled()` became true.
     """
+    from .sparse import keep_list
+
     if not can_flag(prepared, config):
         raise ValueError(
             f"config: preset {config.preset!r} with couch removed: {config.removes_couch}; "
@@ -129,6 +131,7 @@ def flag_bone(
     _flag(whole.values, config, prepared.ijk_to_ras, is_cancelled)
     tell(0.8, "finding the bones")
     packed = with_cells(whole.values, whole.order, whole.origin, is_cancelled)
+    keep_list(whole, packed)
     tell(1.0, "bones found")
     return dataclasses.replace(prepared, whole=packed)
 

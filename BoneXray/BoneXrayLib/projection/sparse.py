@@ -83,11 +83,18 @@ def sparse_of(packed: PackedVolume) -> Sparse:
         ranks = np.zeros(LARGEST + 2, np.int64)
         places = np.empty(starts[-1], np.uint32)
         _rank(ranks, places, voxels, starts, values.shape[2])
-        sample = (values[::SAMPLED, ::SAMPLED] & LARGEST).ravel()
-        sums = np.bincount(sample, minlength=LARGEST + 1) * np.arange(LARGEST + 1.0)
-        shares = np.append(0.0, np.cumsum(sums))
+        found_of = np.zeros(LARGEST + 1, np.int64)
+        for plane in values[::SAMPLED, ::SAMPLED]:  # at once it would take as much as the list
+            found_of += np.bincount((plane & LARGEST).ravel(), minlength=LARGEST + 1)
+        shares = np.append(0.0, np.cumsum(found_of * np.arange(LARGEST + 1.0)))
         found = _listed[packed] = Sparse(starts, voxels, ranks, places, shares)
     return found
+
+
+def keep_list(before: PackedVolume, after: PackedVolume) -> None:
+    """Let `after`, the same values with other bones flagged, have the list of `before`."""
+    if before in _listed:
+        _listed[after] = _listed[before]
 
 
 @njit(nogil=True, cache=True)
