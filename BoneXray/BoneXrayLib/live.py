@@ -18,13 +18,13 @@ from .bone import BoneConfig
 from .drr import Drr, DrrConfig, pose_text
 from .geometry import Geometry
 from .progress import IsCancelled, Progress
-from .projection import can_flag, flag_bone, prepare_ct
+from .projection import can_flag, even_edges, flag_bone, prepare_ct, project_bins
 from .projection.devices import ReadyParts
 from .thinning import preview_geometry, thinned, thinned_mask
 from .volume import Volume
 
 if TYPE_CHECKING:
-    from .projection.bins import BinnedView
+    from .projection import BinnedView
 
 COARSE_SIDE = 192
 """Longer side of an image while a hand moves [pixels]."""
@@ -129,16 +129,16 @@ class LiveCt:
         is_cancelled: IsCancelled | None = None,
     ) -> None:
         """Sort this view by HU, for `bone_now`. The memory of the view before is used again."""
-        from .projection.bins import DEFAULT_EDGES, project_bins
-
         geometry = preview_geometry(config, self.volume, FULL_SIDE)
         with self._lock, self._sorting:
             kept = self._full_kept(config.bone_config(), progress, is_cancelled)
             before, self._sorted = self._sorted, None
-            shape = (len(DEFAULT_EDGES), *geometry.size)
+            prepared = kept.parts.prepared
+            edges = even_edges(prepared)
+            shape = (len(edges), *geometry.size)
             out = before.view.above if before and before.view.above.shape == shape else None
             del before
-            view = project_bins(kept.parts.prepared, geometry, is_cancelled=is_cancelled, out=out)
+            view = project_bins(prepared, geometry, edges, is_cancelled=is_cancelled, out=out)
             self._sorted = _Sorted(view, geometry, config.bone_config().removes_couch)
 
     def can_sort(self, config: DrrConfig) -> bool:

@@ -8,8 +8,8 @@ import pytest
 from BoneXrayLib.bone import Parts
 from BoneXrayLib.geometry import Geometry, GeometryConfig, make_geometry
 from BoneXrayLib.projection import (
-    DEFAULT_EDGES,
     BinnedView,
+    even_edges,
     prepare,
     project_bins,
     project_bone,
@@ -106,7 +106,21 @@ def test_a_view_can_be_projected_into_the_memory_of_the_last(prepared: PreparedP
     again = project_bins(prepared, view((40, 0)), out=first.above)
     assert again.above is first.above
     assert np.array_equal(again.above, fresh.above)
-    assert fresh.above.nbytes == 4 * len(DEFAULT_EDGES) * 50 * 44
+    assert fresh.above.nbytes == 4 * len(even_edges(prepared)) * 50 * 44
+
+
+def test_edges_that_are_not_asked_for_part_the_ct_evenly() -> None:
+    hu = np.random.default_rng(8).exponential(200.0, SHAPE).astype(np.int16)
+    edges = even_edges(prepare(parts_of(hu)), 20)
+    assert len(edges) == 20
+    assert edges[:2].tolist() == [-1000, 100]
+    counts = np.histogram(hu[hu >= 100], [*edges[1:], 40000])[0]
+    assert np.ptp(counts) <= 2 * np.bincount(hu[hu >= 100]).max()
+
+
+def test_a_ct_of_few_values_gets_few_edges(prepared: PreparedParts) -> None:
+    two = np.where(np.indices(SHAPE)[0] > 10, np.int16(250), np.int16(-1000))
+    assert even_edges(prepare(parts_of(two))).tolist() == [-1000, 100, 250]
 
 
 def test_memory_of_another_size_is_refused(prepared: PreparedParts) -> None:

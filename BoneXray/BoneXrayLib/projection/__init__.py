@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .binned_view import BinnedView
-from .bins import DEFAULT_EDGES, project_bins
+from .bins import even_edges, project_bins
 from .devices import DEVICES, project_on, used_device
 from .entry import project, project_bone, project_prepared
 from .from_ct import can_flag, flag_bone, prepare_ct
@@ -11,11 +11,11 @@ from .oracle import project_exact
 from .prepared import PreparedParts, prepare
 
 __all__ = [
-    "DEFAULT_EDGES",
     "DEVICES",
     "BinnedView",
     "PreparedParts",
     "can_flag",
+    "even_edges",
     "flag_bone",
     "prepare",
     "prepare_ct",

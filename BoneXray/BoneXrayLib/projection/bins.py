@@ -22,28 +22,31 @@ if TYPE_CHECKING:
 COLUMNS_A_BLOCK = 16
 MAX_EDGES = 254
 
-DEFAULT_EDGES: tuple[float, ...] = (
-    -1000.0,
-    *np.arange(100.0, 120.0, 4.0).tolist(),
-    *np.arange(120.0, 150.0, 5.0).tolist(),
-    *np.arange(150.0, 199.0, 7.0).tolist(),
-    *np.arange(200.0, 240.0, 8.0).tolist(),
-    *np.arange(240.0, 300.0, 10.0).tolist(),
-    *np.arange(300.0, 399.0, 11.0).tolist(),
-    *(400.0, 413.0, 428.0, 450.0, 480.0, 530.0, 600.0, 720.0, 1000.0),
-)
-"""48 edges [HU], close together where a CT with contrast medium has most voxels.
+EDGES = 48
+"""How many edges a view gets that are not asked for: 48 MiB at 512 × 512 pixels, 192 MiB at 1024².
 
-What lies between an edge and a threshold is looked at voxel by voxel: so few are left. 48 MiB at
-512 × 512 pixels, 192 MiB at 1024 × 1024: with the CT, its packed copy and the list of its voxels
-of 100 HU and more just below 2.5 times a chest CT of 512³ voxels.
+With the CT, its packed copy and the list of its voxels of 100 HU and more this stays just below
+2.5 times a chest CT of 512³ voxels.
 """
+
+
+def even_edges(prepared: PreparedParts, count: int = EDGES) -> np.ndarray:
+    """Edges [HU] for this CT, `count` at most: -1000, then from 100 on as many voxels in each bin.
+
+    What lies between an edge and a threshold is looked at voxel by voxel: so no step takes long.
+    """
+    from .sparse import FINE, sparse_of
+
+    ranks = sparse_of(prepared.whole).ranks
+    wanted = np.linspace(0, ranks[-1], count - 1, endpoint=False)
+    values = np.searchsorted(ranks, wanted, side="right") - 1
+    return np.unique(np.append([0, FINE], values[1:])).astype(np.float64) - 1000.0
 
 
 def project_bins(
     prepared: PreparedParts,
     geometry: Geometry,
-    edges: tuple[float, ...] | np.ndarray = DEFAULT_EDGES,
+    edges: tuple[float, ...] | np.ndarray | None = None,
     mu_water: float = MU_WATER_70KEV,
     progress: Callable[[float, str], None] | None = None,
     is_cancelled: IsCancelled | None = None,
@@ -58,7 +61,8 @@ def project_bins(
     Args:
         prepared: the CT; its division into parts does not matter.
         geometry: the view.
-        edges: [HU], ascending, at most 254. Voxels below the first are never counted.
+        edges: [HU], ascending, at most 254; voxels below the first are never counted. None:
+            `even_edges`.
         mu_water: attenuation of water [1/mm].
         progress: told fraction and message.
         is_cancelled: asked between blocks of columns.
@@ -70,7 +74,7 @@ def project_bins(
         Cancelled: `is_cancelled()` became true.
     """
     check_mu_water(mu_water)
-    edges = _checked(edges)
+    edges = _checked(even_edges(prepared) if edges is None else edges)
     rays = voxel_rays(geometry, prepared.ijk_to_ras)
     packed = prepared.whole
     lines = packed_lines(rays, packed.order, packed.origin)
