@@ -139,6 +139,7 @@ class LiveCt:
             out = before.view.above if before and before.view.above.shape == shape else None
             del before
             view = project_bins(prepared, geometry, edges, is_cancelled=is_cancelled, out=out)
+            view.from_hu(edges[1] + 1.0)  # what a first step would compile, is compiled here
             self._sorted = _Sorted(view, geometry, config.bone_config().removes_couch)
 
     def can_sort(self, config: DrrConfig) -> bool:
