@@ -20,7 +20,8 @@ LIB_STAGES = """
     progress files nifti_check display volume_files
     jpeg_check compressed_pixels dicom_files dicom_slices dicom_series slice_plan slice_stack
     label_maps volume
-    phantoms attenuation body bone_presets bone geometry_config geometry pose_matrix c_arm poses
+    phantoms attenuation body bone_presets contrast_kernels contrast bone
+    geometry_config geometry pose_matrix c_arm poses
     beam_models view_direction outlines projection
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
     long_leg_config long_leg_shots long_leg
