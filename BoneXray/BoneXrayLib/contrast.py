@@ -15,6 +15,7 @@ import logging
 import numpy as np
 
 from .body import CoarseMask
+from .contrast_lung import lung_vessels
 from .volume import Volume
 
 logger = logging.getLogger(__name__)
@@ -49,9 +50,8 @@ large for one."""
 CORTEX_HU = 600.0
 STEP_HU = 3.0
 """What a step to the next block costs besides the change of HU."""
-LUNG_HU, LUNG_MM, LUNG_CM3 = -500.0, 12.0, 200.0
-LUNG_SHARE = 0.7
-"""More of the ways out than that end in lung: a vessel in the lung. For a rib it is half."""
+ISLAND_CM3, ISLAND_PART = 20.0, 0.3
+"""A smaller piece of bone with this share of its rim in blood is none."""
 DIRECTIONS = 42
 
 
@@ -60,7 +60,7 @@ def coarse_contrast(volume: Volume, body: CoarseMask | None = None) -> CoarseMas
 
     To be applied to the voxels that a threshold took for bone: blocks at the edge of a vessel
     hold other tissue too. Calcified walls of vessels go with them or stay, as they lie. Metal
-    stays unless it lies in contrast medium.
+    stays unless it lies in contrast medium: a valve, a lead in a vein.
 
     Args:
         volume: the CT.
@@ -77,10 +77,11 @@ def coarse_contrast(volume: Volume, body: CoarseMask | None = None) -> CoarseMas
     solid, rimmed = _solids(mean, size_mm)
     near = dilated(solid | dense | blood, _ball(NEAR_MM, size_mm))
     bone |= ((mean > CORTEX_HU) | rimmed) & ~near & ~_undiluted(mean, dense, size_mm)
-    in_lung = _lung_vessels(mean, top, size_mm)
+    in_lung = lung_vessels(mean, top, size_mm, _steps(size_mm))
     owner = np.where(blood | in_lung, np.uint8(1), np.where(bone, np.uint8(2), np.uint8(0)))
     shared_out(mean, mean > BRIGHT_HU, owner, STEP_HU)
     blood, bone = owner == 1, owner == 2
+    blood, bone = _without_islands(blood, bone, size_mm)
     beside = _ball(np.sqrt(3.0), np.ones(3))
     # Voxels at the edge of a vessel lie in blocks that are too dark to belong to anyone.
     blood |= dilated(blood, beside) & ~dilated(bone, beside)
@@ -213,28 +214,20 @@ def _undiluted(mean: np.ndarray, dense: np.ndarray, size_mm: np.ndarray) -> np.n
     return undiluted[pieces]
 
 
-def _lung_vessels(mean: np.ndarray, top: np.ndarray, size_mm: np.ndarray) -> np.ndarray:
-    """Bright blocks with lung all around, (K, J, I) bool."""
+def _without_islands(
+    blood: np.ndarray, bone: np.ndarray, size_mm: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Blood and bone, the small pieces of bone that lie in blood given to it."""
     from scipy import ndimage
 
-    from .contrast_kernels import reach_shares
+    from .contrast_kernels import dilated
 
-    every = np.maximum(np.rint(5.0 / size_mm).astype(int), 1)
-    picked = tuple(slice(int(n) // 2, None, int(n)) for n in every)
-    air = (mean[picked] < LUNG_HU) & (mean[picked] > -985)
-    deep = ndimage.distance_transform_edt(air, sampling=size_mm * every) > LUNG_MM
-    pieces, count = ndimage.label(deep)
-    cm3 = np.bincount(pieces.ravel(), minlength=count + 1) * (size_mm * every).prod() / 1000
-    cm3[0] = 0
-    if not (cm3 > LUNG_CM3).any():
-        return np.zeros(mean.shape, dtype=bool)
-    from_lung = ndimage.distance_transform_edt(~(cm3 > LUNG_CM3)[pieces], sampling=size_mm * every)
-    region = CoarseMask(from_lung <= 2 * LUNG_MM, tuple(int(n) for n in every))
-    around = np.stack([region.slab(k, mean.shape) for k in range(len(mean))])
-    lung = around & (mean < LUNG_HU)
-    bright = around & (top > BRIGHT_HU) & (mean > LUNG_HU)
-    points = np.ascontiguousarray(np.argwhere(bright))
-    shares = reach_shares(lung, points, _steps(size_mm), int(LUNG_MM / BLOCK_MM))
-    found = np.zeros(mean.shape, dtype=bool)
-    found[tuple(points[shares > LUNG_SHARE].T)] = True
-    return found
+    cross = _ball(1.0, np.ones(3))
+    pieces, count = ndimage.label(bone)
+    rim = bone & dilated(~bone, cross)
+    size = np.bincount(pieces.ravel(), minlength=count + 1) * size_mm.prod() / 1000
+    edge = np.bincount(pieces[rim], minlength=count + 1)
+    touching = np.bincount(pieces[rim & dilated(blood, cross)], minlength=count + 1)
+    island = (touching > ISLAND_PART * edge) & (size < ISLAND_CM3)
+    island[0] = False
+    return blood | island[pieces], bone & ~island[pieces]

@@ -95,6 +95,12 @@ def test_undiluted_contrast_medium_goes_with_the_blood_it_runs_into() -> None:
     assert kept(volume, vein) < 0.02
 
 
+def test_a_jet_of_bright_blood_in_the_heart_goes() -> None:
+    jet = tube([(40, 30, 32), (40, 34, 36), (46, 30, 46)], 2.0)
+    volume = a_volume({"heart": (HEART, BLOOD), "jet": (jet, 1000)})
+    assert kept(volume, HEART) < 0.01
+
+
 def test_metal_and_a_thick_cortex_stay_where_there_is_blood_elsewhere() -> None:
     nail, shaft = tube([(10, 80, 90), (70, 80, 90)], 4), tube([(10, 75, 30), (70, 75, 30)], 10)
     cavity = tube([(10, 75, 30), (70, 75, 30)], 4)

@@ -20,7 +20,7 @@ LIB_STAGES = """
     progress files nifti_check display volume_files
     jpeg_check compressed_pixels dicom_files dicom_slices dicom_series slice_plan slice_stack
     label_maps volume
-    phantoms attenuation body bone_presets contrast_kernels contrast bone
+    phantoms attenuation body bone_presets contrast_kernels contrast_lung contrast bone
     geometry_config geometry pose_matrix c_arm poses
     beam_models view_direction outlines projection
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
@@ -172,6 +172,8 @@ def test_no_file_but_the_door_lies_in_a_module_folder() -> None:
 
 # A stage whose tests are part of another stage's file: stage -> test file.
 TESTED_WITH = {
+    "contrast_kernels": "contrast",
+    "contrast_lung": "contrast",
     "__main__": "commands",
     "body": "bone",
     "bone_presets": "bone",
