@@ -25,11 +25,11 @@ BLOCK_MM = 1.5
 BRIGHT_HU = 150.0
 """Blocks below are neither: a way from contrast medium to bone does not lead through them."""
 CORE_HU = (160.0, 700.0)
-EVEN_HU, EVEN_SHARE, EVEN_NOISE, EVEN_MOST_HU = 35.0, 0.08, 1.5, 70.0
+EVEN_HU, EVEN_SHARE, EVEN_NOISE, EVEN_MOST_HU = 35.0, 0.08, 1.5, 50.0
 """Even is a standard deviation below the greatest of this, of this share of the mean, and of this
 many times what soft tissue has; but never above the last."""
 SOFT_HU = (0.0, 100.0)
-LEAST_PIECE_CM3 = 0.3
+LEAST_PIECE_CM3 = 0.5
 """Smaller even cores may be cartilage."""
 LEAST_CORE_CM3 = 1.0
 """With less even blood than this (a vessel of 11 mm over 10 mm) a CT counts as not enhanced."""
@@ -38,7 +38,7 @@ RIM_HU, RIM_SHARE, TISSUE_HU = 60.0, 0.2, 50.0
 RIM_MM = 4.5
 """The rim is what a way passes last; a jet of contrast medium lies further inside."""
 WAY_MM = 60.0
-RIMLESS_SHARE, RIMMED_SHARE = 0.25, 0.5
+RIMLESS_SHARE, RIMMED_SHARE = 0.2, 0.5
 """Below and above: share of the ways that pass a rim, for vessels and for bone."""
 SOLID_HU, SOLID_MM = 200.0, 3.5
 DENSE_HU, DENSE_MM = 800.0, 2.5
@@ -135,7 +135,9 @@ def _steps(size_mm: np.ndarray) -> np.ndarray:
 def _rim_shares(mean: np.ndarray, points: np.ndarray, size_mm: np.ndarray) -> np.ndarray:
     from .contrast_kernels import rim_shares
 
-    limits = (int(WAY_MM / BLOCK_MM), int(RIM_MM / BLOCK_MM), RIM_HU, RIM_SHARE, TISSUE_HU)
+    # Across coarse blocks a rim is out of focus: it takes two of them.
+    rim_mm = max(RIM_MM, 2 * float(size_mm.mean()))
+    limits = (int(WAY_MM / BLOCK_MM), int(rim_mm / BLOCK_MM), RIM_HU, RIM_SHARE, TISSUE_HU)
     return rim_shares(mean, np.ascontiguousarray(points), _steps(size_mm), limits)
 
 

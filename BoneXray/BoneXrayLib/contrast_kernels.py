@@ -103,7 +103,8 @@ def rim_shares(
     """Share of the straight ways out of each point that pass a brighter rim, (n,) float32.
 
     A way is out where HU falls below half between soft tissue and the point. It passed a rim if,
-    in the last steps before, HU stood above that of the point, and near the way's greatest.
+    in the last steps before, HU stood above that of the point, and near the way's greatest. Ways
+    that leave the grid or do not end do not count.
 
     Args:
         mean: (K, J, I) HU.
@@ -119,7 +120,7 @@ def rim_shares(
         here = float(mean[points[n, 0], points[n, 1], points[n, 2]])
         way_out = 0.5 * (here + tissue)
         rim = here + max(excess_hu, excess_share * here)
-        passed = 0
+        passed, out = 0, 0
         for d in range(len(steps)):
             rim_at, brightest = -most, here
             for s in range(1, most):
@@ -130,12 +131,13 @@ def rim_shares(
                     break
                 value = float(mean[k, j, i])
                 if value < way_out:
+                    out += 1
                     passed += s - rim_at <= last
                     break
                 brightest = max(brightest, value)
                 if value > rim and value > 0.8 * brightest:
                     rim_at = s
-        shares[n] = passed / len(steps)
+        shares[n] = passed / max(out, 1)
     return shares
 
 
