@@ -4,6 +4,7 @@ The stages, in the order of the data (a stage imports earlier stages only):
 
     volume          CT in: Hounsfield units on a patient RAS grid, label maps
     phantoms        solids with exact line integrals, a synthetic limb
+    contrast        where contrast medium is among what a threshold takes for bone
     bone            which voxels are bone: windows, presets, labels -> parts
     attenuation     Hounsfield units -> attenuation [1/mm]
     geometry        source, detector, beam, named views in the patient's frame

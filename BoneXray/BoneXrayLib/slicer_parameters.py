@@ -55,6 +55,7 @@ class BoneXrayParameterNode:
         FloatRange, RangeBounds(*HU_LIMITS), Default(_slider_range(PRESETS[_DRR.preset].hu))
     ]
     remove_couch: bool = _DRR.remove_couch
+    remove_contrast: bool = _DRR.remove_contrast
     view: Annotated[str, Choice(list(VIEWS))] = _DRR.view
     pose: str = _DRR.pose or ""
     device: Annotated[str, Choice(list(DEVICES))] = DEVICES[0]
@@ -123,6 +124,7 @@ class BoneXrayParameterNode:
             preset=self.preset,
             hu=self.hu_window(),
             remove_couch=self.remove_couch,
+            remove_contrast=self.remove_contrast,
             pose=self.pose or None,
         )
 

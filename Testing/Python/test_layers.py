@@ -20,8 +20,9 @@ LIB_STAGES = """
     progress files nifti_check display volume_files
     jpeg_check compressed_pixels dicom_files dicom_slices dicom_series slice_plan slice_stack
     label_maps volume
-    phantoms attenuation distances body bone_presets specks bone geometry_config geometry
-    pose_matrix c_arm poses beam_models view_direction outlines projection
+    phantoms attenuation distances body bone_presets specks contrast_kernels contrast_lung contrast
+    bone geometry_config geometry pose_matrix c_arm poses beam_models view_direction outlines
+    projection
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr thinning live
     long_leg_config long_leg_shots long_leg
     model_card model_files models networks runtimes inference extraction
@@ -171,6 +172,8 @@ def test_no_file_but_the_door_lies_in_a_module_folder() -> None:
 
 # A stage whose tests are part of another stage's file: stage -> test file.
 TESTED_WITH = {
+    "contrast_kernels": "contrast",
+    "contrast_lung": "contrast",
     "__main__": "commands",
     "body": "bone",
     "bone_presets": "bone",
