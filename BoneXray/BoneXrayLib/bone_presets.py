@@ -40,7 +40,7 @@ class BonePreset:
 PRESETS: dict[str, BonePreset] = {
     "bone": BonePreset(
         "Bone (200 HU and above)",
-        "All from 200 HU up, metal too; couch, contrast medium and specks removed.",
+        "All from 200 HU up, metal and contrast medium too; couch and specks removed.",
         (200.0, math.inf),
         remove_contrast=True,
     ),
@@ -90,7 +90,7 @@ class BoneConfig:
     labels: tuple[str, ...] = ()
     labels_within_hu: bool = False
     remove_couch: bool = True
-    remove_contrast: bool = True
+    remove_contrast: bool = False
 
     def __post_init__(self) -> None:
         self.check()

@@ -34,7 +34,7 @@ class DrrConfig(GeometryConfig):
     """Own bone window LOW HIGH [HU], both included; replaces the window of the preset."""
     remove_couch: bool = True
     """Leave couch and boards out of the radiograph."""
-    remove_contrast: bool = True
+    remove_contrast: bool = False
     """Leave contrast medium (blood, kidneys, bowel) out of the bones, by HU windows that clean."""
     pose: str | None = None
     """File that says where source and detector stood, instead of view, turn, beam, distances and

@@ -148,6 +148,7 @@ class BoneXrayParameterNode:
             preset=self.preset,
             hu=self.hu_window(),
             remove_couch=self.remove_couch,
+            remove_contrast=self.remove_contrast,
         )
 
     def extract_config(self) -> ExtractConfig:

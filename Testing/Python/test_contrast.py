@@ -10,7 +10,9 @@ from scipy import ndimage
 
 from BoneXrayLib.bone import PRESETS, BoneConfig, bone_weight, make_parts
 from BoneXrayLib.contrast import coarse_contrast
-from BoneXrayLib.drr import DrrConfig
+from BoneXrayLib.drr import DrrConfig, exposure_geometry
+from BoneXrayLib.live import LiveCt
+from BoneXrayLib.projection import can_flag, flag_bone, prepare, prepare_ct, project_bins
 from BoneXrayLib.volume import Volume
 
 MUSCLE, FAT, BLOOD, MARROW, CORTEX, LUNG = 50, -100, 350, 240, 900, -860
@@ -43,11 +45,12 @@ def tube(points: list[tuple[float, float, float]], radius: float) -> np.ndarray:
 
 def kept(volume: Volume, where: np.ndarray, **fields: object) -> float:
     """Share of the voxels of a region, well above the threshold, that count as bone."""
-    weight = bone_weight(volume, BoneConfig(remove_couch=False, **fields))
+    weight = bone_weight(volume, BoneConfig(remove_couch=False, remove_contrast=True, **fields))
     return float((weight[where & (volume.hu >= 200)] > 0).mean())
 
 
 HEART = ball(40, 30, 40, 17)
+SHAFT = tube([(10, 80, 90), (70, 80, 90)], 6)
 TREE = tube([(40, 30, 40), (10, 30, 90)], 4) | tube([(25, 30, 65), (70, 40, 95)], 2.5)
 
 
@@ -128,23 +131,26 @@ def test_noise_changes_little(noise: float) -> None:
 def test_a_ct_read_the_other_way_round_has_its_contrast_medium_in_the_same_places() -> None:
     volume = a_volume({"heart": (HEART, BLOOD), "tree": (TREE, BLOOD)})
     turned = Volume(np.ascontiguousarray(volume.hu[::-1, :, ::-1]), volume.ijk_to_ras)
-    plain = bone_weight(volume, BoneConfig(remove_couch=False)) > 0
-    back = bone_weight(turned, BoneConfig(remove_couch=False))[::-1, :, ::-1] > 0
+    plain = bone_weight(volume, BoneConfig(remove_couch=False, remove_contrast=True)) > 0
+    back = (
+        bone_weight(turned, BoneConfig(remove_couch=False, remove_contrast=True))[::-1, :, ::-1] > 0
+    )
     assert (plain != back).sum() < 0.02 * (volume.hu >= 200).sum()
 
 
 def test_the_switch_leaves_all_as_the_threshold_finds_it() -> None:
     volume = a_volume({"heart": (HEART, BLOOD), "tree": (TREE, BLOOD)})
-    config = BoneConfig(remove_couch=False, remove_contrast=False)
+    config = BoneConfig(remove_couch=False)
     assert (bone_weight(volume, config)[HEART] > 0).sum() == (volume.hu[HEART] >= 200).sum()
     for preset in ("400-800", "cortical"):
         assert not PRESETS[preset].remove_contrast
-    assert not DrrConfig(remove_contrast=False).bone_config().removes_contrast
+    assert not DrrConfig().bone_config().removes_contrast
+    assert DrrConfig(remove_contrast=True).bone_config().removes_contrast
 
 
 def test_the_hu_of_the_rest_keep_the_contrast_medium() -> None:
     volume = a_volume({"heart": (HEART, BLOOD)})
-    parts = make_parts(volume, BoneConfig(remove_couch=False))
+    parts = make_parts(volume, BoneConfig(remove_couch=False, remove_contrast=True))
     assert parts.hu is volume.hu
     assert (parts.part[HEART] == 0).mean() > 0.99
 
@@ -152,6 +158,36 @@ def test_the_hu_of_the_rest_keep_the_contrast_medium() -> None:
 def test_what_a_segmentation_calls_bone_is_bone_though_it_looks_like_blood() -> None:
     volume = a_volume({"heart": (HEART, BLOOD)})
     labels = np.broadcast_to(HEART, SHAPE).astype(np.uint8)
-    config = BoneConfig(remove_couch=False, labels_within_hu=True)
+    config = BoneConfig(remove_couch=False, remove_contrast=True, labels_within_hu=True)
     parts = make_parts(volume, config, labels)
     assert ((parts.part == 1) == (HEART & (volume.hu >= 200))).all()
+
+
+def test_a_ct_is_prepared_without_contrast_medium_as_by_way_of_its_parts() -> None:
+    volume = a_volume({"heart": (HEART, BLOOD), "shaft": (SHAFT, CORTEX)})
+    without = BoneConfig(remove_couch=False, remove_contrast=True)
+    straight, parts = prepare_ct(volume, without), make_parts(volume, without)
+    assert 0 < parts.part.sum() < (volume.hu >= 200).sum() / 2
+    assert np.array_equal(straight.whole.values, prepare(parts).whole.values)
+    kept = straight.whole.values.copy()
+    everything = flag_bone(straight, BoneConfig(remove_couch=False))
+    again = make_parts(volume, BoneConfig(remove_couch=False))
+    assert np.array_equal(everything.whole.values, prepare(again).whole.values)
+    assert np.array_equal(flag_bone(everything, without).whole.values, kept)
+    assert not can_flag(prepare_ct(volume, BoneConfig(remove_couch=False)), without)
+
+
+def test_a_dragged_window_shows_no_contrast_medium_either() -> None:
+    volume = a_volume({"heart": (HEART, BLOOD), "shaft": (SHAFT, CORTEX)})
+    choice = {"remove_couch": False, "remove_contrast": True, "size": (64, 64), "pixel": 4.0}
+    live, config = LiveCt(volume), DrrConfig(hu=(310, 5000), **choice)
+    live.sort(DrrConfig(**choice))
+    exact = live.preview(config).bone
+    assert exact.max() > 0.5
+    assert np.abs(live.bone_now(config) - exact).max() < 1e-3 * exact.max()
+    assert live.bone_now(DrrConfig(hu=(50, 5000), **choice)) is None
+    assert not live.can_sort(DrrConfig(rotate=(0, 20), **choice))
+    tilted = DrrConfig(rotate=(0, 20), **choice)
+    prepared = prepare_ct(volume, tilted.bone_config())
+    with pytest.raises(ValueError, match="geometry: a tilted view; expected one without tilt"):
+        project_bins(prepared, exposure_geometry(tilted, volume))

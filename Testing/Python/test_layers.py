@@ -23,7 +23,7 @@ LIB_STAGES = """
     phantoms attenuation distances body bone_presets specks contrast_kernels contrast_lung contrast
     bone geometry_config geometry pose_matrix c_arm poses beam_models view_direction outlines
     projection
-    picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr thinning live
+    picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr thinning kept live
     long_leg_config long_leg_shots long_leg
     model_card model_files models networks runtimes inference extraction
     picture_report comparison samples
@@ -172,6 +172,7 @@ def test_no_file_but_the_door_lies_in_a_module_folder() -> None:
 
 # A stage whose tests are part of another stage's file: stage -> test file.
 TESTED_WITH = {
+    "kept": "live",
     "contrast_kernels": "contrast",
     "contrast_lung": "contrast",
     "__main__": "commands",

@@ -44,7 +44,7 @@ LEVELS = ((180, 15), (230, 15), (300, 20), (400, 25), (500, 30), (350, 60))
 def weights(volume: Volume) -> tuple[np.ndarray, np.ndarray]:
     """The bone weight without and with the removal, both (k, j, i) bool."""
     before = bone_weight(volume, BoneConfig(remove_contrast=False)) > 0
-    return before, bone_weight(volume, BoneConfig()) > 0
+    return before, bone_weight(volume, BoneConfig(remove_contrast=True)) > 0
 
 
 def seconds(volume: Volume) -> float:
