@@ -166,7 +166,7 @@ def reach_shares(
 
 @njit(nogil=True, cache=True)
 def _push(
-    keys: np.ndarray, items: np.ndarray, size: int, key: float, item: int
+    keys: np.ndarray, items: np.ndarray, size: int, key: np.floating, item: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Add to a heap of `size`, and return its arrays, which grow when full."""
     if size == len(keys):

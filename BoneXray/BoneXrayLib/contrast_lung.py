@@ -40,7 +40,8 @@ def lung_vessels(
     if not (cm3 > LUNG_CM3).any():
         return np.zeros(mean.shape, dtype=bool)
     from_lung = ndimage.distance_transform_edt(~(cm3 > LUNG_CM3)[pieces], sampling=size_mm * every)
-    region = CoarseMask(from_lung <= 2 * LUNG_MM, tuple(int(n) for n in every))
+    block = (int(every[0]), int(every[1]), int(every[2]))
+    region = CoarseMask(from_lung <= 2 * LUNG_MM, block)
     around = np.stack([region.slab(k, mean.shape) for k in range(len(mean))])
     lung = around & (mean < LUNG_HU)
     bright = around & (top > VESSEL_HU) & (mean > LUNG_HU)
