@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .drr import DrrConfig
+from .drr import Drr, DrrConfig
+from .exposure import Exposed, ExposureConfig, expose_drr
 from .extraction import ExtractConfig, extract
 from .live import LiveCt
+from .progress import IsCancelled, Progress
 from .slicer_jobs import Work
 from .slicer_nodes import (
     ijk_to_world,
@@ -46,11 +48,24 @@ class SimulationInputs:
         return self._live
 
     def work(
-        self, ct: Any, config: DrrConfig, segmentation: Any = None, device: str = "auto"
+        self,
+        ct: Any,
+        config: DrrConfig,
+        segmentation: Any = None,
+        device: str = "auto",
+        exposure: ExposureConfig | None = None,
     ) -> Work:
-        """The simulation of these nodes as work(progress, is_cancelled) -> Drr, arrays only."""
+        """The simulation of these nodes as work(progress, is_cancelled), arrays only.
+
+        It gives a Drr, and its exposure or None.
+        """
         live = self.live(ct, segmentation, device)
-        return lambda progress, is_cancelled: live.simulate(config, progress, is_cancelled)
+
+        def simulated(progress: Progress, is_cancelled: IsCancelled) -> tuple[Drr, Exposed | None]:
+            drr = live.simulate(config, progress, is_cancelled)
+            return drr, None if exposure is None else expose_drr(drr, exposure)
+
+        return simulated
 
 
 def extraction_work(radiograph: Any, config: ExtractConfig) -> Work:

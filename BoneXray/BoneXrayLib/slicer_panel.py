@@ -8,6 +8,7 @@ import vtk
 
 from .slicer_nodes import first_ct, first_radiograph
 from .slicer_panel_ct import CtSection
+from .slicer_panel_exposure import ExposureSection
 from .slicer_panel_long_leg import LongLegSection
 from .slicer_panel_radiograph import RadiographSection
 from .slicer_panel_scene import SceneSection
@@ -24,6 +25,7 @@ class Sections:
         self._ui = ui
         self._sections = [
             CtSection(ui, logic, views, scene),
+            ExposureSection(ui),
             LongLegSection(ui, views),
             RadiographSection(ui, logic, views),
             scene,

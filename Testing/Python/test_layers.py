@@ -23,14 +23,16 @@ LIB_STAGES = """
     phantoms attenuation distances body bone_presets specks contrast_kernels contrast_lung contrast
     bone geometry_config geometry pose_matrix c_arm poses beam_models view_direction outlines
     projection
-    picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr thinning kept live
+    picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
+    materials spectra thicknesses detector scatter beam_field exposure_config exposure ct_exposure
+    thinning kept live
     long_leg_config long_leg_shots long_leg
     model_card model_files models networks runtimes inference extraction
     picture_report comparison samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
     slicer_scene slicer_ray slicer_outlines slicer_about slicer_panel_pose slicer_panel_scene
-    slicer_panel_ct slicer_panel_long_leg slicer_panel_radiograph
+    slicer_panel_ct slicer_panel_exposure slicer_panel_long_leg slicer_panel_radiograph
     slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
@@ -176,17 +178,20 @@ TESTED_WITH = {
     "contrast_kernels": "contrast",
     "contrast_lung": "contrast",
     "__main__": "commands",
+    "beam_field": "exposure",
     "body": "bone",
     "bone_presets": "bone",
     "c_arm": "poses",
     "checkpoints": "trainer",
     "configuration": "trainer",
     "console": "commands",
+    "ct_exposure": "exposure",
     "dicom_files": "dicom_series",
     "dicom_radiograph": "radiograph",
     "dicom_slices": "dicom_series",
     "dicom_spacing": "radiograph",
     "display": "radiograph",
+    "exposure_config": "exposure",
     "files": "volume",
     "float_nrrd": "radiograph",
     "geometry_config": "geometry",
@@ -195,6 +200,7 @@ TESTED_WITH = {
     "label_maps": "volume",
     "long_leg_config": "long_leg",
     "long_leg_shots": "long_leg",
+    "materials": "spectra",
     "model_card": "models",
     "model_files": "models",
     "networks": "inference",
@@ -206,8 +212,10 @@ TESTED_WITH = {
     "progress": "commands",
     "results": "commands",
     "runtimes": "inference",
+    "scatter": "detector",
     "slice_plan": "dicom_series",
     "slice_stack": "dicom_series",
+    "thicknesses": "spectra",
     "view_direction": "beam_models",
     "volume_files": "volume",
 }
