@@ -13,6 +13,8 @@ The stages, in the order of the data (a stage imports earlier stages only):
     projection      parts + geometry -> line integrals (optical density)
     radiograph      radiographs in and out, always bone bright
     drr             CT -> simulated radiograph with layers
+    materials, spectra, thicknesses, detector, scatter, beam_field   the physics of an exposure
+    exposure        line integrals -> what a detector shows; ct_exposure from the CT itself
     long_leg        CT -> several shots, stitched as whole-leg radiographs are
     models          model folders: card, hashes
     inference       model + arrays -> arrays

@@ -7,7 +7,6 @@ give the line integral again, whatever the shares were.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -109,15 +108,12 @@ def thicknesses_of_bins(
 
 def _weighted(images: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Σ weight · image over the first axis, without rounding below zero."""
-    used: Sequence[int] = np.flatnonzero(weights)
     total = np.zeros(images.shape[1:], np.float32)
-    for n in used:
+    for n in np.flatnonzero(weights):
         total += np.float32(weights[n]) * images[n]
     return np.maximum(total, 0.0, out=total)
 
 
 def _sum(one: Thicknesses, other: Thicknesses) -> Thicknesses:
-    return {
-        name: one.get(name, np.float32(0)) + other.get(name, np.float32(0))
-        for name in sorted(one.keys() | other.keys())
-    }
+    both = {name: one[name] + other[name] for name in one.keys() & other.keys()}
+    return one | other | both
