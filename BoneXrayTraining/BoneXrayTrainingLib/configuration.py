@@ -18,6 +18,11 @@ from .losses import LossConfig
 from .pairs import PairConfig
 
 T = TypeVar("T")
+CHOICES = {
+    "task": ("extract",),
+    "device": ("auto", "cpu", "cuda"),
+    "precision": ("auto", "float32", "bfloat16"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,11 @@ class TrainConfig:
     """Patients kept out of training, to watch the run with."""
     run: str = "runs/extract"
     """Folder of the run: log, checkpoints."""
+    start_from: str = ""
+    """Model (name or folder) or run whose weights to start from; chance where it is empty."""
     steps: int = 20000
     batch: int = 8
+    """Images a step; of each process, where several train together."""
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     average: float = 0.998
@@ -41,9 +49,17 @@ class TrainConfig:
     seed: int = 1
     threads: int = 0
     """CPU threads; 0 takes all."""
+    makers: int = 0
+    """Threads that make batches; 0 takes one beside a network on the CPU, more beside a GPU."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    precision: str = "auto"
+    """auto, float32 or bfloat16, the latter on a GPU only; auto takes what pays."""
     log_every: int = 50
     checkpoint_every: int = 500
     validate_every: int = 1000
+    patience: int = 0
+    """Validations in a row without a better one that end the run; 0: it goes to its last step."""
     network: dict = field(
         default_factory=lambda: {
             "name": "unet",
@@ -58,8 +74,6 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
 
     def __post_init__(self) -> None:
-        if self.task != "extract":
-            raise ValueError(f"task: got {self.task!r}; expected 'extract'")
         if not self.ct:
             raise ValueError("ct: got none; expected at least one [[ct]] entry")
         _refuse_one_file_twice(self.ct)
@@ -71,6 +85,16 @@ class TrainConfig:
         for name in ("steps", "batch", "log_every", "checkpoint_every", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}; expected at least 1")
+        for name in ("patience", "threads", "makers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: got {getattr(self, name)!r}; expected 0 or more")
+        if self.patience and not self.validation:
+            raise ValueError("patience: needs patients in validation; expected 0 without any")
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name}: got {getattr(self, name)!r}; expected one of {', '.join(known)}"
+                )
         if self.augmentation.crop % size_multiple(self.network):
             raise ValueError(
                 f"augmentation.crop: got {self.augmentation.crop}; expected a multiple of "

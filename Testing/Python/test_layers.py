@@ -33,7 +33,8 @@ LIB_STAGES = """
     slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    label_ct regions pairs deformation augmentation dataset losses configuration checkpoints trainer
+    label_ct regions pairs deformation augmentation dataset pool losses configuration
+    processes learner checkpoints beginnings run_folder watch trainer
     export evaluation
     console results commands __main__ slicer_process
 """.split()  # noqa: SIM905
@@ -175,6 +176,7 @@ TESTED_WITH = {
     "body": "bone",
     "bone_presets": "bone",
     "c_arm": "poses",
+    "beginnings": "trainer",
     "checkpoints": "trainer",
     "configuration": "trainer",
     "console": "commands",
@@ -188,6 +190,7 @@ TESTED_WITH = {
     "geometry_config": "geometry",
     "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
+    "learner": "trainer",
     "label_maps": "volume",
     "long_leg_config": "long_leg",
     "long_leg_shots": "long_leg",
@@ -199,13 +202,16 @@ TESTED_WITH = {
     "picture_files": "radiograph",
     "pose_matrix": "poses",
     "picture_report": "comparison",
+    "pool": "dataset",
     "progress": "commands",
     "results": "commands",
+    "run_folder": "trainer",
     "runtimes": "inference",
     "slice_plan": "dicom_series",
     "slice_stack": "dicom_series",
     "view_direction": "beam_models",
     "volume_files": "volume",
+    "watch": "trainer",
 }
 
 

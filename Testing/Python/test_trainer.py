@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,12 @@ import torch
 from small_run import CROP, NETWORK, small_config
 
 from BoneXrayTrainingLib.augmentation import AugmentationConfig
-from BoneXrayTrainingLib.checkpoints import latest_checkpoint, read_checkpoint
-from BoneXrayTrainingLib.dataset import CtSource, PairPool, PoolConfig, load_source, make_batch
+from BoneXrayTrainingLib.dataset import CtSource, PoolConfig, load_source
+from BoneXrayTrainingLib.learner import make_learner, predict, step, validate
 from BoneXrayTrainingLib.losses import ExtractionLoss
-from BoneXrayTrainingLib.trainer import STOP_FILE, make_learner, predict, step, train, validate
+from BoneXrayTrainingLib.pool import PairPool, make_batch
+from BoneXrayTrainingLib.run_folder import STOP_FILE
+from BoneXrayTrainingLib.trainer import train
 
 
 def steps_of(run: Path, key: str = "loss") -> list[int]:
@@ -25,20 +26,12 @@ def steps_of(run: Path, key: str = "loss") -> list[int]:
     return [record["step"] for record in records if key in record]
 
 
-def after(calls: int) -> Callable[[], bool]:
-    """`is_cancelled` that becomes true at that call."""
-    count = iter(range(calls - 1, -1, -1))
-    return lambda: next(count) == 0
-
-
 def test_training_lowers_the_loss_on_the_synthetic_limb(limb_file: Path, tmp_path: Path) -> None:
     config = small_config(limb_file, tmp_path, steps=30, learning_rate=5e-3)
     torch.manual_seed(1)
     learner = make_learner(config)
     sources = [(config.ct[0], load_source(config.ct[0], limb_file.parent, 1))]
     pool = PairPool(sources, config.pairs, PoolConfig(4, 4, 1e9), seed=1)
-    pool.start()
-    pool.stop()
     batch = make_batch(pool, 4, config.augmentation, np.random.default_rng(1))
     loss = ExtractionLoss(config.loss, Path())
     values = [step(learner, batch, loss, 0.5)[0] for _ in range(20)]
@@ -60,8 +53,6 @@ def test_the_average_follows_the_weights_at_its_decay(limb_file: Path, tmp_path:
         config.pool,
         seed=1,
     )
-    pool.start()
-    pool.stop()
     batch = make_batch(pool, 2, config.augmentation, np.random.default_rng(1))
     step(learner, batch, ExtractionLoss(config.loss, Path()), 0.75)
     new = learner.network.state_dict()
@@ -100,26 +91,6 @@ def test_a_stop_file_ends_the_run_after_the_step_with_a_checkpoint(
     assert not (tmp_path / "run" / STOP_FILE).exists(), "so that it can go on"
 
 
-def test_a_resumed_run_ends_as_an_uninterrupted_one(limb_file: Path, tmp_path: Path) -> None:
-    whole, parted = (small_config(limb_file, tmp_path / name) for name in ("whole", "parted"))
-    train(whole)
-    stopped = train(parted, is_cancelled=after(2))
-    assert stopped.name == "checkpoint-00000002"
-    projected = json.loads((stopped / "state.json").read_text())["samples"]
-    last = train(parted, resume=True)
-    assert last.name == "checkpoint-00000004"
-    assert steps_of(Path(parted.run)) == steps_of(Path(whole.run)) == [1, 2, 3, 4]
-    assert json.loads((last / "state.json").read_text())["samples"] > projected
-    learners = [make_learner(config) for config in (whole, parted)]
-    for learner, config in zip(learners, (whole, parted), strict=True):
-        read_checkpoint(latest_checkpoint(Path(config.run)), learner)
-    groups = [learner.optimiser.param_groups[0] for learner in learners]
-    for name in ("lr", "betas", "weight_decay"):
-        assert groups[0][name] == groups[1][name]
-    states = [list(learner.optimiser.state_dict()["state"].values()) for learner in learners]
-    assert [{float(s["step"]) for s in state} for state in states] == [{4.0}, {4.0}]
-
-
 def test_a_finished_run_resumed_for_more_steps_goes_on(limb_file: Path, tmp_path: Path) -> None:
     train(small_config(limb_file, tmp_path / "run", steps=2))
     last = train(small_config(limb_file, tmp_path / "run", steps=3), resume=True)
@@ -150,12 +121,12 @@ def test_patients_kept_out_are_watched_and_never_trained_on(
     trained: set[str] = set()
     draw = PairPool.draw
 
-    def watched_draw(pool: PairPool, rng: np.random.Generator):
+    def watched_draw(pool: PairPool, rng: np.random.Generator, images: int = 0):
         names = {source.patient for source, _ in pool.sources}
         if "other" not in names:
             trained.update(names)
         assert len(names) == 1
-        return draw(pool, rng)
+        return draw(pool, rng, images)
 
     monkeypatch.setattr(PairPool, "draw", watched_draw)
     shutil.copy(limb_file, tmp_path / "other.nrrd")
