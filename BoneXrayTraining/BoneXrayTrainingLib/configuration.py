@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -114,7 +115,9 @@ def _refuse_one_file_twice(sources: tuple[CtSource, ...]) -> None:
 
 
 def read_config(path: str | Path, **overrides: Any) -> TrainConfig:
-    """The configuration in a TOML file; `overrides` replace top-level entries unless None.
+    """The configuration in a TOML file, or in the JSON file of an earlier run.
+
+    `overrides` replace top-level entries unless None.
 
     Raises:
         ValueError: the file is no TOML, or holds an unknown name or a wrong type, which is named.
@@ -122,11 +125,14 @@ def read_config(path: str | Path, **overrides: Any) -> TrainConfig:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"config: {path} not found; expected a TOML file")
+    kind = "JSON" if path.suffix.lower() == ".json" else "TOML"
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"config: {path} is no TOML file ({error})") from None
-    data.update({name: value for name, value in overrides.items() if value is not None})
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text) if kind == "JSON" else tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"config: {path} is no {kind} file ({error})") from None
+    if isinstance(data, dict):
+        data.update({name: value for name, value in overrides.items() if value is not None})
     return from_mapping(TrainConfig, data, "config")
 
 

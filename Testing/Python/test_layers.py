@@ -35,8 +35,9 @@ LIB_STAGES = """
 TRAINING_STAGES = """
     label_ct regions pairs deformation augmentation dataset pool losses configuration
     processes learner checkpoints beginnings run_folder watch trainer
-    export evaluation
-    console results commands __main__ slicer_process
+    preview export evaluation choices
+    console results commands __main__ slicer_process slicer_curves
+    slicer_panel_data slicer_panel_pairs slicer_panel_run slicer_panel_model
 """.split()  # noqa: SIM905
 
 SLICER_PACKAGES = {"slicer", "vtk", "vtkmodules", "qt", "ctk"}
@@ -202,7 +203,6 @@ TESTED_WITH = {
     "picture_files": "radiograph",
     "pose_matrix": "poses",
     "picture_report": "comparison",
-    "pool": "dataset",
     "progress": "commands",
     "results": "commands",
     "run_folder": "trainer",

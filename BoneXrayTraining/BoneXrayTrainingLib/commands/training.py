@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from ..console import Reporter, check_output, ends_on_interrupt
 from .base import Command, Flag, OptionalFolder, Output
+
+if TYPE_CHECKING:
+    from ..configuration import TrainConfig
 
 
 @dataclass
@@ -31,17 +34,30 @@ class Train(Command):
     start_from: Annotated[str | None, arg(metavar="MODEL|RUN")] = None
     """Model or run whose weights to start from; replaces start_from of the configuration."""
 
+    preview: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Write some of the pairs it would train on there (images.nrrd, bones.nrrd); train nothing."""
+
     def run(self, report: Reporter) -> None:
-        from ..checkpoints import read_state
         from ..configuration import read_config
-        from ..processes import is_first
-        from ..trainer import train
 
         data_root = None if self.data_root is None else str(self.data_root)
         folder = None if self.run_folder is None else str(check_output(self.run_folder))
         config = read_config(
             self.config, data_root=data_root, run=folder, start_from=self.start_from
         )
+        if self.preview is None:
+            self._train(config, report)
+            return
+        from ..preview import write_preview
+
+        made = write_preview(config, check_output(self.preview), report.progress)
+        report.result("Sample pairs", {"preview": made})
+
+    def _train(self, config: TrainConfig, report: Reporter) -> None:
+        from ..checkpoints import read_state
+        from ..processes import is_first
+        from ..trainer import train
+
         with ends_on_interrupt() as is_interrupted:
             checkpoint = train(config, self.resume, report.progress, is_interrupted)
             if is_interrupted():
