@@ -107,7 +107,7 @@ def _fill(chart: Chart, records: list[dict[str, Any]]) -> None:
             series.SetYColumnName(name)
             series.SetMarkerStyle(series.MarkerStyleNone)
             series.SetColor(*colour)
-        if not node.HasPlotSeriesNodeID(series.GetID()):
+        if len(points) > 1 and not node.HasPlotSeriesNodeID(series.GetID()):  # a line needs two
             node.AddAndObservePlotSeriesNodeID(series.GetID())
 
 

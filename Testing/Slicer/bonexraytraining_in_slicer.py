@@ -45,8 +45,8 @@ class BoneXrayTrainingInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest
         limb = node_from_volume(synthetic_limb(8.0))
         panel.ui.sourceBox.currentIndex = 2
         wait(lambda: panel.ui.ctList.count == 1)
-        self.assertEqual(panel.ui.ctList.item(0).text(), limb.GetName())
-        self.assertEqual(panel.data.checked(), [0])
+        assert panel.ui.ctList.item(0).text() == limb.GetName()
+        assert panel.data.checked() == [0]
         images = [np.full((40, 60), level, np.float32) for level in (1.0, 0.5)]
         for image in images:
             image[0, 0] = 0
@@ -60,20 +60,20 @@ class BoneXrayTrainingInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest
             last = panel.run.curves.show(folder)
         panel.showCurves(panel.run.curves)
         wait(lambda: slicer.app.layoutManager().layout == LAYOUTS["pairs and plots"][0])
-        self.assertEqual(last["step"], 5)
+        assert last["step"] == 5
         view = slicer.mrmlScene.GetSingletonNode("BoneXrayLoss", "vtkMRMLPlotViewNode")
-        self.assertEqual(view.GetPlotChartNode().GetTitle(), "Training loss")
-        self.assertEqual(slicer.app.layoutManager().plotViewCount, 2)
+        assert view.GetPlotChartNode().GetTitle() == "Training loss"
+        assert slicer.app.layoutManager().plotViewCount == 2
         widget = slicer.app.layoutManager().sliceWidget("BoneXrayImages")
         shown = widget.mrmlSliceCompositeNode().GetBackgroundVolumeID()
-        self.assertEqual(shown, nodes[0].GetID())
+        assert shown == nodes[0].GetID()
         if os.environ.get("BONEXRAY_PICTURE"):
             for _turn in range(20):
                 slicer.app.processEvents()
                 time.sleep(0.05)
             slicer.util.mainWindow().grab().save(os.environ["BONEXRAY_PICTURE"])
         slicer.util.selectModule("BoneXray")
-        self.assertNotEqual(slicer.app.layoutManager().layout, LAYOUTS["pairs and plots"][0])
+        assert slicer.app.layoutManager().layout != LAYOUTS["pairs and plots"][0]
 
 
 def wait(condition, seconds=30):
