@@ -4,9 +4,11 @@ The stages, in the order of the data (a stage imports earlier stages and BoneXra
 
     pairs           draw a pose and a beam, project a CT: one sample and its record
     augmentation    what detectors and displays do to an image
-    dataset         samples on the fly, split by patient
+    dataset         CTs by patient, batches
+    pool            samples on the fly, the same ones at the same step
     losses          what training minimises
-    trainer         configuration -> run folder with checkpoints
+    learner         network, optimiser, a step
+    trainer         configuration -> run folder with checkpoints, in one process or several
     export          run folder -> model folder
     evaluation      model + CTs -> figures beside trivial baselines
     console         what a command prints, where it writes

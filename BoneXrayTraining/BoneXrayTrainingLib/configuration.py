@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -18,6 +19,11 @@ from .losses import LossConfig
 from .pairs import PairConfig
 
 T = TypeVar("T")
+CHOICES = {
+    "task": ("extract",),
+    "device": ("auto", "cpu", "cuda"),
+    "precision": ("auto", "float32", "bfloat16"),
+}
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,11 @@ class TrainConfig:
     """Patients kept out of training, to watch the run with."""
     run: str = "runs/extract"
     """Folder of the run: log, checkpoints."""
+    start_from: str = ""
+    """Model (name or folder) or run whose weights to start from; chance where it is empty."""
     steps: int = 20000
     batch: int = 8
+    """Images a step; of each process, where several train together."""
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     average: float = 0.998
@@ -41,9 +50,17 @@ class TrainConfig:
     seed: int = 1
     threads: int = 0
     """CPU threads; 0 takes all."""
+    makers: int = 0
+    """Threads that make batches; 0 takes one beside a network on the CPU, more beside a GPU."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    precision: str = "auto"
+    """auto, float32 or bfloat16, the latter on a GPU only; auto takes what pays."""
     log_every: int = 50
     checkpoint_every: int = 500
     validate_every: int = 1000
+    patience: int = 0
+    """Validations in a row without a better one that end the run; 0: it goes to its last step."""
     network: dict = field(
         default_factory=lambda: {
             "name": "unet",
@@ -58,8 +75,6 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
 
     def __post_init__(self) -> None:
-        if self.task != "extract":
-            raise ValueError(f"task: got {self.task!r}; expected 'extract'")
         if not self.ct:
             raise ValueError("ct: got none; expected at least one [[ct]] entry")
         _refuse_one_file_twice(self.ct)
@@ -71,6 +86,16 @@ class TrainConfig:
         for name in ("steps", "batch", "log_every", "checkpoint_every", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}; expected at least 1")
+        for name in ("patience", "threads", "makers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: got {getattr(self, name)!r}; expected 0 or more")
+        if self.patience and not self.validation:
+            raise ValueError("patience: needs patients in validation; expected 0 without any")
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name}: got {getattr(self, name)!r}; expected one of {', '.join(known)}"
+                )
         if self.augmentation.crop % size_multiple(self.network):
             raise ValueError(
                 f"augmentation.crop: got {self.augmentation.crop}; expected a multiple of "
@@ -90,7 +115,9 @@ def _refuse_one_file_twice(sources: tuple[CtSource, ...]) -> None:
 
 
 def read_config(path: str | Path, **overrides: Any) -> TrainConfig:
-    """The configuration in a TOML file; `overrides` replace top-level entries unless None.
+    """The configuration in a TOML file, or in the JSON file of an earlier run.
+
+    `overrides` replace top-level entries unless None.
 
     Raises:
         ValueError: the file is no TOML, or holds an unknown name or a wrong type, which is named.
@@ -98,11 +125,14 @@ def read_config(path: str | Path, **overrides: Any) -> TrainConfig:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"config: {path} not found; expected a TOML file")
+    kind = "JSON" if path.suffix.lower() == ".json" else "TOML"
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"config: {path} is no TOML file ({error})") from None
-    data.update({name: value for name, value in overrides.items() if value is not None})
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text) if kind == "JSON" else tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"config: {path} is no {kind} file ({error})") from None
+    if isinstance(data, dict):
+        data.update({name: value for name, value in overrides.items() if value is not None})
     return from_mapping(TrainConfig, data, "config")
 
 

@@ -1,10 +1,8 @@
-"""Training data: CTs by patient, samples projected while a network trains, batches."""
+"""Training data: CTs by patient, and images stacked as a network takes them."""
 
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +13,10 @@ from BoneXrayLib.bone import BoneConfig, Parts
 from BoneXrayLib.extraction import image_scale, input_channels
 from BoneXrayLib.volume import read_labels, read_volume
 
-from .augmentation import AugmentationConfig, TrainingImage, augment
+from .augmentation import TrainingImage
 from .deformation import deformed
 from .label_ct import label_ct
-from .pairs import Pair, PairConfig, draw_pair, make_pair, tissue_parts
+from .pairs import tissue_parts
 from .regions import check_chains
 
 TARGET_PERCENTILE = 99.5
@@ -63,9 +61,9 @@ class PoolConfig:
 
     capacity: int = 1500
     first: int = 150
-    """Samples projected before training starts."""
+    """Samples that the first step draws from."""
     images_per_sample: float = 24.0
-    """Training images drawn, on average, for each new sample projected."""
+    """Training images drawn for each further sample."""
 
 
 def load_source(source: CtSource, data_root: Path, seed: int) -> Parts:
@@ -106,97 +104,6 @@ def _cropped(parts: Parts, crop: dict[str, tuple[float, float]]) -> Parts:
     return Parts(hu, matrix, part, None, parts.names)
 
 
-class PairPool:
-    """Samples made by a thread of its own while a network trains on those already there.
-
-    Sample number n is drawn from a generator seeded with (seed, n) alone, so a run that resumes
-    at n goes on with the samples it would have seen.
-    """
-
-    def __init__(
-        self,
-        sources: list[tuple[CtSource, Parts]],
-        pairs: PairConfig,
-        pool: PoolConfig,
-        seed: int,
-        start: int = 0,
-    ) -> None:
-        self.sources, self.pairs, self.pool, self.seed = sources, pairs, pool, seed
-        names = [source.patient for source, _ in sources]
-        self.variant = [names[:n].count(name) for n, name in enumerate(names)]
-        self.made = start
-        self.samples: list[Pair] = []
-        self.images = 0
-        self.error: BaseException | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-
-    def start(self, progress: Callable[[float, str], None] | None = None) -> None:
-        """Start the thread and wait for the first samples."""
-        self._thread.start()
-        while len(self.samples) < self.pool.first and self.error is None:
-            if progress is not None:
-                progress(len(self.samples) / self.pool.first, "projecting the first samples")
-            self._stop.wait(0.5)
-        self._check()
-
-    def fill(self, count: int) -> None:
-        """Make exactly `count` samples here and now, without the thread."""
-        for number in range(self.made, self.made + count):
-            self._keep(self._make(number))
-        self.made += count
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=30)
-
-    def draw(self, rng: np.random.Generator) -> Pair:
-        """Any of the samples there are."""
-        self._check()
-        self.images += 1
-        return self.samples[int(rng.integers(len(self.samples)))]
-
-    def _check(self) -> None:
-        if self.error is not None:
-            raise RuntimeError("projecting samples failed") from self.error
-
-    def _work(self) -> None:
-        try:
-            while not self._stop.is_set():
-                wanted = self.pool.first + self.images / self.pool.images_per_sample
-                if len(self.samples) >= self.pool.first and self.made_here > wanted:
-                    self._stop.wait(0.05)
-                    continue
-                self._keep(self._make(self.made))
-                self.made += 1
-        except BaseException as error:
-            self.error = error
-
-    @property
-    def made_here(self) -> int:
-        """Samples made since this pool began to work."""
-        return self._count
-
-    _count = 0
-
-    def _keep(self, pair: Pair) -> None:
-        self._count += 1
-        if len(self.samples) < self.pool.capacity:
-            self.samples.append(pair)
-        else:
-            self.samples[self._count % self.pool.capacity] = pair
-
-    def _make(self, number: int) -> Pair:
-        rng = np.random.default_rng([self.seed, number])
-        shares = np.array([source.share for source, _ in self.sources])
-        chosen = int(rng.choice(len(shares), p=shares / shares.sum()))
-        source, parts = self.sources[chosen]
-        name = f"{source.patient} {self.variant[chosen]}"
-        return make_pair(parts, draw_pair(rng, name, parts, self.pairs))
-
-
 @dataclass(frozen=True, eq=False)
 class Batch:
     """What a training step takes; torch float32 (batch, ..., rows, columns).
@@ -213,16 +120,10 @@ class Batch:
     target: torch.Tensor
     weight: torch.Tensor
 
-
-def make_batch(
-    pool: PairPool, size: int, config: AugmentationConfig, rng: np.random.Generator
-) -> Batch:
-    """Draw `size` samples and augment them."""
-    images = []
-    for _ in range(size):
-        pair = pool.draw(rng)
-        images.append(augment(pair.layers, pair.draw.pixel, config, rng))
-    return collate(images)
+    def to(self, device: torch.device) -> Batch:
+        """The batch on a device."""
+        moved = (getattr(self, f.name).to(device) for f in dataclasses.fields(self))
+        return Batch(*moved)
 
 
 def collate(images: list[TrainingImage]) -> Batch:

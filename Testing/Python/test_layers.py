@@ -36,9 +36,11 @@ LIB_STAGES = """
     slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    label_ct regions pairs deformation augmentation dataset losses configuration checkpoints trainer
-    export evaluation
-    console results commands __main__ slicer_process
+    label_ct regions pairs deformation augmentation dataset pool losses configuration
+    processes learner checkpoints beginnings run_folder watch trainer
+    preview export evaluation choices
+    console results commands __main__ slicer_process slicer_curves
+    slicer_panel_data slicer_panel_pairs slicer_panel_run slicer_panel_model
 """.split()  # noqa: SIM905
 
 SLICER_PACKAGES = {"slicer", "vtk", "vtkmodules", "qt", "ctk"}
@@ -182,6 +184,7 @@ TESTED_WITH = {
     "body": "bone",
     "bone_presets": "bone",
     "c_arm": "poses",
+    "beginnings": "trainer",
     "checkpoints": "trainer",
     "configuration": "trainer",
     "console": "commands",
@@ -197,6 +200,7 @@ TESTED_WITH = {
     "geometry_config": "geometry",
     "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
+    "learner": "trainer",
     "label_maps": "volume",
     "long_leg_config": "long_leg",
     "long_leg_shots": "long_leg",
@@ -211,6 +215,7 @@ TESTED_WITH = {
     "picture_report": "comparison",
     "progress": "commands",
     "results": "commands",
+    "run_folder": "trainer",
     "runtimes": "inference",
     "scatter": "detector",
     "slice_plan": "dicom_series",
@@ -218,6 +223,7 @@ TESTED_WITH = {
     "thicknesses": "spectra",
     "view_direction": "beam_models",
     "volume_files": "volume",
+    "watch": "trainer",
 }
 
 
