@@ -25,7 +25,7 @@ LIB_STAGES = """
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr thinning live
     long_leg_config long_leg_shots long_leg
     model_card model_files models networks runtimes inference extraction
-    picture_report comparison samples
+    picture_report comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
     slicer_scene slicer_ray slicer_outlines slicer_about slicer_panel_pose slicer_panel_scene
@@ -34,7 +34,9 @@ LIB_STAGES = """
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
     label_ct regions pairs deformation augmentation dataset losses configuration checkpoints trainer
-    export evaluation
+    export markdown intervals evaluation_cts pairings evaluation_tables evaluation_report
+    contact_sheet evaluation
+    agreement reader_images reader_study reader_report reader_tables
     console results commands __main__ slicer_process
 """.split()  # noqa: SIM905
 
@@ -178,28 +180,40 @@ TESTED_WITH = {
     "checkpoints": "trainer",
     "configuration": "trainer",
     "console": "commands",
+    "contact_sheet": "evaluation",
     "dicom_files": "dicom_series",
     "dicom_radiograph": "radiograph",
     "dicom_slices": "dicom_series",
     "dicom_spacing": "radiograph",
     "display": "radiograph",
+    "evaluation_cts": "evaluation",
+    "evaluation_report": "evaluation",
+    "evaluation_tables": "evaluation",
     "files": "volume",
     "float_nrrd": "radiograph",
     "geometry_config": "geometry",
+    "intervals": "agreement",
     "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
     "label_maps": "volume",
     "long_leg_config": "long_leg",
     "long_leg_shots": "long_leg",
+    "markdown": "evaluation",
     "model_card": "models",
     "model_files": "models",
     "networks": "inference",
     "nifti_check": "volume",
     "outlines": "beam_models",
+    "pairings": "evaluation",
     "picture_files": "radiograph",
-    "pose_matrix": "poses",
     "picture_report": "comparison",
+    "pose_matrix": "poses",
     "progress": "commands",
+    "reader_images": "reader_study",
+    "reader_report": "reader_study",
+    "reader_tables": "reader_study",
+    "reading": "reader_study",
+    "reading_study": "reader_study",
     "results": "commands",
     "runtimes": "inference",
     "slice_plan": "dicom_series",
