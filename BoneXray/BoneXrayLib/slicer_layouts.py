@@ -17,6 +17,13 @@ LAYOUTS: dict[str, tuple[int, dict[str, str]]] = {
         5572,
         {"BoneXrayInput": "I", "BoneXrayBones": "B", "BoneXrayEnhanced": "E"},
     ),
+    "rating": (5574, {"BoneXrayJudged": "J"}),
+    "rating beside": (5575, {"BoneXrayInput": "I", "BoneXrayJudged": "J"}),
+    "preference": (5576, {"BoneXrayLeft": "L", "BoneXrayRight": "R"}),
+    "preference beside": (
+        5577,
+        {"BoneXrayLeft": "L", "BoneXrayInput": "I", "BoneXrayRight": "R"},
+    ),
 }
 """Layout name -> number (500 and above are free for modules), slice view names with a letter."""
 DRR_LAYOUTS = ("drr", "drr in scene")

@@ -10,6 +10,7 @@ from .slicer_nodes import first_ct, first_radiograph
 from .slicer_panel_ct import CtSection
 from .slicer_panel_long_leg import LongLegSection
 from .slicer_panel_radiograph import RadiographSection
+from .slicer_panel_reader import ReaderSection
 from .slicer_panel_scene import SceneSection
 from .slicer_views import SideBySide
 
@@ -26,6 +27,7 @@ class Sections:
             CtSection(ui, logic, views, scene),
             LongLegSection(ui, views),
             RadiographSection(ui, logic, views),
+            ReaderSection(ui, views),
             scene,
         ]
         self._parameters: Any = None

@@ -46,7 +46,7 @@ def _slider_range(window: tuple[float, float]) -> FloatRange:
 
 @parameterNodeWrapper
 class BoneXrayParameterNode:
-    """CT, bone window, geometry; radiograph, model, enhancement. Lengths in mm, angles in °."""
+    """CT, bone window, geometry; radiograph, model; reading. Lengths in mm, angles in °."""
 
     ct: vtkMRMLScalarVolumeNode
     labels: vtkMRMLSegmentationNode
@@ -97,6 +97,8 @@ class BoneXrayParameterNode:
         _EXTRACT.enhance
     )
     enhanced: vtkMRMLScalarVolumeNode
+    study: str = ""
+    reader: str = ""
 
     def use_preset(self) -> None:
         """Put the bone window of the chosen preset on the slider."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 HEADS = {"rmse": "RMSE", "psnr": "PSNR [dB]", "ssim": "SSIM", "ms_ssim": "MS-SSIM"}
 DIGITS = {"rmse": 2, "psnr": 2, "ssim": 3, "ms_ssim": 3}
 EXACT = "exact, patient moved"
-"""What a perfect answer scores where the patient moved: no method, a bound."""
+"""What the true bones of the input score where the patient moved: no method, a yardstick."""
 ALL = "all"
 SOURCE_A = (
     "Source A (Xiang, Yu, Cheng) reported PSNR 21.17, SSIM 0.49, MS-SSIM 0.77 with 5000 CTs on "
@@ -46,7 +46,7 @@ def as_text(report: ExtractionReport) -> str:
         f"PSNR above the best floor ({report.best_floor}): {report.gain:+.2f} dB"
         f"{_gain_interval(report)}"
     )
-    lines += [f"{EXACT}: a perfect answer to the input; no method can be expected above it"
+    lines += [f"{EXACT}: the true bones of the input, in their own place"
               for _ in range(EXACT in report.methods)]  # fmt: skip
     return "\n".join([*lines, NOTES[report.pairing.name]])
 
@@ -103,8 +103,8 @@ def _intro(report: ExtractionReport) -> list[str]:
                      f"{report.patients} patients.{few}")  # fmt: skip
     if EXACT in report.methods:
         lines.append(
-            f"*{EXACT}* is the true bone image of the input itself: with this misregistration no "
-            "method can be expected above it."
+            f"*{EXACT}* is the true bone image of the input, in its own place: what a perfect "
+            "extraction scores here. Only a blurred answer, which hedges, can score above it."
         )
     return ["\n".join(lines)]
 
