@@ -28,9 +28,9 @@ LIB_STAGES = """
     picture_report comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
-    slicer_scene slicer_ray slicer_outlines slicer_about slicer_reading slicer_panel_pose slicer_panel_scene
-    slicer_panel_ct slicer_panel_long_leg slicer_panel_radiograph slicer_panel_reader
-    slicer_panel
+    slicer_scene slicer_ray slicer_outlines slicer_about slicer_reading slicer_panel_pose
+    slicer_panel_scene slicer_panel_ct slicer_panel_long_leg slicer_panel_radiograph
+    slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
     label_ct regions pairs deformation augmentation dataset losses configuration checkpoints trainer
