@@ -18,7 +18,6 @@ from .slicer_nodes import node_from_radiograph, set_window
 from .slicer_views import SideBySide
 
 BLACK_WHITE = (0.0, 255.0)
-PLACES = ("beside", "left", "right")
 
 
 class ReadingImages:
@@ -34,8 +33,10 @@ class ReadingImages:
         Raises:
             ValueError: a picture is damaged.
         """
-        nodes = [self._filled(place, path)
-                 for place, path in zip(PLACES[1:], showing.images, strict=False)]  # fmt: skip
+        places = ("left", "right") if len(showing.images) > 1 else ("judged",)
+        nodes = [
+            self._filled(place, path) for place, path in zip(places, showing.images, strict=True)
+        ]
         layout = "preference" if len(nodes) > 1 else "rating"
         if showing.beside is not None:
             layout += " beside"
@@ -56,7 +57,8 @@ class ReadingImages:
         node = self._nodes.get(place)
         if node is not None and not slicer.mrmlScene.IsNodePresent(node):
             node = None
-        node = node_from_radiograph(image, node, name=f"Reader study {place}")
+        node = node_from_radiograph(image, node)
+        node.SetName(f"Reader study {place}")
         node.SetHideFromEditors(True)
         node.SetSaveWithScene(False)
         set_window(node, BLACK_WHITE)

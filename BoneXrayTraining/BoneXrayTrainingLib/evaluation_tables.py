@@ -79,7 +79,9 @@ def as_markdown(report: ExtractionReport, sheet: str | None = None) -> str:
 def _images(report: ExtractionReport) -> str:
     if report.pairing.name == "drr":
         return "simulated radiographs"
-    return f"simulated localizers, {report.pairing.misregistration:g} mm misregistration"
+    extent = "whole detector" if report.pairing.whole else "cropped to the CT"
+    moved = report.pairing.misregistration
+    return f"simulated localizers, {extent}, {moved:g} mm misregistration"
 
 
 def _gain_interval(report: ExtractionReport) -> str:

@@ -2,7 +2,7 @@
 
     drr         whole radiograph of a CT -> its bone-only radiograph, same pose
     localizer   simulated CT localizer -> bone-only radiograph along the same rays, the patient
-                having moved in between, cropped to the CT's extent as source A did
+                having moved in between; cropped to the CT's extent as source A did, or whole
 
 A localizer's other tube voltage and the scanner's edge enhancement are not simulated here: both
 images are line integrals of one X-ray energy.
@@ -37,12 +37,16 @@ class Pairing:
     """How far the patient moved between the localizer and the CT, across the view [mm]."""
     seed: int = 1
     """Of the direction of that movement."""
+    whole: bool = False
+    """Keep the whole detector: what lies beside the CT is empty, and flatters every figure."""
 
     def __post_init__(self) -> None:
         if self.name not in PAIRINGS:
             raise ValueError(f"pairing: got {self.name!r}; expected one of {', '.join(PAIRINGS)}")
         if not (math.isfinite(self.misregistration) and 0 <= self.misregistration <= 100):
             raise ValueError(f"misregistration: got {self.misregistration!r}; expected 0 to 100 mm")
+        if self.whole and self.name != "localizer":
+            raise ValueError(f"whole: got True; expected False with the pairing {self.name!r}")
         if self.misregistration and self.name != "localizer":
             raise ValueError(
                 f"misregistration: got {self.misregistration:g} mm; expected 0 mm with the "
@@ -87,7 +91,9 @@ def shoot(
     geometry = exposure_geometry(config, volume)
     moved_mm = _drawn(pairing, label)
     before = simulate(volume, config, prepared=prepared, geometry=_moved(geometry, moved_mm))
-    rows, columns = _extent(geometry, volume.corners_ras)
+    rows, columns = slice(None), slice(None)
+    if not pairing.whole:
+        rows, columns = _extent(geometry, volume.corners_ras)
     target = exact = before.bone
     if pairing.misregistration:
         target = simulate(volume, config, prepared=prepared, geometry=geometry).bone

@@ -212,6 +212,21 @@ def test_without_movement_the_localizers_bones_are_the_target(limb: Volume) -> N
     assert shot.target.sum() == pytest.approx(localizer.bone.sum(), rel=1e-5), "nothing cropped off"
 
 
+def test_a_localizer_is_cropped_to_the_ct_unless_the_whole_detector_is_wanted(
+    limb: Volume,
+) -> None:
+    config = dataclasses.replace(CONFIG, size=(400, 420), pixel=1.0)
+    prepared = prepare_ct(limb, config.bone_config())
+    cropped, whole = (
+        shoot(limb, config, Pairing("localizer", whole=w), prepared, "limb") for w in (False, True)
+    )
+    assert whole.target.shape == (400, 420)
+    extent = limb.corners_ras.max(axis=0) - limb.corners_ras.min(axis=0)
+    assert cropped.target.shape[0] == pytest.approx(max(extent[2], 176), abs=3)
+    assert cropped.target.shape[1] < 420
+    assert cropped.target.sum() == pytest.approx(whole.target.sum(), rel=1e-5)
+
+
 def test_a_moved_patient_is_seen_moved_by_as_much(limb: Volume) -> None:
     still, moved = (shot_of(limb, Pairing("localizer", mm)) for mm in (0.0, 8.0))
     assert np.hypot(*moved.moved_mm) == pytest.approx(8.0)
@@ -249,6 +264,7 @@ def test_an_impossible_pairing_is_refused() -> None:
         (("xray",), "pairing: got 'xray'"),
         (("localizer", -1.0), "misregistration: got -1.0"),
         (("drr", 5.0), "expected 0 mm with the pairing 'drr'"),
+        (("drr", 0.0, 1, True), "whole: got True; expected False with the pairing 'drr'"),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
             Pairing(*arguments)

@@ -98,7 +98,7 @@ def test_a_rating_shows_the_judged_image_as_it_is_beside_what_it_was_made_from(
     np.testing.assert_array_equal(shown()["BoneXrayJudged"], pixels(showing.images[0]))
     np.testing.assert_array_equal(shown()["BoneXrayInput"], pixels(showing.beside))
     nodes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    assert {n.GetName() for n in nodes} == {"Reader study left", "Reader study beside"}
+    assert {n.GetName() for n in nodes} == {"Reader study judged", "Reader study beside"}
     for node in nodes:
         display = node.GetDisplayNode()
         assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (0, 255)

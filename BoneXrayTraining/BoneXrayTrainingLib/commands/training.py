@@ -91,10 +91,15 @@ class EvaluateExtract(Command):
     views: tuple[str, ...] = ("AP", "LAT-L")
     """Named views."""
     pairing: str = "drr"
-    """What the model is shown: drr (the whole radiograph), or localizer (a simulated CT localizer,
-    cropped to the CT; source A's harder pairing)."""
+    """What the model is shown: drr (the radiograph of everything), or localizer (a simulated CT
+    localizer, cropped to the CT; source A's harder pairing)."""
     misregistration: float = 0.0
-    """How far the patient moved between localizer and CT, across the view [mm]."""
+    """How far the patient moved between localizer and CT, in a drawn direction across the view
+    [mm]."""
+    whole: Flag = False
+    """Do not crop localizers to the CT; empty surroundings flatter every figure."""
+    seed: int = 1
+    """Of the direction in which the patient moved."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures to this file, too."""
 
@@ -107,7 +112,7 @@ class EvaluateExtract(Command):
         wanted = (self.model, self.data, self.views)
         keywords = {
             "progress": report.progress,
-            "pairing": Pairing(self.pairing, self.misregistration),
+            "pairing": Pairing(self.pairing, self.misregistration, self.seed, self.whole),
         }
         files: dict[str, Path] = {}
         if self.output is None:
