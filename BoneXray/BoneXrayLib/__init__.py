@@ -20,6 +20,7 @@ The stages, in the order of the data (a stage imports earlier stages only):
     inference       model + arrays -> arrays
     extraction      radiograph -> its bones, enhanced or suppressed
     comparison      how alike two images are
+    reading_study, reading   a reader study on disk, one reader's way through it
     samples         sample data, fetched when asked for
     slicer_nodes, slicer_views   the types above as nodes in 3D Slicer
 

@@ -20,6 +20,13 @@ LAYOUTS: dict[str, tuple[int, dict[str, str]]] = {
     "pairs": (5574, {"BoneXrayImages": "I", "BoneXrayTargets": "B"}),
     "pairs and plots": (5575, {"BoneXrayImages": "I", "BoneXrayTargets": "B"}),
     "plots": (5576, {}),
+    "rating": (5577, {"BoneXrayJudged": "J"}),
+    "rating beside": (5578, {"BoneXrayInput": "I", "BoneXrayJudged": "J"}),
+    "preference": (5579, {"BoneXrayLeft": "L", "BoneXrayRight": "R"}),
+    "preference beside": (
+        5580,
+        {"BoneXrayLeft": "L", "BoneXrayInput": "I", "BoneXrayRight": "R"},
+    ),
 }
 """Layout name -> number (500 and above are free for modules), slice view names with a letter."""
 DRR_LAYOUTS = ("drr", "drr in scene")

@@ -11,6 +11,7 @@ from .slicer_panel_ct import CtSection
 from .slicer_panel_exposure import ExposureSection
 from .slicer_panel_long_leg import LongLegSection
 from .slicer_panel_radiograph import RadiographSection
+from .slicer_panel_reader import ReaderSection
 from .slicer_panel_scene import SceneSection
 from .slicer_views import SideBySide
 
@@ -28,6 +29,7 @@ class Sections:
             ExposureSection(ui),
             LongLegSection(ui, views),
             RadiographSection(ui, logic, views),
+            ReaderSection(ui, views),
             scene,
         ]
         self._parameters: Any = None

@@ -50,7 +50,7 @@ def _slider_range(window: tuple[float, float]) -> FloatRange:
 
 @parameterNodeWrapper
 class BoneXrayParameterNode:
-    """CT, bone window, geometry; radiograph, model, enhancement. Lengths in mm, angles in °."""
+    """CT, bone window, geometry; radiograph, model; reading. Lengths in mm, angles in °."""
 
     ct: vtkMRMLScalarVolumeNode
     labels: vtkMRMLSegmentationNode
@@ -111,6 +111,8 @@ class BoneXrayParameterNode:
         _EXTRACT.enhance
     )
     enhanced: vtkMRMLScalarVolumeNode
+    study: str = ""
+    reader: str = ""
 
     def use_preset(self) -> None:
         """Put the bone window of the chosen preset on the slider."""

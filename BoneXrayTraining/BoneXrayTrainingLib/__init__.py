@@ -10,7 +10,9 @@ The stages, in the order of the data (a stage imports earlier stages and BoneXra
     learner         network, optimiser, a step
     trainer         configuration -> run folder with checkpoints, in one process or several
     export          run folder -> model folder
-    evaluation      model + CTs -> figures beside trivial baselines
+    evaluation      model + CTs -> figures beside trivial baselines, with intervals over patients
+    agreement       what readers said -> how far they agree
+    reader_study    images -> a blinded study; reader_report: its answers -> figures
     console         what a command prints, where it writes
     results         what a command leaves on disk
     commands        one dataclass a command

@@ -28,17 +28,19 @@ LIB_STAGES = """
     thinning kept live
     long_leg_config long_leg_shots long_leg
     model_card model_files models networks runtimes inference extraction
-    picture_report comparison samples
+    picture_report comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
-    slicer_scene slicer_ray slicer_outlines slicer_about slicer_panel_pose slicer_panel_scene
-    slicer_panel_ct slicer_panel_exposure slicer_panel_long_leg slicer_panel_radiograph
-    slicer_panel
+    slicer_scene slicer_ray slicer_outlines slicer_about slicer_reading slicer_panel_pose
+    slicer_panel_scene slicer_panel_ct slicer_panel_exposure slicer_panel_long_leg
+    slicer_panel_radiograph slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
     label_ct regions pairs deformation augmentation dataset pool losses configuration
     processes learner checkpoints beginnings run_folder watch trainer
-    preview export evaluation choices
+    preview export markdown intervals evaluation_cts pairings evaluation_tables evaluation_report
+    contact_sheet evaluation choices
+    agreement reader_images reader_study reader_report reader_tables
     console results commands __main__ slicer_process slicer_curves
     slicer_panel_data slicer_panel_pairs slicer_panel_run slicer_panel_model
 """.split()  # noqa: SIM905
@@ -189,15 +191,20 @@ TESTED_WITH = {
     "configuration": "trainer",
     "console": "commands",
     "ct_exposure": "exposure",
+    "contact_sheet": "evaluation",
     "dicom_files": "dicom_series",
     "dicom_radiograph": "radiograph",
     "dicom_slices": "dicom_series",
     "dicom_spacing": "radiograph",
     "display": "radiograph",
     "exposure_config": "exposure",
+    "evaluation_cts": "evaluation",
+    "evaluation_report": "evaluation",
+    "evaluation_tables": "evaluation",
     "files": "volume",
     "float_nrrd": "radiograph",
     "geometry_config": "geometry",
+    "intervals": "agreement",
     "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
     "learner": "trainer",
@@ -205,15 +212,22 @@ TESTED_WITH = {
     "long_leg_config": "long_leg",
     "long_leg_shots": "long_leg",
     "materials": "spectra",
+    "markdown": "evaluation",
     "model_card": "models",
     "model_files": "models",
     "networks": "inference",
     "nifti_check": "volume",
     "outlines": "beam_models",
+    "pairings": "evaluation",
     "picture_files": "radiograph",
-    "pose_matrix": "poses",
     "picture_report": "comparison",
+    "pose_matrix": "poses",
     "progress": "commands",
+    "reader_images": "reader_study",
+    "reader_report": "reader_study",
+    "reader_tables": "reader_study",
+    "reading": "reader_study",
+    "reading_study": "reader_study",
     "results": "commands",
     "run_folder": "trainer",
     "runtimes": "inference",

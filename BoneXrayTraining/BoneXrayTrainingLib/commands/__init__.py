@@ -10,6 +10,7 @@ from __future__ import annotations
 from .base import Command
 from .imaging import Drr, LongLeg, RunExtract, Samples
 from .models import ModelsList, ModelsShow, ModelsVerify
+from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
 from .training import EvaluateExtract, Export, Train
 
 COMMANDS: dict[str, type[Command]] = {
@@ -20,6 +21,9 @@ COMMANDS: dict[str, type[Command]] = {
     "train": Train,
     "export": Export,
     "evaluate extract": EvaluateExtract,
+    "reader-study make": ReaderStudyMake,
+    "reader-study read": ReaderStudyRead,
+    "reader-study report": ReaderStudyReport,
     "models list": ModelsList,
     "models show": ModelsShow,
     "models verify": ModelsVerify,
