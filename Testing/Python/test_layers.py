@@ -33,7 +33,8 @@ LIB_STAGES = """
     slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    label_ct regions pairs deformation augmentation dataset losses configuration checkpoints trainer
+    mappings label_ct regions pairs deformation sources generation
+    augmentation dataset losses configuration checkpoints trainer
     export evaluation
     console results commands __main__ slicer_process
 """.split()  # noqa: SIM905
@@ -185,11 +186,13 @@ TESTED_WITH = {
     "display": "radiograph",
     "files": "volume",
     "float_nrrd": "radiograph",
+    "generation": "generate",
     "geometry_config": "geometry",
     "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
     "label_maps": "volume",
     "long_leg_config": "long_leg",
+    "mappings": "configuration",
     "long_leg_shots": "long_leg",
     "model_card": "models",
     "model_files": "models",
@@ -203,6 +206,7 @@ TESTED_WITH = {
     "results": "commands",
     "runtimes": "inference",
     "slice_plan": "dicom_series",
+    "sources": "dataset",
     "slice_stack": "dicom_series",
     "view_direction": "beam_models",
     "volume_files": "volume",
