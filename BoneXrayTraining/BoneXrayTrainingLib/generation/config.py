@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -222,7 +223,7 @@ def _matches(source: GenerateSource, root: Path) -> list[GenerateSource]:
     return [one(path) for path in paths]
 
 
-def _one_of(name: str, value: str, accepted: object) -> None:
-    known = list(accepted)  # type: ignore[call-overload]
+def _one_of(name: str, value: str, accepted: Iterable[str]) -> None:
+    known = list(accepted)
     if value not in known:
         raise ValueError(f"{name}: got {value!r}; expected one of {', '.join(known)}")

@@ -27,4 +27,5 @@ def path_sha256(path: Path) -> str:
 def array_sha256(array: np.ndarray) -> str:
     """Of an array's values in order; little-endian whatever the computer."""
     plain = np.ascontiguousarray(array)
-    return hashlib.sha256(plain.astype(plain.dtype.newbyteorder("<"), copy=False)).hexdigest()
+    little = plain.astype(plain.dtype.newbyteorder("<"), copy=False)
+    return hashlib.sha256(little.tobytes()).hexdigest()

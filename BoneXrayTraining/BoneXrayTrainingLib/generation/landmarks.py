@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +80,8 @@ def _markup_points(markup: dict) -> list[tuple[str, tuple[float, float, float]]]
     return found
 
 
-def _point(values: object) -> tuple[float, float, float]:
-    x, y, z = (float(v) for v in values)  # type: ignore[union-attr]
+def _point(values: Iterable[float]) -> tuple[float, float, float]:
+    x, y, z = (float(v) for v in values)
     if not np.isfinite([x, y, z]).all():
         raise ValueError(f"point {values}")
     return x, y, z

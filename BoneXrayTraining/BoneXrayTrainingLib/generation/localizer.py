@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from BoneXrayLib.radiograph import read_radiograph
 from BoneXrayLib.volume_files import is_image_file
 
 from .config import LocalizerConfig
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 SMALLEST_SIDE = 16
 
@@ -138,7 +142,7 @@ def cropped_to(localizer: Localizer, corners: np.ndarray, name: str) -> Localize
     )
 
 
-def _header(path: Path):
+def _header(path: Path) -> tuple[Dataset, str]:
     with naming("localizer"):
         header = read_header(existing_path(path, "localizer"))
     if not _is_localizer(header):
@@ -146,16 +150,16 @@ def _header(path: Path):
     return header, str(tag(header, "FrameOfReferenceUID", ""))
 
 
-def _is_localizer(header: object) -> bool:
-    words = tag(header, "ImageType", ())  # type: ignore[arg-type]
+def _is_localizer(header: Dataset) -> bool:
+    words = tag(header, "ImageType", ())
     return "LOCALIZER" in ([words] if isinstance(words, str) else [str(word) for word in words])
 
 
-def _geometry(header: object, name: str, config: LocalizerConfig) -> tuple[Geometry, bool]:
+def _geometry(header: Dataset, name: str, config: LocalizerConfig) -> tuple[Geometry, bool]:
     """The geometry, and whether rows and columns change places: the table moves along rows."""
     wanted = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
     wanted |= {"Rows": 1, "Columns": 1}
-    found = {key: numbers(header, key, count) for key, count in wanted.items()}  # type: ignore[arg-type]
+    found = {key: numbers(header, key, count) for key, count in wanted.items()}
     missing = [key for key, value in found.items() if value is None]
     if missing:
         raise ValueError(f"localizer: {name} misses {', '.join(missing)}; expected where it lies")
@@ -180,7 +184,7 @@ def _geometry(header: object, name: str, config: LocalizerConfig) -> tuple[Geome
         )
     detector, patient = _distances(header, name, config)
     ray = away if config.tube == "near" else -away
-    centre = numbers(header, "DataCollectionCenterPatient", 3)  # type: ignore[arg-type]
+    centre = numbers(header, "DataCollectionCenterPatient", 3)
     isocentre = middle
     if centre is not None:
         isocentre = middle + ((np.array(centre) * to_ras - middle) @ right) * right
@@ -200,10 +204,10 @@ def _geometry(header: object, name: str, config: LocalizerConfig) -> tuple[Geome
     return geometry, bool(turned)
 
 
-def _distances(header: object, name: str, config: LocalizerConfig) -> tuple[float, float]:
+def _distances(header: Dataset, name: str, config: LocalizerConfig) -> tuple[float, float]:
     """Source to detector, source to isocentre [mm]: the header's, else the config's."""
     keys = ("DistanceSourceToDetector", "DistanceSourceToPatient")
-    found = [number(header, key) for key in keys]  # type: ignore[arg-type]
+    found = [number(header, key) for key in keys]
     if None in found and config.distances:
         found = list(config.distances)
     if None in found:
