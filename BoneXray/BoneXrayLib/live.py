@@ -154,10 +154,11 @@ class LiveCt:
         if not self._sorting.acquire(blocking=False):
             return None
         try:
-            if not self.is_sorted(config):
+            kept = self._sorted
+            if kept is None or not self.is_sorted(config):
                 return None
             low, high = config.bone_config().window
-            view, above = self._sorted.view, np.floor(high) + 1
+            view, above = kept.view, np.floor(high) + 1
             low = max(low, view.edges[0])
             return view.window(low, above) if view.is_exact(low) and view.is_exact(above) else None
         finally:

@@ -111,7 +111,7 @@ class BinnedView:
         if after == 0 or (after < len(firsts) and firsts[after] == hu):
             return np.ascontiguousarray(self.above[after])
         if self.between is not None and hu >= LISTED_HU:
-            return self._exact(hu, firsts, after)
+            return self._exact(self.between, hu, firsts, after)
         if after == len(firsts):
             return np.ascontiguousarray(self.above[-1])
         part = np.float32(self._share(int(firsts[after - 1]), hu, int(firsts[after])))
@@ -129,17 +129,17 @@ class BinnedView:
                 return float((here - below) / (above - below))
         return (hu - low) / (high - low)
 
-    def _exact(self, hu: int, firsts: np.ndarray, after: int) -> np.ndarray:
+    def _exact(self, between: Between, hu: int, firsts: np.ndarray, after: int) -> np.ndarray:
         """`from_hu` between firsts[after - 1] and firsts[after]; one of them is listed."""
         below, most = int(firsts[after - 1]), sys.maxsize
-        down = self.between.count(below, hu) if below >= LISTED_HU else most
-        up = self.between.count(hu, int(firsts[after])) if after < len(firsts) else most
+        down = between.count(below, hu) if below >= LISTED_HU else most
+        up = between.count(hu, int(firsts[after])) if after < len(firsts) else most
         if down < up:
-            return self.between.add(self.above[after - 1].T, below, hu, -1)
+            return between.add(self.above[after - 1].T, below, hu, -1)
         if up < most:
-            return self.between.add(self.above[after].T, hu, int(firsts[after]), 1)
+            return between.add(self.above[after].T, hu, int(firsts[after]), 1)
         none = np.zeros(self.above.shape[:0:-1], np.float32)
-        return self.between.add(none, hu, 32000, 1)
+        return between.add(none, hu, 32000, 1)
 
     def window(self, low: float, high: float = np.inf) -> np.ndarray:
         """Line integrals of the voxels with low <= HU < high, (rows, columns) float32.

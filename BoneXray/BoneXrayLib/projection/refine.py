@@ -44,7 +44,8 @@ class View(NamedTuple):
 def view_of(start: np.ndarray, end: np.ndarray, size: tuple[int, int], straight: bool) -> View:
     """Rays (3, 3), (3, 3) in axes (a, b, w), whether of columns along w, as `refine` takes them."""
     turn = end - start
-    fans = tuple(bool(np.abs(turn[n]).max() > 1e-9 * np.abs(turn[0]).max()) for n in (1, 2))
+    least = 1e-9 * np.abs(turn[0]).max()
+    fans = (bool(np.abs(turn[1]).max() > least), bool(np.abs(turn[2]).max() > least))
     sides = [turn[n] if fan else start[n] for n, fan in zip((1, 2), fans, strict=True)]
     back = np.ascontiguousarray(np.linalg.inv(np.stack([turn[0], *sides], axis=1)))
     rows, columns = size
