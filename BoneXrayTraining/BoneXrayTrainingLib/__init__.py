@@ -2,7 +2,10 @@
 
 The stages, in the order of the data (a stage imports earlier stages and BoneXrayLib only):
 
+    mappings        tables of TOML and JSON as dataclasses
     pairs           draw a pose and a beam, project a CT: one sample and its record
+    sources         CTs: which file, which patient, how it becomes parts
+    generation      data sets of samples on disk, from any number of CTs
     augmentation    what detectors and displays do to an image
     dataset         CTs by patient, batches
     pool            samples on the fly, the same ones at the same step

@@ -36,7 +36,8 @@ LIB_STAGES = """
     slicer_panel_radiograph slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    label_ct regions pairs deformation augmentation dataset pool losses configuration
+    mappings label_ct regions pairs deformation sources generation
+    augmentation dataset pool losses configuration
     processes learner checkpoints beginnings run_folder watch trainer
     preview export markdown intervals evaluation_cts pairings evaluation_tables evaluation_report
     contact_sheet evaluation choices
@@ -203,6 +204,7 @@ TESTED_WITH = {
     "evaluation_tables": "evaluation",
     "files": "volume",
     "float_nrrd": "radiograph",
+    "generation": "generate",
     "geometry_config": "geometry",
     "intervals": "agreement",
     "jpeg_check": "compressed_pixels",
@@ -210,6 +212,7 @@ TESTED_WITH = {
     "learner": "trainer",
     "label_maps": "volume",
     "long_leg_config": "long_leg",
+    "mappings": "configuration",
     "long_leg_shots": "long_leg",
     "materials": "spectra",
     "markdown": "evaluation",
@@ -233,6 +236,7 @@ TESTED_WITH = {
     "runtimes": "inference",
     "scatter": "detector",
     "slice_plan": "dicom_series",
+    "sources": "dataset",
     "slice_stack": "dicom_series",
     "thicknesses": "spectra",
     "view_direction": "beam_models",
