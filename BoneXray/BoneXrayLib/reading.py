@@ -175,8 +175,10 @@ def read_answers(study: Study, reader: str) -> dict[str, Answer]:
 
 def _answer(entry: object, study: Study) -> Answer | None:
     """An answer of the study's scale, or None."""
+    if not isinstance(entry, dict):
+        return None
     try:
-        answer = Answer(**entry)  # type: ignore[arg-type]
+        answer = Answer(**entry)
     except TypeError:
         return None
     rating = study.scale == "rating"

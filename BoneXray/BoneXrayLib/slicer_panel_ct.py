@@ -49,6 +49,7 @@ class CtSection:
         self._seen = None
         self._pose.follow(parameters)
         if parameters is None:
+            remove_previews()  # a closed scene would keep them
             return
         self._preset = parameters.preset
         _name_entries(self._ui.presetBox, [(p.label, p.description) for p in PRESETS.values()])

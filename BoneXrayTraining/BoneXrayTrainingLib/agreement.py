@@ -6,8 +6,9 @@ the package `krippendorff`, whose licence (GPL) this project's (MIT) cannot carr
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -56,8 +57,8 @@ def krippendorff_alpha(units: Sequence[Sequence], level: str) -> float:
 def _coincidences(units: Sequence[Sequence]) -> tuple[list[np.ndarray], list]:
     """A coincidence table (values, values) for each unit with two answers or more; the values."""
     paired = [list(unit) for unit in units if len(unit) > 1]
-    kinds: set[Hashable] = {answer for unit in paired for answer in unit}
-    values = sorted(kinds)  # type: ignore[type-var]
+    kinds: set[Any] = {answer for unit in paired for answer in unit}
+    values = sorted(kinds)
     number = {value: n for n, value in enumerate(values)}
     tables = []
     for unit in paired:

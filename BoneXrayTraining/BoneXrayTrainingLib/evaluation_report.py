@@ -91,7 +91,8 @@ class ExtractionReport:
         """Interval of `gain` over patients, its differences taken shot by shot."""
         pairs = zip(self._of("model"), self._of(self.best_floor), strict=True)
         differences = [(model.psnr - floor.psnr, model.whose) for model, floor in pairs]
-        return mean_interval(*zip(*differences, strict=True))
+        gains, patients = zip(*differences, strict=True)
+        return mean_interval(gains, patients)
 
     def groups(self) -> Iterator[Group]:
         """All together; each view; each anatomy, and each view of it, where there are several."""

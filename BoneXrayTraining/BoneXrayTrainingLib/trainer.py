@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,7 +174,7 @@ class Training:
 
 def batches_ahead(
     config: TrainConfig, pool: PairPool, first: int, processes: Processes
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """The batches of steps `first` to the last; while one is trained on, the next are made."""
     makers = config.makers or _makers(processes.device)
     own = [processes.rank] if processes.rank else []

@@ -314,7 +314,7 @@ from BoneXrayLib.radiograph import write_float_nrrd
 from BoneXrayLib.radiograph import radiograph_from_array
 folder = Path(sys.argv[1]); folder.mkdir()
 for name, level in (("images", 2.0), ("bones", 1.0)):
-    picture = np.full((6, 8), level, np.float32); picture[0, 0] = 0
+    picture = np.full((24, 32), level, np.float32); picture[0, 0] = 0
     write_float_nrrd(folder / f"{name}.nrrd", radiograph_from_array(picture, "display"))
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
@@ -146,7 +146,7 @@ class EvaluateExtract(Command):
         if self.json is not None:
             check_output(self.json.absolute().parent)
         wanted = (self.model, self.data, self.views)
-        keywords = {
+        keywords: dict[str, Any] = {
             "progress": report.progress,
             "pairing": Pairing(self.pairing, self.misregistration, self.seed, self.whole),
         }
