@@ -80,6 +80,7 @@ class BoneXrayTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self):
         """The user opened the module."""
+        self.data.list_models()
         self.data.refresh()
         self.views.resume()
         self.run.curves.put_into_views()

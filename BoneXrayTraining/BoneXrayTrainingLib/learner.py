@@ -79,7 +79,6 @@ def join_gradients(learner: Learner) -> None:
     learner.forward = torch.nn.parallel.DistributedDataParallel(
         learner.network,
         device_ids=[device.index] if device.type == "cuda" else None,
-        broadcast_buffers=False,
     )
 
 

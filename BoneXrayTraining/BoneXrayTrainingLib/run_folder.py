@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -131,5 +130,4 @@ def _board(run: Path, step: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     return SummaryWriter(str(run / "tensorboard"), purge_step=step + 1)

@@ -39,7 +39,7 @@ class DataSection:
             getattr(ui, name).connect("currentPathChanged(QString)", self.refresh)
         ui.ctList.connect("itemChanged(QListWidgetItem*)", self._on_item)
         ui.validationBox.connect("currentIndexChanged(int)", self._on_item)
-        self._list_models()
+        self.list_models()
 
     # -- what is chosen ---------------------------------------------------------------------------
     def path(self, name: str) -> str:
@@ -139,13 +139,15 @@ class DataSection:
         widget.blockSignals(False)
         box.blockSignals(False)
 
-    def _list_models(self) -> None:
-        box = self._ui.startFromBox
+    def list_models(self) -> None:
+        """Offer the models there are to start from; the one that was chosen stays."""
+        box, chosen = self._ui.startFromBox, self.start_from
         box.clear()
         box.addItem(_("nothing learned yet"))
         with errors_shown(_("The models could not be listed.")):
             for model in list_models(task="extract"):
                 box.addItem(model.card.name)
+        box.currentIndex = max(0, box.findText(chosen)) if chosen else 0
 
     # -- the configuration ------------------------------------------------------------------------
     def configure(self, run: Path, ready: Found, failed: Callable[[], None]) -> None:
