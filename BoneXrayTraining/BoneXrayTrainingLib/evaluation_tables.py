@@ -21,8 +21,8 @@ NOTES = {
     "drr": SOURCE_A
     + "a harder pairing of its own (localizer to bone DRR): not comparable with these figures.",
     "localizer": SOURCE_A
-    + "localizers from scanners. Here the localizer is simulated, at the CT's own X-ray energy and "
-    "without noise, scatter or edge enhancement: the same task on easier images.",
+    + "localizers from scanners. Here the localizer is simulated, without scatter or a scanner's "
+    "edge enhancement: the same task on easier images.",
 }
 FEW = 10
 """Patients below which the text warns of its own intervals."""
@@ -81,7 +81,9 @@ def _images(report: ExtractionReport) -> str:
         return "simulated radiographs"
     extent = "whole detector" if report.pairing.whole else "cropped to the CT"
     moved = report.pairing.misregistration
-    return f"simulated localizers, {extent}, {moved:g} mm misregistration"
+    volts = report.pairing.volts
+    energy = f"{volts:g} kVp" if volts else "not exposed"
+    return f"simulated localizers, {energy}, {extent}, {moved:g} mm misregistration"
 
 
 def _gain_interval(report: ExtractionReport) -> str:

@@ -4,8 +4,9 @@
     localizer   simulated CT localizer -> bone-only radiograph along the same rays, the patient
                 having moved in between; cropped to the CT's extent as source A did, or whole
 
-A localizer's other tube voltage and the scanner's edge enhancement are not simulated here: both
-images are line integrals of one X-ray energy.
+A localizer is exposed as the named exposure "localizer" is, at its own tube voltage and with its
+noise and blur, then read off a ramp of water as scanners do: its bones are harder or softer than
+the CT's. The scanner's edge enhancement is not simulated.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from BoneXrayLib.drr import DrrConfig, exposure_geometry, simulate
+from BoneXrayLib.drr import Drr, DrrConfig, exposure_geometry, simulate
+from BoneXrayLib.exposure import expose, named_exposure
 from BoneXrayLib.geometry import Geometry
-from BoneXrayLib.projection import PreparedParts
+from BoneXrayLib.projection import PreparedParts, project_bins
 from BoneXrayLib.radiograph import Radiograph
+from BoneXrayLib.thicknesses import EXPOSURE_EDGES, object_of_bins
 from BoneXrayLib.volume import Volume
+from BoneXrayLib.water_correction import water_line_integrals
 
 PAIRINGS = ("drr", "localizer")
 SMALLEST_SIDE = 176
@@ -39,6 +43,9 @@ class Pairing:
     """Of the direction of that movement."""
     whole: bool = False
     """Keep the whole detector: what lies beside the CT is empty, and flatters every figure."""
+    kvp: float | None = None
+    """Tube voltage of the localizer [kV]: that of the named exposure "localizer" without a number
+    here; 0 leaves it a line integral at the CT's energy, as the target is."""
 
     def __post_init__(self) -> None:
         if self.name not in PAIRINGS:
@@ -47,11 +54,23 @@ class Pairing:
             raise ValueError(f"misregistration: got {self.misregistration!r}; expected 0 to 100 mm")
         if self.whole and self.name != "localizer":
             raise ValueError(f"whole: got True; expected False with the pairing {self.name!r}")
+        if self.kvp and self.name == "localizer":
+            named_exposure("localizer", kvp=self.kvp)
+        if self.kvp is not None and self.name != "localizer":
+            raise ValueError(
+                f"kvp: got {self.kvp:g}; expected none with the pairing {self.name!r}, whose "
+                "images are line integrals"
+            )
         if self.misregistration and self.name != "localizer":
             raise ValueError(
                 f"misregistration: got {self.misregistration:g} mm; expected 0 mm with the "
                 f"pairing {self.name!r}, whose images share one pose"
             )
+
+    @property
+    def volts(self) -> float:
+        """Tube voltage of the localizer [kV]; 0 where it is not exposed."""
+        return named_exposure("localizer").kvp if self.kvp is None else self.kvp
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +117,9 @@ def shoot(
     if pairing.misregistration:
         target = simulate(volume, config, prepared=prepared, geometry=geometry).bone
     full = before.radiograph(before.full, "localizer")
+    pixels = _exposed(before, pairing, prepared, label) if pairing.volts else full.pixels
     shown = dataclasses.replace(
-        full, pixels=np.ascontiguousarray(full.pixels[rows, columns]), geometry=None
+        full, pixels=np.ascontiguousarray(pixels[rows, columns]), geometry=None
     )
     return Shot(
         shown,
@@ -107,6 +127,15 @@ def shoot(
         exact[rows, columns] if pairing.misregistration else None,
         moved_mm,
     )
+
+
+def _exposed(drr: Drr, pairing: Pairing, prepared: PreparedParts, label: str) -> np.ndarray:
+    """The localizer as a scanner gives it: exposed, and water-corrected; optical density."""
+    view = project_bins(prepared, drr.geometry, EXPOSURE_EDGES)
+    seed = zlib.crc32(f"{pairing.seed} {label}".encode())
+    config = named_exposure("localizer", kvp=pairing.volts, seed=seed)
+    exposed = expose(object_of_bins(view, drr.bone), drr.geometry, config)
+    return water_line_integrals(exposed.full.pixels, config)
 
 
 def _drawn(pairing: Pairing, label: str) -> tuple[float, float]:

@@ -205,7 +205,7 @@ def shot_of(limb: Volume, pairing: Pairing, view: str = "AP"):
 
 
 def test_without_movement_the_localizers_bones_are_the_target(limb: Volume) -> None:
-    shot = shot_of(limb, Pairing("localizer"))
+    shot = shot_of(limb, Pairing("localizer", kvp=0))
     assert shot.exact is None
     assert (shot.target <= shot.radiograph.pixels + 1e-5).all()
     localizer = simulate(limb, dataclasses.replace(CONFIG, beam="localizer"))
@@ -225,6 +225,19 @@ def test_a_localizer_is_cropped_to_the_ct_unless_the_whole_detector_is_wanted(
     assert cropped.target.shape[0] == pytest.approx(max(extent[2], 176), abs=3)
     assert cropped.target.shape[1] < 420
     assert cropped.target.sum() == pytest.approx(whole.target.sum(), rel=1e-5)
+
+
+def test_an_exposed_localizer_is_true_in_water_and_shows_bone_by_its_voltage(limb: Volume) -> None:
+    plain, soft, hard = (shot_of(limb, Pairing("localizer", kvp=k)) for k in (0, 80, 140))
+    image, bones = plain.radiograph.pixels, plain.target
+    for shot in (soft, hard):
+        flesh = (bones < 0.01) & (image > 0.3 * image.max())
+        ratio = np.median(shot.radiograph.pixels[flesh] / image[flesh])
+        assert ratio == pytest.approx(1.0, abs=0.03)
+    bony = bones > 0.5 * bones.max()
+    added = [float((s.radiograph.pixels - image)[bony].mean()) for s in (soft, hard)]
+    assert added[0] > added[1] + 0.02, "the softer beam sees more of bone"
+    assert (soft.target == bones).all(), "the target knows no voltage"
 
 
 def test_a_moved_patient_is_seen_moved_by_as_much(limb: Volume) -> None:
@@ -265,6 +278,8 @@ def test_an_impossible_pairing_is_refused() -> None:
         (("localizer", -1.0), "misregistration: got -1.0"),
         (("drr", 5.0), "expected 0 mm with the pairing 'drr'"),
         (("drr", 0.0, 1, True), "whole: got True; expected False with the pairing 'drr'"),
+        (("drr", 0.0, 1, False, 90.0), "kvp: got 90; expected none with the pairing 'drr'"),
+        (("localizer", 0.0, 1, False, 500.0), "kvp: got 500"),
     ):
         with pytest.raises(ValueError, match=re.escape(message)):
             Pairing(*arguments)

@@ -134,8 +134,11 @@ class EvaluateExtract(Command):
     [mm]."""
     whole: Flag = False
     """Do not crop localizers to the CT; empty surroundings flatter every figure."""
+    kvp: float | None = None
+    """Tube voltage of the localizer [kV]: 120 without a number here; 0 leaves it a line integral,
+    as the target is."""
     seed: int = 1
-    """Of the direction in which the patient moved."""
+    """Of the direction in which the patient moved, and the localizer's noise."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures to this file, too."""
 
@@ -148,7 +151,7 @@ class EvaluateExtract(Command):
         wanted = (self.model, self.data, self.views)
         keywords: dict[str, Any] = {
             "progress": report.progress,
-            "pairing": Pairing(self.pairing, self.misregistration, self.seed, self.whole),
+            "pairing": Pairing(self.pairing, self.misregistration, self.seed, self.whole, self.kvp),
         }
         files: dict[str, Path] = {}
         if self.output is None:
