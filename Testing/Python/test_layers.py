@@ -24,8 +24,8 @@ LIB_STAGES = """
     bone geometry_config geometry pose_matrix c_arm poses beam_models view_direction outlines
     projection
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
-    materials spectra thicknesses detector scatter beam_field exposure_config water_correction exposure
-    ct_exposure
+    materials spectra thicknesses detector scatter beam_field exposure_config water_correction
+    exposure ct_exposure
     thinning kept live
     long_leg_config long_leg_shots long_leg
     model_card model_files models networks runtimes inference extraction
