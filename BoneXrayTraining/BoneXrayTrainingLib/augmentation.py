@@ -12,16 +12,15 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from .appearance import add_noise, collimate, expose, respond
 from .pairs import TISSUES
 
-BONE = TISSUES.index("bone")
-BONE_ABOVE_HU = 200.0
-"""Lower bound of the default bone window."""
+BONE, LEAN = TISSUES.index("bone"), TISSUES.index("lean")
 BLOOD_HU = 40.0
 CONTRAST_HU = (120.0, 520.0)
 """From late venous enhancement to CT angiography."""
-CONTRAST_SPREAD_HU = 35.0
-"""Blood around a mean of h HU lies above 200 HU to a share of sigmoid((h - 200) / spread)."""
+LUMP_DENSITY = (0.05, 0.9)
+"""Optical density of a lump's middle, drawn evenly by its logarithm: up to 5 cm of soft tissue."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,12 @@ class AugmentationConfig:
     display_share: float = 0.5
     """Share of samples given as display images of unknown response."""
     contrast_share: float = 0.5
-    """Share of the other samples that get contrast medium in heart and vessels.
+    """Share of the other samples that get contrast medium in heart and vessels; never bone.
 
-    On a simulated radiograph the bone image holds whatever passes the HU window, so strong enough
-    contrast medium too. Display images, which stand for plain radiographs, never get any.
+    Display images, which stand for plain radiographs, never get any.
     """
+    lump_share: float = 0.0
+    """Share of the samples that get lumps of soft tissue with plain contours, as organs have."""
 
     def __post_init__(self) -> None:
         if len(self.densities) != len(TISSUES):
@@ -77,6 +77,8 @@ def augment(
     tissues = torch.from_numpy(np.asarray(layers, dtype=np.float32))
     tissues, pixel_mm = frame(tissues, pixel_mm, config, rng)
     tissues = vary_densities(tissues, config, rng)
+    if rng.random() < config.lump_share:
+        tissues = add_lumps(tissues, rng)
     display = rng.random() < config.display_share
     if not display and rng.random() < config.contrast_share:
         tissues = add_contrast(tissues, rng)
@@ -136,115 +138,35 @@ def vary_densities(
         inside = tissues.sum(0) > 0.15
         lump = smooth_field(rng, tissues.shape[-1], int(rng.integers(3, 7)), 1)[0]
         extra = lump.clamp(min=0.0) * inside * float(rng.uniform(0.1, 0.6))
-        out[TISSUES.index("lean")] += extra
+        out[LEAN] += extra
     return out
 
 
 def add_contrast(tissues: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Contrast medium in heart and vessels, each at its own, uneven Hounsfield units.
-
-    What lies above the default window's lower bound moves to bone, in part where it is near it.
-    """
+    """Contrast medium in heart and vessels, each at its own, uneven Hounsfield units."""
     out = tissues.clone()
     hu = float(rng.uniform(*CONTRAST_HU))
     for name in ("heart", "vessels"):
         layer = TISSUES.index(name)
         uneven = smooth_field(rng, tissues.shape[-1], int(rng.integers(3, 7)), 1)[0]
         here = hu * float(rng.uniform(0.7, 1.1)) * (1 + 0.15 * uneven)
-        dense = tissues[layer] * (1000.0 + here) / (1000.0 + BLOOD_HU)
-        share = torch.sigmoid((here - BONE_ABOVE_HU) / CONTRAST_SPREAD_HU)
-        out[layer] = dense * (1 - share)
-        out[BONE] += dense * share
+        out[layer] = tissues[layer] * (1000.0 + here) / (1000.0 + BLOOD_HU)
     return out
 
 
-def blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Gaussian blur of (..., rows, columns), edges replicated."""
-    radius = max(1, int(np.ceil(2.5 * sigma)))
-    at = torch.arange(-radius, radius + 1, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (at / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    stack = image.reshape(-1, 1, *image.shape[-2:])
-    stack = functional.pad(stack, (radius,) * 4, mode="replicate")
-    stack = functional.conv2d(stack, kernel[None, None, None, :])
-    stack = functional.conv2d(stack, kernel[None, None, :, None])
-    return stack.reshape(image.shape)
-
-
-def expose(total: torch.Tensor, without: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Blur and scatter of one exposure on both images, (2, rows, columns) optical density.
-
-    Scatter adds a broad, smooth share to the transmitted intensity: OD = -ln(e^-OD + s · blur).
-    """
-    both = torch.stack([total, without])
-    if rng.random() < 0.5:
-        both = blur(both, float(rng.uniform(0.3, 1.2)))
-    if rng.random() < 0.5:
-        small = functional.avg_pool2d(torch.exp(-both)[:, None], 8)
-        wide = blur(small, 3.0)
-        halo = functional.interpolate(wide, size=both.shape[-2:], mode="bilinear")[:, 0]
-        both = -torch.log(torch.exp(-both) + float(rng.uniform(0.02, 0.6)) * halo + 1e-4)
-    return both
-
-
-def respond(both: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """A random monotone response, then, sometimes, the edge and contrast filters of consoles."""
-    low = float(both[0].min())
-    high = float(torch.quantile(both[0], 0.995))
-    level = ((both - low) / max(high - low, 1e-3)).clamp(min=0.0)
-    kind = rng.integers(4)
-    if kind == 0:
-        level = level ** float(np.exp(rng.normal(0.0, 0.4)))
-    elif kind == 1:
-        steep, middle = float(rng.uniform(2.0, 7.0)), float(rng.uniform(0.2, 0.8))
-        level = torch.sigmoid(steep * (level - middle))
-    elif kind == 2:
-        steep = float(rng.uniform(0.5, 4.0))
-        level = (1 - torch.exp(-steep * level)) / (1 - np.exp(-steep))
-    if rng.random() < 0.5:
-        level = sharpen(level, rng)
-    return level[0], level[1]
-
-
-def sharpen(level: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Edge enhancement, or local contrast by taking away some of the coarse image."""
-    if rng.random() < 0.5:
-        return level + float(rng.uniform(0.2, 1.5)) * (
-            level - blur(level, float(rng.uniform(1, 4)))
-        )
-    coarse = functional.avg_pool2d(level[:, None], 16)
-    coarse = functional.interpolate(coarse, size=level.shape[-2:], mode="bilinear")[:, 0]
-    return level - float(rng.uniform(0.2, 0.7)) * coarse
-
-
-def add_noise(image: torch.Tensor, rng: np.random.Generator, chance: float) -> torch.Tensor:
-    """Grain of random strength and size."""
-    if rng.random() >= chance:
-        return image
-    grain = torch.from_numpy(rng.standard_normal(tuple(image.shape)).astype(np.float32))
-    if rng.random() < 0.5:
-        grain = blur(grain, float(rng.uniform(0.5, 1.0))) * 2.0
-    spread = float(image.std()) * float(np.exp(rng.uniform(np.log(0.005), np.log(0.08))))
-    return image + spread * grain
-
-
-def collimate(
-    image: torch.Tensor, target: torch.Tensor, rng: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Shutters at a grey value of their own, and a side marker: neither is bone."""
-    image, target = image.clone(), target.clone()
-    side = image.shape[-1]
-    low, high = float(image.min()), float(image.max())
-    if rng.random() < 0.7:
-        outside = torch.ones_like(image, dtype=torch.bool)
-        top, left = (int(n) for n in rng.integers(0, side // 4, 2))
-        bottom, right = (side - int(n) for n in rng.integers(0, side // 4, 2))
-        outside[top:bottom, left:right] = False
-        image[outside] = low if rng.random() < 0.5 else high
-        target[outside] = 0.0
-    if rng.random() < 0.5:
-        r, c = (int(n) for n in rng.integers(side // 20, side - side // 7, 2))
-        h, w = (int(n) for n in rng.integers(side // 40 + 1, side // 10 + 2, 2))
-        image[r : r + h, c : c + w] = high
-        target[r : r + h, c : c + w] = 0.0
-    return image, target
+def add_lumps(tissues: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """One to four ellipsoids of lean tissue within the patient, as they project: sqrt(1 - r²)."""
+    out, side = tissues.clone(), tissues.shape[-1]
+    inside = tissues.sum(0) > 0.15
+    axis = torch.arange(side, dtype=torch.float32) / side
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    for _ in range(int(rng.integers(1, 5))):
+        turn, (row, column) = rng.uniform(0, np.pi), rng.uniform(0, 1, 2)
+        long, short = np.exp(rng.uniform(np.log(0.03), np.log(0.4), 2))
+        along = (x - column) * np.cos(turn) + (y - row) * np.sin(turn)
+        across = (y - row) * np.cos(turn) - (x - column) * np.sin(turn)
+        bend = float(rng.normal(0.0, 0.5)) * along**2 / max(long, short)
+        squared = (along / long) ** 2 + ((across - bend) / short) ** 2
+        middle = float(np.exp(rng.uniform(*np.log(LUMP_DENSITY))))
+        out[LEAN] += middle * (1 - squared).clamp(min=0.0).sqrt() * inside
+    return out

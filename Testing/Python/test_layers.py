@@ -38,7 +38,7 @@ LIB_STAGES = """
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
     mappings label_ct regions pairs deformation sources generation
-    augmentation dataset pool losses configuration
+    appearance augmentation dataset pool losses configuration
     processes learner checkpoints beginnings run_folder watch trainer
     preview export markdown intervals evaluation_cts pairings evaluation_tables evaluation_report
     contact_sheet evaluation choices
@@ -192,6 +192,7 @@ TESTED_WITH = {
     "checkpoints": "trainer",
     "configuration": "trainer",
     "console": "commands",
+    "appearance": "augmentation",
     "ct_exposure": "exposure",
     "contact_sheet": "evaluation",
     "dicom_files": "dicom_series",

@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_run import NETWORK
 
-from BoneXrayLib.networks import build_network, size_multiple
+from BoneXrayLib.networks import FIRST_LOGIT, build_network, size_multiple
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +50,31 @@ def test_any_size_of_the_multiple_is_answered_at_its_size(
     assert network(torch.rand(1, 3, *sides)).shape == (1, 1, *sides)
 
 
+@torch.no_grad()
+def test_a_folded_network_answers_each_pixel_where_it_is() -> None:
+    description = {**NETWORK, "fold": 2}
+    folded = build_network(description).eval()
+    assert size_multiple(description) == 32
+    image = torch.rand(2, 3, 64, 96)
+    assert folded(image).shape == (2, 1, 64, 96)
+    folded.network = FirstOfThree()
+    assert torch.equal(folded(image), torch.sigmoid(image[:, :1] + FIRST_LOGIT))
+
+
+class FirstOfThree(torch.nn.Module):
+    """Answers with the first of three folded channels."""
+
+    def forward(self, squares: torch.Tensor) -> torch.Tensor:
+        return squares[:, :4]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"name": "transformer"}, "network: got 'transformer'; expected one of unet"),
         ({"channels": [4, 4]}, "network: 2 channels; expected 6"),
         ({"channels": ["wide"] * 6}, "network: bad or missing entry"),
+        ({"fold": 0}, "network: fold 0; expected 1 to 4"),
         ({"in_channels": None}, "network: bad or missing entry"),
     ],
 )
