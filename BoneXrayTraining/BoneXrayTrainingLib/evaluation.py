@@ -59,7 +59,8 @@ def evaluate_extract(
         model: name or folder.
         data: CT files or folders, each with `:ANATOMY` if wanted; or TOML lists of them.
         views: named views.
-        config: geometry and bone window of the DRRs; defaults of `drr` when None.
+        config: geometry and bone window of the DRRs; when None the defaults of `drr`, but without
+            contrast medium among the bones, which readers do not call bone.
         progress: told fraction and message.
         is_cancelled: asked before each view.
         pairing: what the model is shown; the whole DRR when None.
@@ -126,7 +127,7 @@ def _plan(
     if not views:
         raise ValueError("views: got none; expected at least one named view")
     return Plan(find_model(model, "extract"), cts, tuple(dict.fromkeys(views)),
-                config or DrrConfig(), pairing or Pairing())  # fmt: skip
+                config or DrrConfig(remove_contrast=True), pairing or Pairing())  # fmt: skip
 
 
 def _evaluate(

@@ -31,6 +31,8 @@ class CtSource:
     share: float = 1.0
     """How often it is drawn, relative to the others."""
     preset: str = "bone"
+    remove_contrast: bool = False
+    """Take contrast medium away from the bones: for CTs that hold some."""
     bones: tuple[int, ...] = ()
     """For label maps: the values that are bones; Hounsfield units are then made up."""
     crop: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -74,7 +76,10 @@ def load_source(
         volume = label_ct(tissues, ijk_to_ras, tuple(source.bones), rng, name=source.patient)
     else:
         volume = read_volume(path, series)
-    bone, of_labels = BoneConfig(preset=source.preset), (None, None)
+    bone, of_labels = (
+        BoneConfig(source.preset, remove_contrast=source.remove_contrast),
+        (None, None),
+    )
     if labels is not None:
         values, labels_to_ras, names = read_labels(labels)
         of_labels = resample_labels(values, labels_to_ras, volume), names

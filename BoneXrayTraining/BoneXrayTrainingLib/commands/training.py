@@ -139,10 +139,14 @@ class EvaluateExtract(Command):
     as the target is."""
     seed: int = 1
     """Of the direction in which the patient moved, and the localizer's noise."""
+    keep_contrast: Flag = False
+    """Let contrast medium above the bone threshold count as bone."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures to this file, too."""
 
     def run(self, report: Reporter) -> None:
+        from BoneXrayLib.drr import DrrConfig
+
         from ..evaluation import evaluate_extract, evaluate_into, write_report
         from ..pairings import Pairing
 
@@ -151,6 +155,7 @@ class EvaluateExtract(Command):
         wanted = (self.model, self.data, self.views)
         keywords: dict[str, Any] = {
             "progress": report.progress,
+            "config": DrrConfig(remove_contrast=not self.keep_contrast),
             "pairing": Pairing(self.pairing, self.misregistration, self.seed, self.whole, self.kvp),
         }
         files: dict[str, Path] = {}
