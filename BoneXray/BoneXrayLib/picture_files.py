@@ -15,6 +15,8 @@ from .files import one_line
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+#: How the note starts that says that a picture had colours of its own, more than a mark or two.
+COLOUR_NOTE = "it had several colours"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff")
 SMALLEST_SIDE, LARGEST_SIDE, LARGEST_PIXELS = 16, 16384, 120_000_000
 #: Brightness of red, green and blue to the eye (ITU-R BT.601, as DICOM's YBR).
@@ -142,6 +144,8 @@ def to_one_value(pixels: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
             "expected a grey radiograph"
         )
     notes.append("colour turned to grey (luminance)")
+    if colourful > 0.03:
+        notes.append(f"{COLOUR_NOTE}, which vary by {100 * colourful:.0f} % of the range")
     return values @ LUMINANCE
 
 

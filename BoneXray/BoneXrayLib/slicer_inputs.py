@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from .domain import domain_warnings
 from .drr import DrrConfig
 from .extraction import ExtractConfig, extract
 from .live import LiveCt
+from .radiograph import Radiograph
 from .slicer_jobs import Work
 from .slicer_nodes import (
+    PREFIX,
     ijk_to_world,
     labels_from_node,
+    node_from_radiograph,
     radiograph_from_node,
     volume_from_node,
 )
@@ -51,6 +56,13 @@ class SimulationInputs:
         """The simulation of these nodes as work(progress, is_cancelled) -> Drr, arrays only."""
         live = self.live(ct, segmentation, device)
         return lambda progress, is_cancelled: live.simulate(config, progress, is_cancelled)
+
+
+def input_node(radiograph: Radiograph) -> Any:
+    """A new node of a radiograph that was read from a file; it keeps what looks odd about it."""
+    node = node_from_radiograph(radiograph)
+    node.SetAttribute(PREFIX + "Warnings", json.dumps(domain_warnings(radiograph)))
+    return node
 
 
 def extraction_work(radiograph: Any, config: ExtractConfig) -> Work:

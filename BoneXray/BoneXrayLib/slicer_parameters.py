@@ -96,6 +96,7 @@ class BoneXrayParameterNode:
     enhance: Annotated[float, WithinRange(*ENHANCE_RANGE), SingleStep(0.05), Decimals(2)] = (
         _EXTRACT.enhance
     )
+    uncertainty: bool = _EXTRACT.uncertainty
     enhanced: vtkMRMLScalarVolumeNode
 
     def use_preset(self) -> None:
@@ -155,6 +156,7 @@ class BoneXrayParameterNode:
             enhance=self.enhance,
             pixel=self.pixel_mm or None,
             polarity=self.polarity,
+            uncertainty=self.uncertainty,
         )
 
 

@@ -24,7 +24,8 @@ LIB_STAGES = """
     pose_matrix c_arm poses beam_models view_direction outlines projection
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr thinning live
     long_leg_config long_leg_shots long_leg
-    model_card model_files models networks runtimes inference domain extraction
+    model_card model_files models networks runtimes inference
+    image_statistics domain_weights domain extraction
     picture_report comparison samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
@@ -183,9 +184,11 @@ TESTED_WITH = {
     "dicom_slices": "dicom_series",
     "dicom_spacing": "radiograph",
     "display": "radiograph",
+    "domain_weights": "domain",
     "files": "volume",
     "float_nrrd": "radiograph",
     "geometry_config": "geometry",
+    "image_statistics": "domain",
     "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
     "label_maps": "volume",
