@@ -104,7 +104,8 @@ def as_density(pixels: np.ndarray) -> np.ndarray:
     """A real radiograph on about the scale of optical density, at most about 800 pixels a side."""
     step = -(-max(pixels.shape) // 800)
     low, high = np.percentile(pixels, [0.5, 99.5])
-    return 4 * np.clip((pixels[::step, ::step] - low) / (high - low), 0, 1.2)
+    level = np.clip((pixels[::step, ::step] - low) / (high - low), 0, 1.2)
+    return (4 * level).astype(np.float32)
 
 
 def projections(ct: Path, given: argparse.Namespace) -> list[np.ndarray]:

@@ -22,7 +22,7 @@ def radiograph(density: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarra
 
     from BoneXrayTrainingLib import augmentation
 
-    density = _part_of(density, rng)
+    density = _part_of(density, rng).astype(np.float32)
     if rng.random() < 0.25:
         density = _with_things(density, rng)
     if min(density.shape) > 300 and rng.random() < 0.4:  # as sharp as a detector's pixels
