@@ -12,8 +12,9 @@ import numpy as np
 
 from .dicom_radiograph import XRAY_NOTE
 from .domain_weights import KIND_OFFSETS, KIND_WEIGHTS, POLARITY_WEIGHTS
-from .image_statistics import KIND_NAMES, POLARITY_NAMES, kind_numbers, polarity_numbers
+from .image_statistics import KIND_NAMES, kind_numbers
 from .picture_files import COLOUR_NOTE
+from .polarity_statistics import POLARITY_NAMES, polarity_numbers
 from .radiograph import Radiograph
 
 KINDS = ("photograph", "ultrasound", "screenshot")
@@ -76,4 +77,5 @@ def kind_scores(numbers: np.ndarray) -> np.ndarray:
 
 def polarity_margin(numbers: np.ndarray) -> float:
     """Log odds that bone is bright, from `polarity_numbers`; odd, as they are."""
-    return float(numbers @ [POLARITY_WEIGHTS[name] for name in POLARITY_NAMES])
+    weights = np.array([POLARITY_WEIGHTS[name] for name in POLARITY_NAMES])
+    return float((numbers * weights.T).sum())

@@ -1,7 +1,6 @@
 """A few numbers that tell radiographs from other pictures, from grey values alone.
 
-Two kinds: `kind_numbers` do not care which way up the grey values are, `polarity_numbers` change
-their sign with it. All of them ignore the scale and the offset of the grey values.
+They do not care about scale and offset of the grey values, nor which way up they are.
 """
 
 from __future__ import annotations
@@ -19,10 +18,6 @@ KIND_NAMES = (
     "steps", "even", "fine", "middle", "coarse", "fine tails", "middle tails", "coarse tails",
     "along axes", "grain", "sideways", "black", "white", "busy",
 )  # fmt: skip
-POLARITY_NAMES = (
-    "border", "corners", "skew", "fine skew", "middle skew", "coarse skew", "ridges",
-    "broad ridges", "texture", "ends", "border ends", "border thirds", "frame",
-)  # fmt: skip
 
 
 def kind_numbers(pixels: np.ndarray) -> np.ndarray:
@@ -38,17 +33,17 @@ def kind_numbers(pixels: np.ndarray) -> np.ndarray:
     black, white: share of pixels at the ends of the range.
     busy: share of pixels with more local spread than a tenth of the whole.
     """
-    image = _working_image(pixels)
+    image = working_image(pixels)
     spread = max(float(image.std()), 1e-9)
-    details = _details(image)
-    energies = [np.log((d.std() / spread) + 1e-4) for d in details]
-    tails = [np.log(_moment(d, 4)) for d in details]
-    local, scatter = _local(image, 2.0)
+    layers = details(image)
+    energies = [np.log((d.std() / spread) + 1e-4) for d in layers]
+    tails = [np.log(moment(d, 4)) for d in layers]
+    mean, scatter = local(image, 2.0)
     rows, columns = np.diff(image, axis=0), np.diff(image, axis=1)
     sideways = np.log((columns.std() + 1e-4) / (rows.std() + 1e-4))
     black, white = ((image < 0.02).mean(), (image > 0.98).mean())
     inner = (image > 0.02) & (image < 0.98)
-    grain = _correlation(local[inner], scatter[inner]) if inner.mean() > 0.02 else 0.0
+    grain = correlation(mean[inner], scatter[inner]) if inner.mean() > 0.02 else 0.0
     busy = (scatter > 0.1 * spread).mean()
     return np.array(
         [*_flatness(pixels), *energies, *tails, _along_axes(image), abs(grain), abs(sideways),
@@ -56,59 +51,7 @@ def kind_numbers(pixels: np.ndarray) -> np.ndarray:
     )  # fmt: skip
 
 
-def polarity_numbers(pixels: np.ndarray) -> np.ndarray:
-    """Whether it is bone bright (positive) or not, as `POLARITY_NAMES`, float64, odd.
-
-    border, corners: how much darker than the middle they are, in spreads.
-    skew, … skew: third moment of the grey values, and of details of about 1, 3 and 9 pixels.
-    ridges, broad ridges: whether bright lines are stronger than dark ones.
-    texture: correlation between local brightness and local spread.
-    ends: share of pixels at the dark end less that at the bright end.
-    border ends, border thirds: the same along the border alone, wider ends for the second.
-    frame: how dark the even rows and columns next to the patient are; these, and what lies outside
-        of them (air, then collimator blades), are left out of all other numbers.
-    """
-    image, frame = _without_frame(_working_image(pixels))
-    spread = max(float(image.std()), 1e-9)
-    n = max(2, round(0.06 * min(image.shape)))
-    edge = np.ones(image.shape, bool)
-    edge[n:-n, n:-n] = False
-    middle = image[image.shape[0] // 4 : -(image.shape[0] // 4 or 1),
-                   image.shape[1] // 4 : -(image.shape[1] // 4 or 1)]  # fmt: skip
-    corners = [image[:n, :n], image[:n, -n:], image[-n:, :n], image[-n:, -n:]]
-    border = (np.median(middle) - np.median(image[edge])) / spread
-    corner = (np.median(middle) - np.median([np.median(c) for c in corners])) / spread
-    skews = [np.tanh(_moment(x, 3) / 2) for x in (image, *_details(image))]
-    ridges = [_ridge_sign(image, sigma) for sigma in (1.0, 3.0)]
-    local, scatter = _local(image, 2.0)
-    low, high = image < 0.03, image > 0.97
-    return np.array(
-        [border, corner, *skews, *ridges, _correlation(local, scatter), low.mean() - high.mean(),
-         low[edge].mean() - high[edge].mean(),
-         (image[edge] < 0.3).mean() - (image[edge] > 0.7).mean(), frame]
-    )  # fmt: skip
-
-
-def _without_frame(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """The image (rows, columns) without even rows and columns at its border, and their darkness.
-
-    Even: little spread, and near one end of the range. Outside in, blades and air may follow each
-    other; the innermost counts: 1 where it is dark on all sides, -1 where bright, 0 without any.
-    """
-    found = []
-    for array in (image, image[::-1], image.T, image.T[::-1]):
-        level = np.median(array, axis=1)
-        even = (array.std(axis=1) < 0.08) & (np.abs(level - 0.5) > 0.3)
-        limit = int(0.4 * len(array))
-        busy = np.flatnonzero(~even[:limit])
-        reach = int(busy[0]) if len(busy) else limit
-        found.append((reach, 1.0 - 2.0 * float(level[reach - 1]) if reach else 0.0))
-    (top, bottom, left, right), darkness = zip(*found, strict=True)
-    inner = image[top : image.shape[0] - bottom, left : image.shape[1] - right]
-    return inner, float(np.mean(darkness))
-
-
-def _working_image(pixels: np.ndarray) -> np.ndarray:
+def working_image(pixels: np.ndarray) -> np.ndarray:
     """0 to 1 between the 0.5th and 99.5th percentile, longer side at most `WORKING_SIDE`."""
     image = np.asarray(pixels, dtype=np.float32)
     step = -(-max(image.shape) // WORKING_SIDE)
@@ -129,7 +72,7 @@ def _means(image: np.ndarray, step: int) -> np.ndarray:
     return (sums / np.outer(*counts)).astype(np.float32)
 
 
-def _details(image: np.ndarray) -> list[np.ndarray]:
+def details(image: np.ndarray) -> list[np.ndarray]:
     """Differences of Gaussians: details of about 1, 3 and 9 pixels, each (rows, columns)."""
     from scipy.ndimage import gaussian_filter
 
@@ -137,13 +80,14 @@ def _details(image: np.ndarray) -> list[np.ndarray]:
     return [fine - coarse for fine, coarse in pairwise(levels)]
 
 
-def _moment(values: np.ndarray, order: int) -> float:
+def moment(values: np.ndarray, order: int) -> float:
+    """Standardised central moment; that of even values is 0, or 1 for the fourth."""
     centred = values - values.mean()
     spread = float(centred.std())
     return float((centred**order).mean() / spread**order) if spread > 1e-6 else float(order == 4)
 
 
-def _local(image: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+def local(image: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     """Local mean, and local standard deviation of what is finer than it."""
     from scipy.ndimage import gaussian_filter
 
@@ -151,7 +95,8 @@ def _local(image: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.sqrt(gaussian_filter((image - mean) ** 2, sigma, truncate=3))
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson's correlation, 0 where one of them is even."""
     a, b = a.ravel() - a.mean(), b.ravel() - b.mean()
     size = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum() / size) if size > 1e-9 else 0.0
@@ -163,22 +108,6 @@ def _along_axes(image: np.ndarray) -> float:
     energy = down**2 + right**2
     angle = np.abs(np.mod(np.arctan2(down, right) + np.pi / 4, np.pi / 2) - np.pi / 4)
     return float(energy[angle < np.deg2rad(5)].sum() / max(float(energy.sum()), 1e-9))
-
-
-def _ridge_sign(image: np.ndarray, sigma: float) -> float:
-    """(bright - dark) / (bright + dark) of squared ridge strengths, -1 to 1."""
-    from scipy.ndimage import gaussian_filter
-
-    smooth = gaussian_filter(image, sigma, truncate=3)
-    if min(smooth.shape) < 3:
-        return 0.0
-    rr = smooth[2:, 1:-1] + smooth[:-2, 1:-1] - 2 * smooth[1:-1, 1:-1]
-    cc = smooth[1:-1, 2:] + smooth[1:-1, :-2] - 2 * smooth[1:-1, 1:-1]
-    rc = (smooth[2:, 2:] + smooth[:-2, :-2] - smooth[2:, :-2] - smooth[:-2, 2:]) / 4
-    middle, half = (rr + cc) / 2, np.sqrt(((rr - cc) / 2) ** 2 + rc**2)
-    bright, dark = np.maximum(half - middle, 0), np.maximum(half + middle, 0)
-    a, b = float((bright**2).sum()), float((dark**2).sum())
-    return (a - b) / max(a + b, 1e-12)
 
 
 def _flatness(pixels: np.ndarray) -> tuple[float, float]:

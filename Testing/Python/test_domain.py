@@ -11,8 +11,9 @@ from scipy.ndimage import gaussian_filter
 
 from BoneXrayLib.domain import domain_warnings
 from BoneXrayLib.drr import DrrConfig, simulate
-from BoneXrayLib.image_statistics import kind_numbers, polarity_numbers
+from BoneXrayLib.image_statistics import kind_numbers
 from BoneXrayLib.picture_files import COLOUR_NOTE
+from BoneXrayLib.polarity_statistics import polarity_numbers
 from BoneXrayLib.radiograph import Radiograph, radiograph_from_array, read_radiograph
 from BoneXrayLib.volume import Volume
 

@@ -25,7 +25,7 @@ LIB_STAGES = """
     picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr thinning live
     long_leg_config long_leg_shots long_leg
     model_card model_files models networks runtimes inference
-    image_statistics domain_weights domain extraction
+    image_statistics polarity_statistics domain_weights domain extraction
     picture_report comparison samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
@@ -200,6 +200,7 @@ TESTED_WITH = {
     "nifti_check": "volume",
     "outlines": "beam_models",
     "picture_files": "radiograph",
+    "polarity_statistics": "domain",
     "pose_matrix": "poses",
     "picture_report": "comparison",
     "progress": "commands",

@@ -23,12 +23,8 @@ from scipy.optimize import minimize
 
 from BoneXrayLib import domain
 from BoneXrayLib.drr import DrrConfig, simulate
-from BoneXrayLib.image_statistics import (
-    KIND_NAMES,
-    POLARITY_NAMES,
-    kind_numbers,
-    polarity_numbers,
-)
+from BoneXrayLib.image_statistics import KIND_NAMES, kind_numbers
+from BoneXrayLib.polarity_statistics import POLARITY_NAMES, polarity_numbers
 from BoneXrayLib.radiograph import read_radiograph
 from BoneXrayLib.volume import read_volume
 
@@ -74,7 +70,7 @@ def gather(given: argparse.Namespace) -> tuple[np.ndarray, ...]:
     def add(kind: str, group: str, image: np.ndarray) -> None:
         image = np.ascontiguousarray(image, dtype=np.float32)
         if np.ptp(image) > 0:
-            made.append((kind, group, kind_numbers(image), polarity_numbers(image)))
+            made.append((kind, group, kind_numbers(image), polarity_numbers(image).ravel()))
 
     densities = [(ct.name.split(".")[0], d) for ct in given.ct for d in projections(ct, given)]
     for name, density in densities:
@@ -178,7 +174,7 @@ def scores_by(numbers: np.ndarray, mean: np.ndarray, spread: np.ndarray, weights
 def shipped_scores(numbers: np.ndarray, polarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Scores and margins by the weights in the library."""
     return np.array([domain.kind_scores(n) for n in numbers]), np.array(
-        [domain.polarity_margin(p) for p in polarity]
+        [domain.polarity_margin(p.reshape(3, -1)) for p in polarity]
     )
 
 
@@ -226,8 +222,8 @@ def print_weights(mean, spread, weights, odd) -> None:
     print("OFFSETS =", tuple(round(float(v), 3) for v in weights[:, -1] - raw @ mean))
     for name, column in zip(KIND_NAMES, raw.T, strict=True):
         print(f'    "{name}": ({", ".join(f"{v:.3f}" for v in column)}),')
-    for name, value in zip(POLARITY_NAMES, odd, strict=True):
-        print(f'    "{name}": {value:.3f},')
+    for name, column in zip(POLARITY_NAMES, odd.reshape(3, -1).T, strict=True):
+        print(f'    "{name}": ({", ".join(f"{v:.3f}" for v in column)}),')
 
 
 if __name__ == "__main__":
