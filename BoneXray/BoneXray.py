@@ -134,8 +134,22 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
         """
         from BoneXrayLib.slicer_results import drr_nodes
 
-        work = self.simulation(ctNode, config, segmentationNode, device)
-        return drr_nodes(work(None, None), ctNode)
+        drr, _ = self.simulation(ctNode, config, segmentationNode, device)(None, None)
+        return drr_nodes(drr, ctNode)
+
+    def expose(self, ctNode, exposure="chest", config=None, segmentationNode=None, device="auto"):
+        """Simulate what a detector shows of the CT, with noise, scatter and blur.
+
+        `exposure` is a name (chest, extremity, pelvis, localizer, c-arm) or a
+        `BoneXrayLib.exposure.ExposureConfig`. Returns nodes (full, bone), placed beneath the CT.
+        """
+        from BoneXrayLib.exposure import named_exposure
+        from BoneXrayLib.slicer_results import exposed_nodes
+
+        settings = named_exposure(exposure) if isinstance(exposure, str) else exposure
+        work = self.simulation(ctNode, config, segmentationNode, device, settings)
+        drr, exposed = work(None, None)
+        return exposed_nodes(exposed, drr, ctNode)
 
     def makeLongLeg(self, ctNode, config=None, segmentationNode=None):
         """Simulate a long-leg view of the CT: several shots along the patient, stitched.
@@ -166,8 +180,7 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
     def extract(self, radiographNode, config=None):
         """Find the bones; see `BoneXrayLib.extraction.ExtractConfig` for what can be chosen.
 
-        Returns nodes (bones, enhanced, uncertainty), placed beneath the radiograph; the last is
-        None unless `config.uncertainty` asks for it.
+        Returns nodes (bones, enhanced, uncertainty if asked for), placed beneath the radiograph.
         """
         from BoneXrayLib.extraction import ExtractConfig
         from BoneXrayLib.slicer_results import extraction_nodes
@@ -198,11 +211,15 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
         """Free what is kept of the last CT to answer a moved slider sooner."""
         self._cache = None
 
-    def simulation(self, ctNode, config=None, segmentationNode=None, device="auto"):
-        """The simulation as a function of arrays, work(progress, is_cancelled), for a thread."""
+    def simulation(self, ctNode, config=None, segmentationNode=None, device="auto", exposure=None):
+        """The simulation as a function of arrays, work(progress, is_cancelled), for a thread.
+
+        The work gives line integrals, and what a detector shows of them or None.
+        """
         from BoneXrayLib.drr import DrrConfig
 
-        return self._inputs().work(ctNode, config or DrrConfig(), segmentationNode, device)
+        config = config or DrrConfig()
+        return self._inputs().work(ctNode, config, segmentationNode, device, exposure)
 
     def liveCt(self, ctNode, segmentationNode=None, device="auto"):
         """The CT kept ready for many radiographs of it; see `BoneXrayLib.live.LiveCt`."""

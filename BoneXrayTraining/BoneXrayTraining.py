@@ -15,9 +15,6 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-PATHS = {"config": "configEdit", "data": "dataEdit", "run": "runEdit"}
-"""User setting -> the widget that shows it."""
-
 
 class BoneXrayTraining(ScriptedLoadableModule):
     """What the module selector shows."""
@@ -36,39 +33,60 @@ class BoneXrayTraining(ScriptedLoadableModule):
 
 
 class BoneXrayTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """Three paths, three buttons, and what the child process says."""
+    """The panel. Its sections do the work; this class follows the scene."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
-        self._stopping = False
 
     def setup(self):
         """Build the panel when the module is opened for the first time."""
         ScriptedLoadableModuleWidget.setup(self)
+        from BoneXrayLib.slicer_views import SideBySide
+        from BoneXrayTrainingLib.slicer_panel_data import PATHS, DataSection
+        from BoneXrayTrainingLib.slicer_panel_model import ModelSection
+        from BoneXrayTrainingLib.slicer_panel_pairs import PairsSection
+        from BoneXrayTrainingLib.slicer_panel_run import RunSection
+
         panel = slicer.util.loadUI(self.resourcePath("UI/BoneXrayTraining.ui"))
         self.layout.addWidget(panel)
         self.ui = slicer.util.childWidgetVariables(panel)
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = BoneXrayTrainingLogic()
-        self.logic.follow(self.onProgress, self.onLog, self.onEnded)
+        self.views = SideBySide()
+        self._pairs = []
         for name, edit in PATHS.items():
-            widget = getattr(self.ui, edit)
-            widget.currentPath = self.savedPath(name)
-            widget.connect("currentPathChanged(QString)", self.onPathChanged)
-        self.ui.startButton.connect("clicked(bool)", self.onStart)
-        self.ui.resumeButton.connect("clicked(bool)", self.onResume)
-        self.ui.stopButton.connect("clicked(bool)", self.onStop)
+            getattr(self.ui, edit).currentPath = self.savedPath(name)
+        self.data = DataSection(self.ui, self.onChoice)
+        self.pairs = PairsSection(self.ui, self.data, self.showPairs)
+        self.run = RunSection(self.ui, self.logic, self.data, self.update, self.showCurves)
+        self.model = ModelSection(self.ui, self.data, self.run)
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
-        self.onPathChanged("")
+        for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndImportEvent):
+            self.addObserver(scene, event, self.onSceneChanged)
+        self.data.refresh()
 
     def cleanup(self):
         """The panel goes: the run ends with a checkpoint if it is quick enough."""
         if self.logic is not None:
             self.logic.close()
+            self.pairs.stop()
+            self.data.stop()
+            self.model.close()
+            self.views.restore()
         self.removeObservers()
+
+    def enter(self):
+        """The user opened the module."""
+        self.data.refresh()
+        self.views.resume()
+        self.run.curves.put_into_views()
+
+    def exit(self):
+        """The user opened another module: a run goes on."""
+        self.views.restore()
 
     def onReload(self):
         """Developer's reload: the libraries are imported afresh, too."""
@@ -79,102 +97,47 @@ class BoneXrayTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartClose(self, caller=None, event=None):
         """The user leaves this work: ask the run to end with a checkpoint."""
-        if self.logic.isRunning:
-            self.onStop()
+        if self.run.is_busy:
+            self.run.on_stop()
+        self.views.forget()
+        self.run.curves.forget()
+        self._pairs = []
 
-    def onStart(self, checked=False):
-        """Start a new run."""
-        self.begin(resume=False)
+    def onSceneChanged(self, caller=None, event=None):
+        """A node came or went: once it is complete, list the CTs again."""
+        qt.QTimer.singleShot(0, self.onSceneSettled)
 
-    def onResume(self, checked=False):
-        """Go on from the run's last checkpoint."""
-        self.begin(resume=True)
-
-    def begin(self, resume):
-        """Ensure the packages, remember the paths, start the child."""
-        from BoneXrayLib.slicer_messages import errors_shown
-        from BoneXrayLib.slicer_packages import ensure_training_packages
-
-        with errors_shown(_("The training could not be started.")):
-            ensure_training_packages()
-            for name in PATHS:
-                qt.QSettings().setValue(f"BoneXrayTraining/{name}", self.path(name))
-            self.ui.logBox.clear()
-            self._stopping = False
-            self.ui.progressBar.value = 0
-            self.ui.statusText.text = _("Starting …")
-            self.logic.start(self.path("config"), self.path("data"), self.path("run"), resume)
-        self.update()
-
-    def onStop(self, checked=False):
-        """First ask for a checkpoint; pressed again, end at once."""
-        if self._stopping:
-            self.logic.kill()
-            return
-        self._stopping = True
-        self.logic.stop()
-        self.ui.statusText.text = _("Stopping after this step; press again to stop at once.")
-        self.update()
-
-    def onProgress(self, fraction, message):
-        """A line of progress of the child."""
-        self.ui.progressBar.value = round(100 * fraction)
-        if not self._stopping:
-            self.ui.statusText.text = message
-        self.ui.logBox.appendPlainText(message)
-
-    def onLog(self, line):
-        """Any other line of the child."""
-        self.ui.logBox.appendPlainText(line)
-
-    def onEnded(self, code):
-        """The child ended."""
-        if code == 0:
-            text = _("Stopped; a checkpoint is written.") if self._stopping else _("Trained.")
-        elif self._stopping:
-            text = _("Stopped without a new checkpoint.")
-        else:
-            text = _("The training ended with an error (code {code}); see the log.").format(
-                code=code
-            )
-        self._stopping = False
-        self.ui.statusText.text = text
-        self.update()
-
-    def onPathChanged(self, path):
-        """Another path: what can be started may change."""
-        self.update()
-        if not self.logic.isRunning:
-            self.ui.statusText.text = self.whyNot(resume=False)
+    def onSceneSettled(self):
+        """List the CTs of the scene, where they are what is chosen from."""
+        if self.logic is not None and self.data.lists_scene:
+            self.data.refresh()
 
     def update(self):
-        """Enable what can be pressed now and say why the rest cannot."""
-        running = self.logic.isRunning
-        for button, resume in ((self.ui.startButton, False), (self.ui.resumeButton, True)):
-            reason = _("A run is going on") if running else self.whyNot(resume)
-            button.enabled = not reason
-            button.toolTip = reason or _("Run the training as a process of its own")
-        self.ui.stopButton.enabled = running
-        self.ui.stopButton.text = _("Stop now") if self._stopping else _("Stop")
+        """Something was chosen, began or ended: every section says what can be done now."""
+        if self.logic is not None and hasattr(self, "model"):
+            self.pairs.update()
+            self.run.update()
+            self.model.update()
 
-    def whyNot(self, resume):
-        """Why no run can be started, or an empty text."""
-        if not Path(self.path("config")).is_file():
-            return _("Choose a training configuration (.toml)")
-        if not self.path("data") or not Path(self.path("data")).is_dir():
-            return _("Choose the folder of the CTs")
-        if not self.path("run"):
-            return _("Choose a folder for the run")
-        started = (Path(self.path("run")) / "config.json").exists()
-        if resume and not started:
-            return _("There is no run in this folder yet")
-        if started and not resume:
-            return _("There is a run in this folder: resume it or choose another one")
-        return ""
+    def onChoice(self):
+        """The user chose something: say what is missing for a run."""
+        self.update()
+        if self.logic is not None and hasattr(self, "model") and not self.run.is_busy:
+            self.ui.statusText.text = self.run.why_not(resume=False)
 
-    def path(self, name):
-        """The path in the panel."""
-        return getattr(self.ui, PATHS[name]).currentPath
+    def showPairs(self, nodes):
+        """Show sample images beside their bones, above the plots of a run if there is one."""
+        self._pairs = nodes
+        self.views.show("pairs and plots" if self.run.curves.are_shown else "pairs", nodes)
+        self.run.curves.put_into_views()
+
+    def showCurves(self, curves):
+        """Show the plots of a run, with the sample pairs if there are any."""
+        there = [node for node in self._pairs if slicer.mrmlScene.IsNodePresent(node)]
+        layout = "pairs and plots" if there else "plots"
+        if self.views.shown is None or self.views.shown[0] != layout:
+            self.views.show(layout, there)
+        curves.put_into_views()
 
     def savedPath(self, name):
         """The path of last time; the shipped configuration at first."""
@@ -198,11 +161,12 @@ class BoneXrayTrainingLogic(ScriptedLoadableModuleLogic):
         """Who is told progress (fraction, message), log lines and the exit code."""
         self._process.told, self._process.logged, self._process.ended = told, logged, ended
 
-    def start(self, config, dataRoot, runFolder, resume=False):
+    def start(self, config, dataRoot, runFolder, resume=False, startFrom=""):
         """Start training; OSError when the child cannot be run."""
         from BoneXrayTrainingLib.slicer_process import train_command
 
-        self._process.start(train_command(config, dataRoot, runFolder, resume), runFolder)
+        command = train_command(config, dataRoot, runFolder, resume, startFrom)
+        self._process.start(command, runFolder)
 
     def stop(self):
         """End after the step at hand, with a checkpoint."""

@@ -4,6 +4,7 @@ The stages, in the order of the data (a stage imports earlier stages only):
 
     volume          CT in: Hounsfield units on a patient RAS grid, label maps
     phantoms        solids with exact line integrals, a synthetic limb
+    contrast        where contrast medium is among what a threshold takes for bone
     bone            which voxels are bone: windows, presets, labels -> parts
     attenuation     Hounsfield units -> attenuation [1/mm]
     geometry        source, detector, beam, named views in the patient's frame
@@ -12,11 +13,14 @@ The stages, in the order of the data (a stage imports earlier stages only):
     projection      parts + geometry -> line integrals (optical density)
     radiograph      radiographs in and out, always bone bright
     drr             CT -> simulated radiograph with layers
+    materials, spectra, thicknesses, detector, scatter, beam_field   the physics of an exposure
+    exposure        line integrals -> what a detector shows; ct_exposure from the CT itself
     long_leg        CT -> several shots, stitched as whole-leg radiographs are
     models          model folders: card, hashes
     inference       model + arrays -> arrays
     extraction      radiograph -> its bones, enhanced or suppressed
     comparison      how alike two images are
+    reading_study, reading   a reader study on disk, one reader's way through it
     samples         sample data, fetched when asked for
     slicer_nodes, slicer_views   the types above as nodes in 3D Slicer
 

@@ -14,6 +14,7 @@ import numpy as np
 from .attenuation import AIR_HU
 from .body import CoarseMask, coarse_body
 from .bone_presets import PRESETS, BoneConfig, BonePreset
+from .contrast import remove_contrast
 from .progress import IsCancelled, Progress, raise_if_cancelled
 from .volume import Volume
 
@@ -134,6 +135,8 @@ def _cleaned_weight(
         weight[k] = config.weight_of(volume.hu[k])
         if coarse is not None:
             weight[k] *= ~_couch(volume, coarse, keep, k)
+    if config.removes_contrast and keep is None:
+        remove_contrast(weight, volume, coarse)
     if config.speck_mm3 > 0:
         remove_specks(weight, volume.spacing_mm[::-1], config.speck_mm3)
     return weight

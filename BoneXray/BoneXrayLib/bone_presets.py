@@ -25,6 +25,7 @@ class BonePreset:
             0 = a hard edge, 1 from the lower bound on.
         speck_mm3: pieces of bone smaller than this [mm³] are dropped; 0 keeps all.
         remove_couch: whether the couch is taken away.
+        remove_contrast: whether contrast medium is.
     """
 
     label: str
@@ -33,6 +34,7 @@ class BonePreset:
     ramp_hu: float = 0.0
     speck_mm3: float = SPECK_MM3
     remove_couch: bool = True
+    remove_contrast: bool = False
 
 
 PRESETS: dict[str, BonePreset] = {
@@ -40,6 +42,7 @@ PRESETS: dict[str, BonePreset] = {
         "Bone (200 HU and above)",
         "All from 200 HU up, metal and contrast medium too; couch and specks removed.",
         (200.0, math.inf),
+        remove_contrast=True,
     ),
     "400-800": BonePreset(
         "400 to 800 HU, literally",
@@ -60,6 +63,7 @@ PRESETS: dict[str, BonePreset] = {
         "Weight rising from 0 at 100 HU to 1 at 300 HU: no hard edge, trabeculae fade in; cleaned.",
         (100.0, math.inf),
         ramp_hu=200.0,
+        remove_contrast=True,
     ),
 }
 
@@ -74,6 +78,8 @@ class BoneConfig:
         labels: names (or numbers) of the segmentation's structures that become parts; none = all.
         labels_within_hu: of a labelled structure, take only what the HU window holds.
         remove_couch: take away couch, board and head rest, from the bones and from the rest.
+        remove_contrast: take contrast medium (blood, kidneys, bowel) away from the bones, where
+            the preset does; it stays in the rest. Labelled structures are left as they are.
 
     Raises:
         ValueError: unknown preset; bounds that are NaN, no pair, or the wrong way round.
@@ -84,6 +90,7 @@ class BoneConfig:
     labels: tuple[str, ...] = ()
     labels_within_hu: bool = False
     remove_couch: bool = True
+    remove_contrast: bool = False
 
     def __post_init__(self) -> None:
         self.check()
@@ -122,6 +129,11 @@ class BoneConfig:
     def removes_couch(self) -> bool:
         """Whether the couch goes: where the preset cleans and the user wants it."""
         return self.remove_couch and PRESETS[self.preset].remove_couch
+
+    @property
+    def removes_contrast(self) -> bool:
+        """Whether contrast medium goes: where the preset cleans and the user wants it."""
+        return self.remove_contrast and PRESETS[self.preset].remove_contrast
 
     def weight_of(self, hu: np.ndarray) -> np.ndarray:
         """Weight by HU alone, uint8, same shape: 0 outside the window, 255 wholly bone.

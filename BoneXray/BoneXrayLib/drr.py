@@ -34,6 +34,8 @@ class DrrConfig(GeometryConfig):
     """Own bone window LOW HIGH [HU], both included; replaces the window of the preset."""
     remove_couch: bool = True
     """Leave couch and boards out of the radiograph."""
+    remove_contrast: bool = False
+    """Leave contrast medium (blood, kidneys, bowel) out of the bones, by HU windows that clean."""
     pose: str | None = None
     """File that says where source and detector stood, instead of view, turn, beam, distances and
     shift: a drr.json, a 3 x 4 projection matrix (text or JSON, RAS mm to pixels), or a DICOM XA
@@ -45,7 +47,12 @@ class DrrConfig(GeometryConfig):
 
     def bone_config(self) -> BoneConfig:
         """The fields that choose bone voxels."""
-        return BoneConfig(preset=self.preset, hu=self.hu, remove_couch=self.remove_couch)
+        return BoneConfig(
+            preset=self.preset,
+            hu=self.hu,
+            remove_couch=self.remove_couch,
+            remove_contrast=self.remove_contrast,
+        )
 
     @property
     def label(self) -> str:

@@ -8,23 +8,22 @@ is a difference of two images.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
 import numpy as np
 
 from .body import CoarseMask, coarse_body
 from .bone import BoneConfig
+from .contrast import coarse_contrast
 from .drr import Drr, DrrConfig, pose_text
-from .geometry import Geometry
+from .kept import Kept, Sorted, left_out
 from .progress import IsCancelled, Progress
 from .projection import can_flag, even_edges, flag_bone, prepare_ct, project_bins
+from .projection.binned_view import LISTED_HU
+from .projection.bins import is_straight
 from .projection.devices import ReadyParts
 from .thinning import preview_geometry, thinned, thinned_mask
 from .volume import Volume
-
-if TYPE_CHECKING:
-    from .projection import BinnedView
 
 COARSE_SIDE = 192
 """Longer side of an image while a hand moves [pixels]."""
@@ -33,28 +32,6 @@ FULL_SIDE = 1024
 STARTING = "starting the projector (a new computer compiles it first, up to 20 s)"
 
 _warm = threading.Event()
-
-
-@dataclass(frozen=True, eq=False)
-class _Sorted:
-    """A view sorted by HU, and what it is of."""
-
-    view: BinnedView
-    geometry: Geometry
-    couch: bool
-
-
-@dataclass(frozen=True, eq=False)
-class _Kept:
-    """A CT laid out for projection, and with which bones."""
-
-    bone: BoneConfig
-    parts: ReadyParts
-
-    def project(self, *arguments: Any) -> tuple[dict[str, np.ndarray], str]:
-        """Layers by name, and the device that projected them."""
-        images, used = self.parts.project(*arguments)
-        return dict(zip(self.parts.prepared.names, images, strict=True)), used
 
 
 class LiveCt:
@@ -75,11 +52,12 @@ class LiveCt:
         self.volume, self.labels, self.label_names = volume, labels, label_names
         self.device = device
         self._lock = threading.Lock()
-        self._full: _Kept | None = None
-        self._thin: _Kept | None = None
+        self._full: Kept | None = None
+        self._thin: Kept | None = None
         self._thinned: tuple[Volume, np.ndarray | None] | None = None
         self._patient: CoarseMask | None = None
-        self._sorted: _Sorted | None = None
+        self._contrast: CoarseMask | None = None
+        self._sorted: Sorted | None = None
         self._sorting = threading.Lock()
 
     def simulate(
@@ -140,11 +118,19 @@ class LiveCt:
             del before
             view = project_bins(prepared, geometry, edges, is_cancelled=is_cancelled, out=out)
             view.from_hu(edges[1] + 1.0)  # what a first step would compile, is compiled here
-            self._sorted = _Sorted(view, geometry, config.bone_config().removes_couch)
+            self._sorted = Sorted(view, geometry, left_out(config.bone_config()))
 
     def can_sort(self, config: DrrConfig) -> bool:
-        """Whether the bones of this choice are a plain window of HU, which sorting serves."""
-        return self.labels is None and not config.bone_config().is_soft
+        """Whether the bones of this choice are a plain window of HU, which sorting serves.
+
+        In a tilted view contrast medium cannot be told apart.
+        """
+        bone = config.bone_config()
+        if self.labels is not None or bone.is_soft:
+            return False
+        return not bone.removes_contrast or is_straight(
+            preview_geometry(config, self.volume, FULL_SIDE), self.volume.ijk_to_ras
+        )
 
     def bone_now(self, config: DrrConfig) -> np.ndarray | None:
         """The bone image by the sorted view, (rows, columns) float32; None where it is of no use.
@@ -160,6 +146,8 @@ class LiveCt:
             low, high = config.bone_config().window
             view, above = kept.view, np.floor(high) + 1
             low = max(low, view.edges[0])
+            if low < LISTED_HU and config.bone_config().removes_contrast:
+                return None
             return view.window(low, above) if view.is_exact(low) and view.is_exact(above) else None
         finally:
             self._sorting.release()
@@ -170,8 +158,8 @@ class LiveCt:
         if kept is None or not self.can_sort(config):
             return False
         wanted = preview_geometry(config, self.volume, FULL_SIDE)
-        same_couch = kept.couch == config.bone_config().removes_couch
-        return same_couch and wanted.to_dict() == kept.geometry.to_dict()
+        same = kept.without == left_out(config.bone_config())
+        return same and wanted.to_dict() == kept.geometry.to_dict()
 
     def _project(
         self,
@@ -197,33 +185,39 @@ class LiveCt:
 
     def _full_kept(
         self, bone: BoneConfig, progress: Progress | None, is_cancelled: IsCancelled | None
-    ) -> _Kept:
+    ) -> Kept:
         """The CT laid out with these bones flagged: as it is, flagged anew, or made."""
         before, self._full = self._full, None
         if before is not None and before.bone == bone:
             self._full = before
         elif before is not None and can_flag(before.parts.prepared, bone):
             # Not stopped halfway: what is kept would be lost.
-            self._full = _Kept(replace(bone), ReadyParts(flag_bone(before.parts.prepared, bone)))
+            self._full = Kept(replace(bone), ReadyParts(flag_bone(before.parts.prepared, bone)))
         else:
             del before
             prepared = prepare_ct(
                 self.volume, bone, self.labels, self.label_names, progress, is_cancelled,
-                self._body(bone),
+                self._body(bone), self._contrast_medium(bone),
             )  # fmt: skip
-            self._full = _Kept(replace(bone), ReadyParts(prepared))
+            self._full = Kept(replace(bone), ReadyParts(prepared))
             self._thinned = self._thin = None  # seldom needed now, and soon made
         return self._full
 
-    def _thin_kept(self, bone: BoneConfig) -> _Kept:
+    def _thin_kept(self, bone: BoneConfig) -> Kept:
         """The thinned CT laid out with these bones."""
         if self._thinned is None:
             self._thinned = thinned(self.volume, self.labels)
         volume, labels = self._thinned
         if self._thin is None or self._thin.bone != bone:
             body = self._body(bone, thin=True)
-            prepared = prepare_ct(volume, bone, labels, self.label_names, body=body)
-            self._thin = _Kept(replace(bone), ReadyParts(prepared))
+            known = self._contrast is not None
+            contrast = thinned_mask(self._contrast, self.volume) if known else None
+            # Looking for contrast medium takes a while: the first coarse image goes without.
+            coarse = replace(bone, remove_contrast=bone.removes_contrast and known)
+            prepared = prepare_ct(
+                volume, coarse, labels, self.label_names, body=body, contrast=contrast
+            )
+            self._thin = Kept(replace(bone), ReadyParts(prepared))
         return self._thin
 
     def _body(self, bone: BoneConfig, thin: bool = False) -> CoarseMask | None:
@@ -233,3 +227,9 @@ class LiveCt:
         if self._patient is None:
             self._patient = coarse_body(self.volume)
         return thinned_mask(self._patient, self.volume) if thin else self._patient
+
+    def _contrast_medium(self, bone: BoneConfig) -> CoarseMask | None:
+        """Where contrast medium is, found once; None where it is not to be removed."""
+        if bone.removes_contrast and self.labels is None and self._contrast is None:
+            self._contrast = coarse_contrast(self.volume, self._body(bone))
+        return self._contrast if bone.removes_contrast else None

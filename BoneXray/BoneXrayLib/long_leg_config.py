@@ -45,6 +45,8 @@ class LongLegConfig:
     """Own bone window LOW HIGH [HU], both included; replaces the window of the preset."""
     remove_couch: bool = _DRR.remove_couch
     """Leave couch and boards out of the radiograph."""
+    remove_contrast: bool = _DRR.remove_contrast
+    """Leave contrast medium (blood, kidneys, bowel) out of the bones, by HU windows that clean."""
 
     def __post_init__(self) -> None:
         one_of("method", self.method, METHODS)
@@ -71,4 +73,9 @@ class LongLegConfig:
 
     def bone_config(self) -> BoneConfig:
         """The fields that choose bone voxels."""
-        return BoneConfig(preset=self.preset, hu=self.hu, remove_couch=self.remove_couch)
+        return BoneConfig(
+            preset=self.preset,
+            hu=self.hu,
+            remove_couch=self.remove_couch,
+            remove_contrast=self.remove_contrast,
+        )

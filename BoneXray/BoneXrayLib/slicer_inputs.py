@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 from .domain import domain_warnings
-from .drr import DrrConfig
+from .drr import Drr, DrrConfig
+from .exposure import Exposed, ExposureConfig, expose_drr
 from .extraction import ExtractConfig, extract
 from .live import LiveCt
+from .progress import IsCancelled, Progress
 from .radiograph import Radiograph
 from .slicer_jobs import Work
 from .slicer_nodes import (
@@ -51,11 +53,24 @@ class SimulationInputs:
         return self._live
 
     def work(
-        self, ct: Any, config: DrrConfig, segmentation: Any = None, device: str = "auto"
+        self,
+        ct: Any,
+        config: DrrConfig,
+        segmentation: Any = None,
+        device: str = "auto",
+        exposure: ExposureConfig | None = None,
     ) -> Work:
-        """The simulation of these nodes as work(progress, is_cancelled) -> Drr, arrays only."""
+        """The simulation of these nodes as work(progress, is_cancelled), arrays only.
+
+        It gives a Drr, and its exposure or None.
+        """
         live = self.live(ct, segmentation, device)
-        return lambda progress, is_cancelled: live.simulate(config, progress, is_cancelled)
+
+        def simulated(progress: Progress, is_cancelled: IsCancelled) -> tuple[Drr, Exposed | None]:
+            drr = live.simulate(config, progress, is_cancelled)
+            return drr, None if exposure is None else expose_drr(drr, exposure)
+
+        return simulated
 
 
 def input_node(radiograph: Radiograph) -> Any:

@@ -17,9 +17,21 @@ LAYOUTS: dict[str, tuple[int, dict[str, str]]] = {
         5572,
         {"BoneXrayInput": "I", "BoneXrayBones": "B", "BoneXrayEnhanced": "E"},
     ),
+    "pairs": (5574, {"BoneXrayImages": "I", "BoneXrayTargets": "B"}),
+    "pairs and plots": (5575, {"BoneXrayImages": "I", "BoneXrayTargets": "B"}),
+    "plots": (5576, {}),
+    "rating": (5577, {"BoneXrayJudged": "J"}),
+    "rating beside": (5578, {"BoneXrayInput": "I", "BoneXrayJudged": "J"}),
+    "preference": (5579, {"BoneXrayLeft": "L", "BoneXrayRight": "R"}),
+    "preference beside": (
+        5580,
+        {"BoneXrayLeft": "L", "BoneXrayInput": "I", "BoneXrayRight": "R"},
+    ),
 }
 """Layout name -> number (500 and above are free for modules), slice view names with a letter."""
 DRR_LAYOUTS = ("drr", "drr in scene")
+PLOT_VIEWS = {"BoneXrayLoss": "L", "BoneXrayQuality": "Q"}
+"""Names of the plot views, where a layout has them."""
 THREE_D = '<item><view class="vtkMRMLViewNode" singletontag="1"/></item>'
 SLICES = {"Red": ("Axial", "#F34A33"), "Green": ("Coronal", "#6EB04B"),
           "Yellow": ("Sagittal", "#EDD54C")}  # fmt: skip
@@ -29,6 +41,10 @@ SLICES = {"Red": ("Axial", "#F34A33"), "Green": ("Coronal", "#6EB04B"),
 def description(layout: str) -> str:
     """The layout's XML: its slice views side by side; in the scene, the user's views with them."""
     views = own_views(layout)
+    if layout in ("plots", "pairs and plots"):
+        rows = ([views] if views else []) + [plot_views()]
+        whole = "".join(f'<item><layout type="horizontal">{row}</layout></item>' for row in rows)
+        return f'<layout type="vertical">{whole}</layout>'
     if layout != "drr in scene":
         return f'<layout type="horizontal">{views}</layout>'
     slices = "".join(
@@ -53,6 +69,15 @@ def own_views(layout: str) -> str:
         f'<property name="viewgroup" action="default">{VIEW_GROUP}</property>'
         "</view></item>"
         for name, letter in LAYOUTS[layout][1].items()
+    )
+
+
+def plot_views() -> str:
+    """The XML items of the plot views."""
+    return "".join(
+        f'<item><view class="vtkMRMLPlotViewNode" singletontag="{name}">'
+        f'<property name="viewlabel" action="default">{letter}</property></view></item>'
+        for name, letter in PLOT_VIEWS.items()
     )
 
 

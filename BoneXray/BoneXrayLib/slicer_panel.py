@@ -8,8 +8,10 @@ import vtk
 
 from .slicer_nodes import first_ct, first_radiograph
 from .slicer_panel_ct import CtSection
+from .slicer_panel_exposure import ExposureSection
 from .slicer_panel_long_leg import LongLegSection
 from .slicer_panel_radiograph import RadiographSection
+from .slicer_panel_reader import ReaderSection
 from .slicer_panel_scene import SceneSection
 from .slicer_views import SideBySide
 
@@ -24,8 +26,10 @@ class Sections:
         self._ui = ui
         self._sections = [
             CtSection(ui, logic, views, scene),
+            ExposureSection(ui),
             LongLegSection(ui, views),
             RadiographSection(ui, logic, views),
+            ReaderSection(ui, views),
             scene,
         ]
         self._parameters: Any = None

@@ -20,7 +20,7 @@ from .slicer_panel_pose import PoseLine
 from .slicer_panel_scene import SceneSection
 from .slicer_parameters import is_same
 from .slicer_preview import LivePreview, Wanted
-from .slicer_results import drr_nodes, move_bone, preview_nodes, remove_previews
+from .slicer_results import drr_nodes, exposed_nodes, move_bone, preview_nodes, remove_previews
 from .slicer_views import SideBySide
 
 
@@ -49,6 +49,7 @@ class CtSection:
         self._seen = None
         self._pose.follow(parameters)
         if parameters is None:
+            remove_previews()  # a closed scene would keep them
             return
         self._preset = parameters.preset
         _name_entries(self._ui.presetBox, [(p.label, p.description) for p in PRESETS.values()])
@@ -110,13 +111,14 @@ class CtSection:
             return
         ct, labels = self._parameters.ct, self._parameters.labels
         live = functools.partial(self._logic.liveCt, ct, labels, self._parameters.device)
-        self._preview.want(Wanted(ct, self._parameters.drr_config(), live))
+        config, exposure = self._parameters.drr_config(), self._parameters.exposure_config()
+        self._preview.want(Wanted(ct, config, live, exposure))
 
-    def _previewed(self, drr: Any, ct: Any, is_exact: bool) -> None:
+    def _previewed(self, drr: Any, exposed: Any, ct: Any, is_exact: bool) -> None:
         if not slicer.mrmlScene.IsNodePresent(ct):
             return
         with errors_shown(_("The preview could not be shown.")):
-            self._shown = nodes = preview_nodes(drr, ct)
+            self._shown = nodes = preview_nodes(drr, ct, exposed)
             self._views.show("drr", [nodes.full, nodes.bone])
             self._scene.show(drr, nodes.full, ct)
             text = _("Preview of {rows} × {columns} pixels, projected on {device}.")
@@ -137,22 +139,26 @@ class CtSection:
     def _begin(self) -> None:
         ct, labels = self._parameters.ct, self._parameters.labels
         config, device = self._parameters.drr_config(), self._parameters.device
-        work = self._logic.simulation(ct, config, labels, device)
+        work = self._logic.simulation(
+            ct, config, labels, device, self._parameters.exposure_config()
+        )
         self._say(_("Computing …"))
         self._job = Job(
-            work, lambda drr: self._ended(drr, ct), self._failed, self._tell, self._idle
+            work, lambda made: self._ended(*made, ct), self._failed, self._tell, self._idle
         ).start()
 
-    def _ended(self, drr: Any, ct: Any) -> None:
+    def _ended(self, drr: Any, exposed: Any, ct: Any) -> None:
         self._idle()
         if slicer.mrmlScene.IsNodePresent(ct):
             with errors_shown(_("The radiographs could not be shown.")):
-                self._made(drr, ct)
+                self._made(drr, exposed, ct)
 
-    def _made(self, drr: Any, ct: Any) -> None:
+    def _made(self, drr: Any, exposed: Any, ct: Any) -> None:
         nodes = drr_nodes(drr, ct)
         if self._parameters.radiograph is None:
             self._parameters.radiograph = nodes.full
+        if exposed is not None:
+            nodes = exposed_nodes(exposed, drr, ct)
         self._views.show("drr", [nodes.full, nodes.bone])
         self._scene.show(drr, nodes.full, ct)
         remove_previews()
@@ -190,7 +196,10 @@ class CtSection:
         if image is None or min(image.GetDimensions()) < 2:
             return _("{name} is no CT: it has one slice").format(name=ct.GetName())
         try:
-            self._parameters.drr_config()
+            geometry = self._parameters.drr_config()
+            exposure = self._parameters.exposure_config()
+            if exposure is not None:
+                exposure.check_fits(geometry)
         except ValueError as error:
             return str(error)
         return ""
@@ -201,6 +210,8 @@ class CtSection:
         nodes = [n.GetID() if n is not None else "" for n in (parameters.ct, parameters.labels)]
         try:
             config = dataclasses.asdict(parameters.drr_config())
+            exposure = parameters.exposure_config()
+            config["exposure"] = exposure and dataclasses.asdict(exposure)
         except ValueError as error:
             config = {"error": str(error)}
         return json.dumps([nodes, config, parameters.preview, parameters.device])

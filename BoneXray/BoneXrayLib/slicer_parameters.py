@@ -21,10 +21,12 @@ from slicer.parameterNodeWrapper import (
 
 from .bone_presets import PRESETS
 from .drr import DrrConfig
+from .exposure_config import EXPOSURES, ExposureConfig, named_exposure
 from .extraction import ENHANCE_RANGE, ExtractConfig
 from .geometry import BEAMS, VIEWS
 from .long_leg_config import METHODS, LongLegConfig
 from .projection import DEVICES
+from .spectra import voltage_range
 from .thinning import LARGEST_PIXEL_MM, SMALLEST_SIDE
 
 HU_LIMITS = (-1024.0, 3071.0)
@@ -36,6 +38,8 @@ OVERLAP_AS_NEEDED = -0.1
 _DRR = DrrConfig()
 _LONG_LEG = LongLegConfig()
 _EXTRACT = ExtractConfig()
+NO_EXPOSURE = "none"
+_EXPOSURE = ExposureConfig()
 
 
 def _slider_range(window: tuple[float, float]) -> FloatRange:
@@ -46,7 +50,7 @@ def _slider_range(window: tuple[float, float]) -> FloatRange:
 
 @parameterNodeWrapper
 class BoneXrayParameterNode:
-    """CT, bone window, geometry; radiograph, model, enhancement. Lengths in mm, angles in °."""
+    """CT, bone window, geometry; radiograph, model; reading. Lengths in mm, angles in °."""
 
     ct: vtkMRMLScalarVolumeNode
     labels: vtkMRMLSegmentationNode
@@ -55,6 +59,7 @@ class BoneXrayParameterNode:
         FloatRange, RangeBounds(*HU_LIMITS), Default(_slider_range(PRESETS[_DRR.preset].hu))
     ]
     remove_couch: bool = _DRR.remove_couch
+    remove_contrast: bool = _DRR.remove_contrast
     view: Annotated[str, Choice(list(VIEWS))] = _DRR.view
     pose: str = _DRR.pose or ""
     device: Annotated[str, Choice(list(DEVICES))] = DEVICES[0]
@@ -85,6 +90,15 @@ class BoneXrayParameterNode:
     width: Annotated[float, WithinRange(0, 10000), SingleStep(10), Decimals(1)] = (
         _LONG_LEG.width or 0.0
     )
+    exposure: Annotated[str, Choice([NO_EXPOSURE, *EXPOSURES])] = NO_EXPOSURE
+    kvp: Annotated[float, WithinRange(*voltage_range()), SingleStep(1), Decimals(0)] = _EXPOSURE.kvp
+    mas: Annotated[float, WithinRange(0.01, 1000), SingleStep(0.5), Decimals(2)] = _EXPOSURE.mas
+    grid: bool = _EXPOSURE.grid
+    scatter: bool = _EXPOSURE.scatter
+    noise: bool = _EXPOSURE.noise
+    collimation: Annotated[float, WithinRange(0, 1000), SingleStep(5), Decimals(0)] = (
+        _EXPOSURE.collimation
+    )
     preview: bool = True
     show_scene: bool = False
     show_outlines: bool = False
@@ -98,6 +112,8 @@ class BoneXrayParameterNode:
     )
     uncertainty: bool = _EXTRACT.uncertainty
     enhanced: vtkMRMLScalarVolumeNode
+    study: str = ""
+    reader: str = ""
 
     def use_preset(self) -> None:
         """Put the bone window of the chosen preset on the slider."""
@@ -124,6 +140,7 @@ class BoneXrayParameterNode:
             preset=self.preset,
             hu=self.hu_window(),
             remove_couch=self.remove_couch,
+            remove_contrast=self.remove_contrast,
             pose=self.pose or None,
         )
 
@@ -147,6 +164,27 @@ class BoneXrayParameterNode:
             preset=self.preset,
             hu=self.hu_window(),
             remove_couch=self.remove_couch,
+            remove_contrast=self.remove_contrast,
+        )
+
+    def use_exposure(self) -> None:
+        """Put the settings of the chosen exposure into the fields."""
+        if self.exposure != NO_EXPOSURE:
+            for name in ("kvp", "mas", "grid", "scatter", "noise", "collimation"):
+                setattr(self, name, getattr(EXPOSURES[self.exposure], name))
+
+    def exposure_config(self) -> ExposureConfig | None:
+        """The exposure to be shown, or None for line integrals."""
+        if self.exposure == NO_EXPOSURE:
+            return None
+        return named_exposure(
+            self.exposure,
+            kvp=self.kvp,
+            mas=self.mas,
+            grid=self.grid,
+            scatter=self.scatter,
+            noise=self.noise,
+            collimation=self.collimation,
         )
 
     def extract_config(self) -> ExtractConfig:

@@ -3,6 +3,7 @@
 One piece of work runs at a time, so no image is ever followed by an older one. Of a choice that
 changed, first a coarse image is made, unless the sorted view answers at once. When nothing
 changed for `REST_MS`, the image is made exactly, then its view sorted by HU for what comes next.
+Where only the exposure changed, the line integrals last made exactly are exposed anew.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import numpy as np
 import qt
 
 from .drr import Drr, DrrConfig
+from .exposure import Exposed, ExposureConfig, expose_drr
 from .live import LiveCt
-from .slicer_jobs import Job
+from .progress import IsCancelled, Progress
+from .slicer_jobs import Job, Work
 
 REST_MS = 180
 POLL_MS = 16
@@ -28,18 +31,32 @@ TELL_AFTER_S = 0.4
 
 @dataclass(frozen=True, eq=False)
 class Wanted:
-    """One choice to be shown. `live()` gives the CT, on the main thread."""
+    """One choice to be shown. `live()` gives the CT, on the main thread.
+
+    With an `exposure`, what a detector would show instead of line integrals.
+    """
 
     ct: Any
     config: DrrConfig
     live: Callable[[], LiveCt]
+    exposure: ExposureConfig | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """Line integrals made exactly, and of what."""
+
+    of: Wanted
+    live: LiveCt
+    device: str
+    drr: Drr
 
 
 class LivePreview:
     """Shows what is wanted last, soon and then exactly.
 
     Args:
-        show: show(drr, ct, is_exact), a new pair of images.
+        show: show(drr, exposed, ct, is_exact), a new pair of images; `exposed` None if not asked.
         show_bone: show_bone(bone), a bone image of the view that is shown.
         say: say(text), what is being done.
         failed: failed(error), in place of an image.
@@ -47,7 +64,7 @@ class LivePreview:
 
     def __init__(
         self,
-        show: Callable[[Drr, Any, bool], None],
+        show: Callable[[Drr, Exposed | None, Any, bool], None],
         show_bone: Callable[[np.ndarray], None],
         say: Callable[[str], None],
         failed: Callable[[Exception], None],
@@ -56,7 +73,9 @@ class LivePreview:
         self._wanted: Wanted | None = None
         self._shown: Wanted | None = None
         self._exact: Wanted | None = None
-        self._pair: tuple[Any, dict] | None = None
+        self._pair: tuple[Any, dict, ExposureConfig | None] | None = None
+        self._made: _Made | None = None
+        self._source: tuple[LiveCt, str] | tuple[()] = ()
         self._job: Job | None = None
         self._step, self._began = "", 0.0
         self._rest = qt.QTimer()
@@ -70,14 +89,15 @@ class LivePreview:
         self._rest.start()
         self._show_at_once()
         waits_for_sorting = self._step == "sort" and self._pair == _pair_of(wanted)
-        if self._job is not None and self._step != "coarse" and not waits_for_sorting:
+        is_quick = self._step in ("coarse", "expose")
+        if self._job is not None and not is_quick and not waits_for_sorting:
             self._job.cancel()  # its end begins what is wanted now
         self._next()
 
     def stop(self) -> None:
         """Nothing is wanted any more; nothing of what runs will arrive."""
         self._rest.stop()
-        self._wanted = self._shown = self._exact = self._pair = None
+        self._wanted = self._shown = self._exact = self._pair = self._made = None
         if self._job is not None:
             self._job.abandon()
             self._job = None
@@ -85,7 +105,7 @@ class LivePreview:
     def _show_at_once(self) -> None:
         """Show a moved window of HU from the sorted view, if the pair shown is of that view."""
         wanted = self._wanted
-        if self._pair is None or self._pair != _pair_of(wanted):
+        if self._pair is None or self._pair != _pair_of(wanted) or wanted.exposure is not None:
             return
         with suppress(ValueError, OSError):  # said where the image is made
             bone = wanted.live().bone_now(wanted.config)
@@ -98,7 +118,10 @@ class LivePreview:
         wanted = self._wanted
         if self._job is not None or wanted is None:
             return
-        if self._shown is not wanted:
+        if self._shown is not wanted and self._has_integrals(wanted):
+            drr = self._made.drr
+            self._start("expose", wanted, lambda *_: (drr, _exposed(drr, wanted)))
+        elif self._shown is not wanted:
             self._begin("coarse", wanted)
         elif self._rest.isActive():
             return  # comes back here
@@ -118,10 +141,18 @@ class LivePreview:
         except ValueError as error:
             self._give_up(wanted, error)
             return
-        work = getattr(live, step)
+        make, self._source = getattr(live, step), (live, live.device)
+
+        def work(progress: Progress, is_cancelled: IsCancelled) -> Any:
+            drr = make(wanted.config, progress, is_cancelled)
+            return drr if step == "sort" else (drr, _exposed(drr, wanted))
+
+        self._start(step, wanted, work)
+
+    def _start(self, step: str, wanted: Wanted, work: Work) -> None:
         self._step, self._began = step, time.monotonic()
         self._job = Job(
-            lambda progress, is_cancelled: work(wanted.config, progress, is_cancelled),
+            work,
             lambda result: self._ended(step, wanted, result),
             lambda error: self._give_up(wanted, error),
             self._tell,
@@ -129,18 +160,29 @@ class LivePreview:
             POLL_MS,
         ).start()
 
-    def _ended(self, step: str, wanted: Wanted, drr: Drr | None) -> None:
+    def _has_integrals(self, wanted: Wanted) -> bool:
+        """Whether only the exposure differs from the line integrals that were made last."""
+        if self._made is None or self._made.of.exposure == wanted.exposure:
+            return False
+        made = self._made
+        with suppress(ValueError, OSError):  # said where the image is made
+            same = wanted.live() is made.live and made.live.device == made.device
+            return same and made.of.config == wanted.config
+        return False
+
+    def _ended(self, step: str, wanted: Wanted, result: Any) -> None:
         self._job = None
         is_latest = wanted is self._wanted
-        # A coarse image is shown even if another is wanted by now: so a moving hand sees it move.
+        # Quick images are shown even if others are wanted by now: so a moving hand sees them move.
         if step == "coarse" and self._shown is not self._wanted:
             self._shown = wanted
             self._pair = None
-            self._show(drr, wanted.ct, False)
-        elif step == "preview" and is_latest:
-            self._exact = wanted
+            self._show(*result, wanted.ct, False)
+        elif step == "expose" or (step == "preview" and is_latest):
+            self._made = _Made(wanted, *self._source, result[0])
+            self._shown = self._exact = wanted
             self._pair = _pair_of(wanted)
-            self._show(drr, wanted.ct, True)
+            self._show(*result, wanted.ct, True)
         elif step == "sort" and self._shown is not self._wanted:
             self._show_at_once()
         self._next()
@@ -164,7 +206,11 @@ class LivePreview:
             self._say(message)
 
 
-def _pair_of(wanted: Wanted) -> tuple[Any, dict]:
+def _exposed(drr: Drr, wanted: Wanted) -> Exposed | None:
+    return None if wanted.exposure is None else expose_drr(drr, wanted.exposure)
+
+
+def _pair_of(wanted: Wanted) -> tuple[Any, dict, ExposureConfig | None]:
     """What the full image depends on, all but the window of HU; the rest `bone_now` looks at."""
     kept = {name: v for name, v in vars(wanted.config).items() if name not in ("hu", "preset")}
-    return wanted.ct.GetID(), kept
+    return wanted.ct.GetID(), kept, wanted.exposure

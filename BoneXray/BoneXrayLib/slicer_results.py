@@ -16,6 +16,7 @@ import slicer
 import slicer.util
 
 from .drr import Drr
+from .exposure import Exposed
 from .extraction import ExtractConfig, Extraction, enhance
 from .long_leg import LongLeg
 from .radiograph import Radiograph
@@ -23,6 +24,8 @@ from .slicer_nodes import PREFIX, node_from_radiograph, place_beneath, set_windo
 
 INPUT_ROLE = "BoneXrayInput"
 BONES_ROLE = "BoneXrayBones"
+SHOWN_RANGE = (0.0, 1.0)
+"""Window of a display image: its curve has been chosen already."""
 
 
 class DrrNodes(NamedTuple):
@@ -72,11 +75,32 @@ def _exposure_nodes(found: Drr | LongLeg, ct: Any, what: str, label: str) -> Drr
     return DrrNodes(full, bone, made)
 
 
-def preview_nodes(drr: Drr, ct: Any) -> DrrNodes:
-    """The pair that follows the sliders: hidden from lists, not saved with the scene."""
-    exposure = drr.radiograph(drr.full, "full")
+def exposed_nodes(exposed: Exposed, drr: Drr, ct: Any) -> DrrNodes:
+    """What a detector shows (display image), and what the bones add to it; no layers."""
+    made_with = json.dumps([dataclasses.asdict(c) for c in (drr.config, exposed.config)])
+    pictures = {"exposed": exposed.display, "exposed bone": exposed.bone}
+    nodes = [
+        _result(
+            picture, picture.pixels, f"{ct.GetName()} {drr.config.label} {kind}", ct,
+            {"Result": kind, "Config": made_with},
+        )
+        for kind, picture in pictures.items()
+    ]  # fmt: skip
+    set_window(nodes[0], SHOWN_RANGE)
+    return DrrNodes(*nodes, {})
+
+
+def preview_nodes(drr: Drr, ct: Any, exposed: Exposed | None = None) -> DrrNodes:
+    """The pair that follows the sliders: hidden from lists, not saved with the scene.
+
+    Line integrals, or with `exposed` its display image and bones.
+    """
+    full = drr.radiograph(drr.full, "full") if exposed is None else exposed.display
     nodes = []
-    for kind, pixels in (("full", exposure.pixels), ("bone", drr.bone)):
+    for kind, pixels in (
+        ("full", full.pixels),
+        ("bone", drr.bone if exposed is None else exposed.bone.pixels),
+    ):
         tag = f"BoneXrayPreview{kind}"
         node = slicer.mrmlScene.GetSingletonNode(tag, "vtkMRMLScalarVolumeNode")
         if node is None:
@@ -86,9 +110,11 @@ def preview_nodes(drr: Drr, ct: Any) -> DrrNodes:
             node.SetHideFromEditors(True)
             node.SetSaveWithScene(False)
             node = slicer.mrmlScene.AddNode(node)
-        node_from_radiograph(exposure, node, pixels=pixels)
+        node_from_radiograph(full, node, pixels=pixels)
         node.SetName(f"{ct.GetName()} {drr.config.label} {kind} (preview)")
         nodes.append(node)
+    if exposed is not None:
+        set_window(nodes[0], SHOWN_RANGE)
     return DrrNodes(nodes[0], nodes[1], {})
 
 

@@ -2,13 +2,20 @@
 
 The stages, in the order of the data (a stage imports earlier stages and BoneXrayLib only):
 
+    mappings        tables of TOML and JSON as dataclasses
     pairs           draw a pose and a beam, project a CT: one sample and its record
+    sources         CTs: which file, which patient, how it becomes parts
+    generation      data sets of samples on disk, from any number of CTs
     augmentation    what detectors and displays do to an image
-    dataset         samples on the fly, split by patient
+    dataset         CTs by patient, batches
+    pool            samples on the fly, the same ones at the same step
     losses          what training minimises
-    trainer         configuration -> run folder with checkpoints
+    learner         network, optimiser, a step
+    trainer         configuration -> run folder with checkpoints, in one process or several
     export          run folder -> model folder
-    evaluation      model + CTs -> figures beside trivial baselines
+    evaluation      model + CTs -> figures beside trivial baselines, with intervals over patients
+    agreement       what readers said -> how far they agree
+    reader_study    images -> a blinded study; reader_report: its answers -> figures
     console         what a command prints, where it writes
     results         what a command leaves on disk
     commands        one dataclass a command

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file, save_file
 
-if TYPE_CHECKING:
-    from .trainer import Learner
+from .learner import Learner
 
 
 @dataclass
@@ -22,33 +21,58 @@ class RunState:
     step: int = 0
     samples: int = 0
     """Samples projected so far."""
+    recent: list[float] = field(default_factory=list)
+    """Losses since the last record of the log."""
+    best: float | None = None
+    """Best validation so far: PSNR [dB] on the patients kept out."""
+    best_step: int = 0
+    worse: int = 0
+    """Validations since the best one."""
 
 
 def write_checkpoint(run: Path, learner: Learner, state: RunState) -> Path:
     """Write run/checkpoint-<step>, then drop those before it; a kill leaves a whole one."""
-    final = run / f"checkpoint-{state.step:08d}"
-    stage = run / f".{final.name}"
-    shutil.rmtree(stage, ignore_errors=True)
-    stage.mkdir(parents=True)
-    save_file(_plain(learner.network.state_dict()), stage / "network.safetensors")
-    save_file(_plain(learner.average.state_dict()), stage / "average.safetensors")
     moments = {
         f"{number}.{name}": value
         for number, entry in learner.optimiser.state_dict()["state"].items()
         for name, value in entry.items()
     }
-    save_file(_plain(moments), stage / "optimiser.safetensors")
-    (stage / "state.json").write_text(json.dumps(asdict(state)) + "\n")
-    shutil.rmtree(final, ignore_errors=True)
-    stage.replace(final)
+    tensors = {
+        "network": learner.network.state_dict(),
+        "average": learner.average.state_dict(),
+        "optimiser": moments,
+    }
+    final = _write(run / f"checkpoint-{state.step:08d}", tensors, state)
     for older in checkpoints(run)[:-1]:
         shutil.rmtree(older, ignore_errors=True)
     return final
 
 
-def checkpoints(run: Path) -> list[Path]:
-    """All whole checkpoints of a run, the newest last."""
-    return sorted(p for p in Path(run).glob("checkpoint-*") if (p / "state.json").is_file())
+def write_best(run: Path, learner: Learner, state: RunState) -> Path:
+    """Write run/best-<step>, the averaged weights alone, then drop the best one before it."""
+    tensors = {"average": learner.average.state_dict()}
+    final = _write(run / f"best-{state.step:08d}", tensors, state)
+    for other in checkpoints(run, "best"):
+        if other != final:
+            shutil.rmtree(other, ignore_errors=True)
+    return final
+
+
+def _write(final: Path, tensors: dict[str, dict[str, torch.Tensor]], state: RunState) -> Path:
+    stage = final.with_name(f".{final.name}")
+    shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir(parents=True)
+    for name, values in tensors.items():
+        save_file(_plain(values), stage / f"{name}.safetensors")
+    (stage / "state.json").write_text(json.dumps(asdict(state)) + "\n")
+    shutil.rmtree(final, ignore_errors=True)
+    stage.replace(final)
+    return final
+
+
+def checkpoints(run: Path, kind: str = "checkpoint") -> list[Path]:
+    """All whole checkpoints of a run, the newest last; kind "best" for the best one."""
+    return sorted(p for p in Path(run).glob(f"{kind}-*") if (p / "state.json").is_file())
 
 
 def latest_checkpoint(run: Path) -> Path:
@@ -59,17 +83,34 @@ def latest_checkpoint(run: Path) -> Path:
     return found[-1]
 
 
+def best_checkpoint(run: Path) -> Path:
+    """The weights that did best on the patients kept out; the newest where none were."""
+    found = checkpoints(run, "best")
+    return found[-1] if found else latest_checkpoint(run)
+
+
+def read_state(checkpoint: Path) -> RunState:
+    """How far the run was; entries that earlier versions did not write are as at the start."""
+    known = {f.name for f in dataclasses.fields(RunState)}
+    values = json.loads((checkpoint / "state.json").read_text())
+    return RunState(**{name: value for name, value in values.items() if name in known})
+
+
 def read_checkpoint(folder: Path, learner: Learner) -> RunState:
     """Fill a fresh learner from a checkpoint of the same configuration."""
     # Without gradients it changes nothing, but a schedule that goes on before any step warns.
     learner.optimiser.step()
     learner.network.load_state_dict(load_file(folder / "network.safetensors"))
     learner.average.load_state_dict(load_file(folder / "average.safetensors"))
-    state = RunState(**json.loads((folder / "state.json").read_text()))
+    state = read_state(folder)
+    parameters = learner.optimiser.param_groups[0]["params"]
     packed = learner.optimiser.state_dict()
     entries: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in load_file(folder / "optimiser.safetensors").items():
         number, name = key.split(".", 1)
+        if value.shape == parameters[int(number)].shape:
+            # in memory as the run had it: other strides, other rounding
+            value = torch.empty_like(parameters[int(number)]).copy_(value).detach()
         entries.setdefault(int(number), {})[name] = value
     packed["state"] = entries
     learner.optimiser.load_state_dict(packed)

@@ -16,7 +16,8 @@ from BoneXrayLib.files import checked_output_folder, staged_folder
 from BoneXrayLib.models import SCHEMA_VERSION, ModelCard, write_card
 from BoneXrayLib.networks import build_network, size_multiple
 
-from .checkpoints import latest_checkpoint
+from .beginnings import read_record
+from .checkpoints import best_checkpoint, latest_checkpoint, read_state
 from .configuration import TrainConfig, from_mapping
 
 OPSET = 17
@@ -29,6 +30,8 @@ def export(
     working_size: int = 512,
     evaluation: list[dict] | None = None,
     gain: float = 1.0,
+    name: str | None = None,
+    best: bool = False,
 ) -> Path:
     """Write the averaged weights of a run's last checkpoint as a model folder.
 
@@ -43,16 +46,21 @@ def export(
         evaluation: figures for the card.
         gain: multiplies the network's answers. Absolute and structural losses make a network
             answer too little where it is in doubt; take what fits the training CTs best.
+        name: of the model; the configuration's when None.
+        best: take the weights that did best on the patients kept out, not the last ones. A run
+            that may end by its patience gives these anyway.
 
     Raises:
         ValueError: the run holds no checkpoint or its configuration is damaged, a wrong gain.
     """
     run, output = Path(run), checked_output_folder(output)
-    checkpoint = latest_checkpoint(run)
+    latest_checkpoint(run)
     config = from_mapping(TrainConfig, json.loads((run / "config.json").read_text()), "config")
+    checkpoint = best_checkpoint(run) if best or config.patience else latest_checkpoint(run)
+    config = dataclasses.replace(config, name=name or config.name)
     if gain != 1.0:
         config = dataclasses.replace(config, network={**config.network, "gain": gain})
-    step = json.loads((checkpoint / "state.json").read_text())["step"]
+    step = read_state(checkpoint).step
     network = build_network(config.network)
     weights = load_file(checkpoint / "average.safetensors")
     halves = {name: value.half() for name, value in weights.items()}
@@ -61,7 +69,7 @@ def export(
         save_file(halves, stage / "weights.safetensors")
         write_onnx(network.eval(), config.network, stage / "model.onnx")
         card = make_card(config, version, working_size, step, evaluation or [])
-        write_card(stage, card)
+        write_card(stage, with_beginning(card, read_record(run)))
     return output
 
 
@@ -167,3 +175,14 @@ def make_card(
             "give nonsense."
         ),
     )
+
+
+def with_beginning(card: ModelCard, record: dict | None) -> ModelCard:
+    """The card, saying also what model the run was started from and what that was trained on."""
+    if record is None:
+        return card
+    known = {tuple(sorted(source.items())): source for source in card.trained_on["sources"]}
+    known.update({tuple(sorted(source.items())): source for source in record["sources"]})
+    began = {key: value for key, value in record.items() if key != "sources"}
+    trained_on = {**card.trained_on, "sources": list(known.values()), "started_from": began}
+    return dataclasses.replace(card, trained_on=trained_on)

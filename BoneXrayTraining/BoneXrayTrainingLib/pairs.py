@@ -10,7 +10,7 @@ import numpy as np
 
 from BoneXrayLib.bone import BoneConfig, Parts, make_parts
 from BoneXrayLib.geometry import VIEWS, Geometry, GeometryConfig, make_geometry
-from BoneXrayLib.projection import project
+from BoneXrayLib.projection import PreparedParts, prepare, project_prepared
 from BoneXrayLib.volume import Volume
 
 from .regions import Chain, inside_chains
@@ -84,9 +84,14 @@ def tissue_parts(
     bone: BoneConfig,
     heart: Sequence[Chain] = (),
     vessels: Sequence[Chain] = (),
+    labels: np.ndarray | None = None,
+    label_names: dict[int, str] | None = None,
 ) -> Parts:
-    """Split a CT into `TISSUES` by voxel: bone as the preset says, the rest by HU and chains."""
-    found = make_parts(volume, bone)
+    """Split a CT into `TISSUES` by voxel: bone as the preset says, the rest by HU and chains.
+
+    With `labels` (k, j, i) every labelled structure takes the place of bone, under its own name.
+    """
+    found = make_parts(volume, bone, labels, label_names)
     part = np.zeros(found.hu.shape, dtype=np.uint8)
     part[found.hu >= LUNG_BELOW_HU] = TISSUES.index("fat")
     lean = found.hu >= FAT_BELOW_HU
@@ -95,8 +100,10 @@ def tissue_parts(
         if chains:
             inside = inside_chains(found.hu.shape, found.ijk_to_ras, chains)
             part[lean & inside] = TISSUES.index(name)
-    part[found.part > 0] = TISSUES.index("bone")
-    return crop_to_body(Parts(found.hu, found.ijk_to_ras, part, None, TISSUES))
+    is_bone = found.part > 0
+    part[is_bone] = found.part[is_bone] + np.uint8(TISSUES.index("bone") - 1)
+    names = (*TISSUES[:-1], *found.names[1:])
+    return crop_to_body(Parts(found.hu, found.ijk_to_ras, part, None, names))
 
 
 def crop_to_body(parts: Parts, margin: int = 2) -> Parts:
@@ -119,9 +126,18 @@ def crop_to_body(parts: Parts, margin: int = 2) -> Parts:
     )
 
 
-def draw_pair(rng: np.random.Generator, source: str, parts: Parts, config: PairConfig) -> Draw:
-    """Draw pose, beam, field of view and stature for one sample of `parts`."""
-    view, rotate = _draw_view(rng, config)
+def draw_pair(
+    rng: np.random.Generator,
+    source: str,
+    parts: Parts,
+    config: PairConfig,
+    view: str | None = None,
+) -> Draw:
+    """Draw pose, beam, field of view and stature for one sample of `parts`.
+
+    With a named `view` the pose is drawn near that one, else near any, as `config` says.
+    """
+    view, rotate = _draw_view(rng, config) if view is None else _near(rng, view, config)
     distance = float(rng.uniform(*config.source_detector))
     magnification = float(rng.uniform(*config.magnification))
     extent = _extent_mm(parts)
@@ -148,9 +164,29 @@ def draw_pair(rng: np.random.Generator, source: str, parts: Parts, config: PairC
 
 def make_pair(parts: Parts, draw: Draw) -> Pair:
     """The sample that `draw` describes; the same draw gives the same sample."""
-    deformed, geometry = place(parts, draw)
-    layers = project(deformed, geometry)
+    layers, geometry = project_draw(parts, draw)
     return Pair(layers.astype(np.float16), draw, geometry.magnification)
+
+
+def project_draw(
+    parts: Parts,
+    draw: Draw,
+    prepared: PreparedParts | None = None,
+    shift_mm: Sequence[float] = (0.0, 0.0, 0.0),
+) -> tuple[np.ndarray, Geometry]:
+    """Optical density of each part, (parts, rows, columns) float32, and the geometry of `draw`.
+
+    Args:
+        parts: the patient.
+        draw: what to project.
+        prepared: `prepare(parts)`, kept where a patient is projected many times.
+        shift_mm: the patient moved along R, A and S while tube and detector stay.
+    """
+    deformed, geometry = place(parts, draw)
+    matrix = deformed.ijk_to_ras.copy()
+    matrix[:3, 3] += shift_mm
+    prepared = prepare(deformed) if prepared is None else prepared
+    return project_prepared(dataclasses.replace(prepared, ijk_to_ras=matrix), geometry), geometry
 
 
 def place(parts: Parts, draw: Draw) -> tuple[Parts, Geometry]:
@@ -180,6 +216,12 @@ def _draw_view(rng: np.random.Generator, config: PairConfig) -> tuple[str, tuple
         near = ("AP", "PA") if lot < config.frontal_share else ("LAT-L", "LAT-R")
         return str(rng.choice(near)), (float(rng.normal(0.0, config.jitter)), tilt)
     return str(rng.choice(list(VIEWS))), (float(rng.uniform(-90.0, 90.0)), tilt)
+
+
+def _near(
+    rng: np.random.Generator, view: str, config: PairConfig
+) -> tuple[str, tuple[float, float]]:
+    return view, (float(rng.normal(0.0, config.jitter)), float(rng.normal(0.0, config.tilt)))
 
 
 def _extent_mm(parts: Parts) -> np.ndarray:

@@ -30,12 +30,39 @@ HAND_OVER_S = 0.01
 
 
 def train_command(
-    config: str | Path, data_root: str | Path, run_folder: str | Path, resume: bool = False
+    config: str | Path,
+    data_root: str | Path,
+    run_folder: str | Path,
+    resume: bool = False,
+    start_from: str = "",
 ) -> list[str]:
-    """The words of the child process: `bone-xray train` by Slicer's own Python."""
-    command = [python_program(), "-m", "BoneXrayTrainingLib", "train", str(config)]
-    command += ["--data-root", str(data_root), "--run-folder", str(run_folder)]
-    return [*command, *(["--resume"] if resume else []), "--json-progress"]
+    """The words of the child process: `bone-xray train` by Slicer's own Python.
+
+    An empty `data_root` leaves that of the configuration.
+    """
+    words = ["train", str(config)]
+    words += ["--data-root", str(data_root)] if str(data_root) else []
+    words += ["--run-folder", str(run_folder)]
+    words += ["--start-from", start_from] if start_from else []
+    return _command([*words, *(["--resume"] if resume else [])])
+
+
+def preview_command(config: str | Path, data_root: str | Path, folder: str | Path) -> list[str]:
+    """The words of a child that writes sample pairs into a folder."""
+    words = ["train", str(config), *(["--data-root", str(data_root)] if str(data_root) else [])]
+    return _command([*words, "--preview", str(folder)])
+
+
+def export_command(
+    run_folder: str | Path, folder: str | Path, name: str, version: str, best: bool = False
+) -> list[str]:
+    """The words of a child that makes a model folder of a run."""
+    words = ["export", str(run_folder), "-o", str(folder), "--name", name, "--version", version]
+    return _command([*words, *(["--best"] if best else [])])
+
+
+def _command(words: list[str]) -> list[str]:
+    return [python_program(), "-m", "BoneXrayTrainingLib", *words, "--json-progress"]
 
 
 def python_program() -> str:

@@ -14,11 +14,12 @@ from BoneXrayTrainingLib.checkpoints import (
     checkpoints,
     latest_checkpoint,
     read_checkpoint,
+    read_state,
     write_checkpoint,
 )
 from BoneXrayTrainingLib.dataset import Batch
+from BoneXrayTrainingLib.learner import Learner, make_learner, step
 from BoneXrayTrainingLib.losses import ExtractionLoss
-from BoneXrayTrainingLib.trainer import Learner, make_learner, step
 
 
 def batch(seed: int) -> Batch:
@@ -78,9 +79,7 @@ def test_training_goes_on_from_a_checkpoint_as_if_never_stopped(config, tmp_path
     read_checkpoint(folder, resumed)
     for n in (3, 4):
         step(resumed, batch(n), ExtractionLoss(config.loss, Path()), 0.9)
-    first, second = flat(whole), flat(resumed)
-    for name, value in first.items():
-        assert torch.allclose(value, second[name], atol=1e-6), name
+    assert_equal(whole, resumed)
 
 
 def test_only_the_newest_is_kept_and_nothing_in_it_is_a_pickle(config, tmp_path: Path) -> None:
@@ -106,8 +105,14 @@ def test_a_kill_while_writing_leaves_the_checkpoint_before(
         with pytest.raises(KeyboardInterrupt):
             write_checkpoint(tmp_path, learner, RunState(2, 0))
     assert checkpoints(tmp_path) == [whole]
-    assert json.loads((whole / "state.json").read_text()) == {"step": 1, "samples": 0}
+    assert read_state(whole) == RunState(1, 0)
     assert write_checkpoint(tmp_path, learner, RunState(2, 0)) == latest_checkpoint(tmp_path)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_read(config, tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, trained(config, 1), RunState(1, 17))
+    (folder / "state.json").write_text(json.dumps({"step": 1, "samples": 17, "later": 1}))
+    assert read_checkpoint(folder, make_learner(config)) == RunState(1, 17)
 
 
 def test_a_folder_without_checkpoints_is_refused(tmp_path: Path) -> None:

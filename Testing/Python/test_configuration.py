@@ -79,7 +79,7 @@ def test_words_of_the_command_override_the_file_unless_they_are_none(file: Path)
         ('validation = ["b"]', 'validation = ["c"]', r"validation: \['c'\] not among"),
         ('validation = ["b"]', 'validation = ["a", "b"]', "validation: holds every patient"),
         ("crop = 64", "crop = 60", "crop: got 60; expected a multiple of 16"),
-        ("steps = 10", 'task = "guess"', "task: got 'guess'; expected 'extract'"),
+        ("steps = 10", 'task = "guess"', "task: got 'guess'; expected one of extract"),
     ],
 )
 def test_a_mistake_is_named(file: Path, old: str, new: str, message: str) -> None:

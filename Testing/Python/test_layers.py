@@ -20,23 +20,31 @@ LIB_STAGES = """
     progress files nifti_check display volume_files
     jpeg_check compressed_pixels dicom_files dicom_slices dicom_series slice_plan slice_stack
     label_maps volume
-    phantoms attenuation distances body bone_presets specks bone geometry_config geometry
-    pose_matrix c_arm poses beam_models view_direction outlines projection
-    picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr thinning live
+    phantoms attenuation distances body bone_presets specks contrast_kernels contrast_lung contrast
+    bone geometry_config geometry pose_matrix c_arm poses beam_models view_direction outlines
+    projection
+    picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
+    materials spectra thicknesses detector scatter beam_field exposure_config exposure ct_exposure
+    thinning kept live
     long_leg_config long_leg_shots long_leg
     model_card model_files models networks runtimes inference
     image_statistics polarity_statistics domain_weights domain extraction
-    picture_report comparison samples
+    picture_report comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
-    slicer_scene slicer_ray slicer_outlines slicer_about slicer_panel_pose slicer_panel_scene
-    slicer_panel_ct slicer_panel_long_leg slicer_panel_radiograph
-    slicer_panel
+    slicer_scene slicer_ray slicer_outlines slicer_about slicer_reading slicer_panel_pose
+    slicer_panel_scene slicer_panel_ct slicer_panel_exposure slicer_panel_long_leg
+    slicer_panel_radiograph slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    label_ct regions pairs deformation augmentation dataset losses configuration checkpoints trainer
-    export evaluation
-    console results commands __main__ slicer_process
+    mappings label_ct regions pairs deformation sources generation
+    augmentation dataset pool losses configuration
+    processes learner checkpoints beginnings run_folder watch trainer
+    preview export markdown intervals evaluation_cts pairings evaluation_tables evaluation_report
+    contact_sheet evaluation choices
+    agreement reader_images reader_study reader_report reader_tables
+    console results commands __main__ slicer_process slicer_curves
+    slicer_panel_data slicer_panel_pairs slicer_panel_run slicer_panel_model
 """.split()  # noqa: SIM905
 
 SLICER_PACKAGES = {"slicer", "vtk", "vtkmodules", "qt", "ctk"}
@@ -172,44 +180,72 @@ def test_no_file_but_the_door_lies_in_a_module_folder() -> None:
 
 # A stage whose tests are part of another stage's file: stage -> test file.
 TESTED_WITH = {
+    "kept": "live",
+    "contrast_kernels": "contrast",
+    "contrast_lung": "contrast",
     "__main__": "commands",
+    "beam_field": "exposure",
     "body": "bone",
     "bone_presets": "bone",
     "c_arm": "poses",
+    "beginnings": "trainer",
     "checkpoints": "trainer",
     "configuration": "trainer",
     "console": "commands",
+    "ct_exposure": "exposure",
+    "contact_sheet": "evaluation",
     "dicom_files": "dicom_series",
     "dicom_radiograph": "radiograph",
     "dicom_slices": "dicom_series",
     "dicom_spacing": "radiograph",
     "display": "radiograph",
     "domain_weights": "domain",
+    "exposure_config": "exposure",
+    "evaluation_cts": "evaluation",
+    "evaluation_report": "evaluation",
+    "evaluation_tables": "evaluation",
     "files": "volume",
     "float_nrrd": "radiograph",
+    "generation": "generate",
     "geometry_config": "geometry",
     "image_statistics": "domain",
+    "intervals": "agreement",
     "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
+    "learner": "trainer",
     "label_maps": "volume",
     "long_leg_config": "long_leg",
+    "mappings": "configuration",
     "long_leg_shots": "long_leg",
+    "materials": "spectra",
+    "markdown": "evaluation",
     "model_card": "models",
     "model_files": "models",
     "networks": "inference",
     "nifti_check": "volume",
     "outlines": "beam_models",
+    "pairings": "evaluation",
     "picture_files": "radiograph",
     "polarity_statistics": "domain",
-    "pose_matrix": "poses",
     "picture_report": "comparison",
+    "pose_matrix": "poses",
     "progress": "commands",
+    "reader_images": "reader_study",
+    "reader_report": "reader_study",
+    "reader_tables": "reader_study",
+    "reading": "reader_study",
+    "reading_study": "reader_study",
     "results": "commands",
+    "run_folder": "trainer",
     "runtimes": "inference",
+    "scatter": "detector",
     "slice_plan": "dicom_series",
+    "sources": "dataset",
     "slice_stack": "dicom_series",
+    "thicknesses": "spectra",
     "view_direction": "beam_models",
     "volume_files": "volume",
+    "watch": "trainer",
 }
 
 

@@ -101,10 +101,11 @@ def test_every_field_of_the_configuration_can_be_set_in_the_panel(panel: Any) ->
     ui.presetBox.currentIndex = 1
     ui.huRange.setValues(300, 900)
     ui.couchBox.checked = False
+    ui.contrastBox.checked = True
     wanted = LongLegConfig(
         method="translate", shots=4, overlap=12.5, length=900, width=300, view="LAT-L",
         rotate=(3, -2), source_detector=1700, source_object=1400, pixel=2, preset="400-800",
-        hu=(300, 900), remove_couch=False,
+        hu=(300, 900), remove_couch=False, remove_contrast=True,
     )  # fmt: skip
     assert chosen(panel) == wanted
     default = LongLegConfig()

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from panels import load_module, start_slicer, tip, wait
+from panels import add_ct, load_module, start_slicer, tip, wait
+from small_model import write_small_model
 
 standin = start_slicer()
 
 import qt  # noqa: E402
 import slicer  # noqa: E402
+import slicer.util  # noqa: E402
 from standin import application  # noqa: E402
+
+from BoneXrayLib.slicer_layouts import LAYOUTS  # noqa: E402
+from BoneXrayLib.volume import read_volume  # noqa: E402
 
 CHILD = """
 import json, pathlib, sys, time
@@ -23,6 +30,12 @@ run = pathlib.Path(sys.argv[1]); steps = int(sys.argv[2]); run.mkdir(exist_ok=Tr
 (run / "config.json").write_text("{}")
 print("a line for the log")
 for step in range(1, steps + 1):
+    record = {"step": step, "of": steps, "loss": 1 / step, "eta_s": 7200, "wait_share": 0.25}
+    with (run / "log.jsonl").open("a") as log:
+        log.write(json.dumps(record) + "\\n")
+        if step % 2 == 0:
+            watched = {"validation_psnr": 20.0 + step, "validation_floor_psnr": 17.0}
+            log.write(json.dumps({"step": step, "of": steps, **watched}) + "\\n")
     told = {"stage": "train", "fraction": step / steps, "message": f"step {step}: loss 1"}
     print(json.dumps(told))
     time.sleep(0.02)
@@ -39,10 +52,12 @@ def panel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The opened panel, its paths empty; no exception may be lost in a slot."""
     load_module("BoneXray")
     module = load_module("BoneXrayTraining")
+    monkeypatch.setenv("BONEXRAY_MODELS", str(tmp_path / "models"))
     slicer.mrmlScene.Clear(False)
     standin.clear_errors()
     application.messages.clear()
     qt.QSettings._values.clear()
+    slicer.app.layoutManager().setLayout(3)
     opened = application.open_panel(module)
     yield opened
     opened.cleanup()
@@ -63,14 +78,10 @@ def play(panel: Any, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a child in the command's place that speaks as it does."""
     from BoneXrayTrainingLib import slicer_process
 
-    def command(config: str, data: str, run: str, resume: bool = False) -> list[str]:
+    def command(config: str, data: str, run: str, resume: bool, start_from: str) -> list[str]:
         return [sys.executable, "-u", "-c", CHILD, run, str(steps)]
 
     monkeypatch.setattr(slicer_process, "train_command", command)
-
-
-def press_until(condition: Callable[[], bool]) -> None:
-    wait(condition, 15)
 
 
 def test_start_waits_for_the_paths_and_says_which(panel: Any, tmp_path: Path) -> None:
@@ -104,6 +115,7 @@ def test_progress_and_log_arrive_and_the_end_is_told(
     log = ready.ui.logBox.toPlainText().splitlines()
     assert log[0] == "a line for the log"
     assert log[-1] == "step 5: loss 1"
+    assert slicer.app.layoutManager().layout == LAYOUTS["plots"][0]
     assert not ready.ui.startButton.enabled
     assert ready.ui.resumeButton.enabled
 
@@ -178,6 +190,218 @@ def test_paths_are_remembered_for_the_next_time(
     again.cleanup()
 
 
+def of(kind: str, name: str) -> Any:
+    """The node of this kind and name."""
+    return next(n for n in slicer.util.getNodesByClass(kind) if n.GetName() == name)
+
+
+def test_loss_and_validation_grow_into_tables_and_plots(
+    ready: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(ready, 5, monkeypatch)
+    ready.ui.startButton.click()
+    wait(lambda: "Step " in ready.ui.statusText.text, 15)
+    assert ", about 2 h 0 min left, waits for samples 25% of the time" in ready.ui.statusText.text
+    wait(lambda: not ready.logic.isRunning, 15)
+    loss = of("vtkMRMLTableNode", "Training loss: loss").GetTable()
+    rows = [[loss.GetValue(n, c).ToDouble() for c in (0, 1)] for n in range(loss.GetNumberOfRows())]
+    assert rows == [[n, 1 / n] for n in range(1, 6)]
+    watched = of("vtkMRMLTableNode", "On the CT kept out: network").GetTable()
+    assert [watched.GetValue(n, 1).ToDouble() for n in range(watched.GetNumberOfRows())] == [22, 24]
+    for view, title, count in (
+        ("BoneXrayLoss", "Training loss", 1), ("BoneXrayQuality", "On the CT kept out", 2)
+    ):  # fmt: skip
+        node = slicer.mrmlScene.GetSingletonNode(view, "vtkMRMLPlotViewNode")
+        assert node.GetPlotChartNode().GetTitle() == title
+        assert node.GetPlotChartNode().GetNumberOfPlotSeriesNodes() == count
+    names = [n.GetName() for n in slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode")]
+    assert len(names) == len(set(names)) == 3, "plots are filled again where they are"
+
+
+def test_a_resumed_run_takes_the_configuration_it_was_started_with(
+    ready: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from BoneXrayTrainingLib import slicer_process
+
+    given: list[tuple] = []
+    monkeypatch.setattr(
+        slicer_process,
+        "train_command",
+        lambda *words: given.append(words) or [sys.executable, "-V"],
+    )
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/config.json").write_text("{}")
+    ready.ui.configEdit.currentPath = str(tmp_path / "gone.toml")
+    ready.ui.resumeButton.click()
+    wait(lambda: not ready.logic.isRunning, 15)
+    run = tmp_path / "run"
+    assert given == [(str(run / "config.json"), "", str(run), True, "")]
+
+
+def started_with(panel: Any, monkeypatch: pytest.MonkeyPatch) -> dict:
+    """Press Start; the configuration that the child is given."""
+    from BoneXrayTrainingLib import slicer_process
+
+    given: list[str] = []
+    monkeypatch.setattr(
+        slicer_process,
+        "train_command",
+        lambda config, *rest: given.append(config) or [sys.executable, "-V"],
+    )
+    panel.ui.startButton.click()
+    wait(lambda: bool(given) and not panel.logic.isRunning, 15)
+    return json.loads(Path(given[0]).read_text())
+
+
+def tick(panel: Any, number: int, wanted: bool) -> None:
+    state = qt.Qt.Checked if wanted else qt.Qt.Unchecked
+    panel.ui.ctList.item(number).setCheckState(state)
+
+
+def test_the_cts_of_a_folder_are_listed_and_the_ticked_ones_trained_on(
+    ready: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "cts"
+    (folder / "series").mkdir(parents=True)
+    (folder / "series/1.dcm").touch()
+    (folder / "pictures").mkdir()
+    (folder / "pictures/a.png").touch()
+    for name in ("a.nii.gz", "b.nrrd", "c.mha", "notes.txt"):
+        (folder / name).touch()
+    ready.ui.sourceBox.currentIndex = 1
+    ready.ui.dataEdit.currentPath = str(folder)
+    names = [ready.ui.ctList.item(n).text() for n in range(ready.ui.ctList.count)]
+    assert names == ["a.nii.gz", "b.nrrd", "c.mha", "series"]
+    for number in (0, 2, 3):
+        tick(ready, number, False)
+    ready.ui.validationBox.currentIndex = 2
+    assert tip(ready.ui.startButton) == "Tick a CT to train on, besides the one kept out"
+    tick(ready, 0, True)
+    tick(ready, 1, False)
+    ready.ui.licenceEdit.text = "CC0"
+    config = started_with(ready, monkeypatch)
+    assert [c["path"] for c in config["ct"]] == ["a.nii.gz", "b.nrrd"], "the one kept out, too"
+    assert config["validation"] == ["b.nrrd"]
+    assert {c["licence"] for c in config["ct"]} == {"CC0"}
+    assert (config["data_root"], config["run"]) == (str(folder), str(tmp_path / "run"))
+    assert config["name"] == "x", "the rest is that of the configuration"
+
+
+def test_cts_of_the_scene_are_written_where_the_child_reads_them(
+    ready: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready.ui.sourceBox.currentIndex = 2
+    assert tip(ready.ui.startButton) == "There is no CT in the scene"
+    node = add_ct("Left leg, 2")
+    wait(lambda: ready.ui.startButton.enabled, 15)
+    config = started_with(ready, monkeypatch)
+    assert [c["path"] for c in config["ct"]] == ["1-Left-leg-2.nrrd"]
+    written = read_volume(Path(config["data_root"]) / config["ct"][0]["path"])
+    assert np.array_equal(written.hu, slicer.util.arrayFromVolume(node))
+    matrix = slicer.vtkMRMLScalarVolumeNode.GetIJKToRASMatrix
+    import vtk
+
+    ijk_to_ras = vtk.vtkMatrix4x4()
+    matrix(node, ijk_to_ras)
+    assert np.allclose(written.ijk_to_ras, slicer.util.arrayFromVTKMatrix(ijk_to_ras))
+
+
+PAIRS = """
+import sys; sys.path[:0] = sys.argv[2:]
+from pathlib import Path
+import numpy as np
+from BoneXrayLib.radiograph import write_float_nrrd
+from BoneXrayLib.radiograph import radiograph_from_array
+folder = Path(sys.argv[1]); folder.mkdir()
+for name, level in (("images", 2.0), ("bones", 1.0)):
+    picture = np.full((24, 32), level, np.float32); picture[0, 0] = 0
+    write_float_nrrd(folder / f"{name}.nrrd", radiograph_from_array(picture, "display"))
+"""
+
+
+def test_sample_pairs_are_shown_side_by_side_before_training(
+    ready: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from BoneXrayTrainingLib import slicer_panel_pairs
+
+    def command(config: Path, data: str, folder: Path) -> list[str]:
+        return [sys.executable, "-c", PAIRS, str(folder), *sys.path]
+
+    monkeypatch.setattr(slicer_panel_pairs, "preview_command", command)
+    for _again in range(2):
+        ready.ui.previewButton.click()
+        assert ready.ui.previewButton.text == "Cancel"
+        wait(lambda: not ready.pairs.is_busy, 30)
+        assert ready.ui.dataStatus.text == "Left: images to train on. Right: their bones."
+    manager = slicer.app.layoutManager()
+    assert manager.layout == LAYOUTS["pairs"][0]
+    shown = [
+        slicer.mrmlScene.GetNodeByID(
+            manager.sliceWidget(name).mrmlSliceCompositeNode().GetBackgroundVolumeID()
+        )
+        for name in LAYOUTS["pairs"][1]
+    ]
+    assert [slicer.util.arrayFromVolume(node).max() for node in shown] == [2.0, 1.0]
+    assert len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == 2
+    play(ready, 3, monkeypatch)
+    ready.ui.startButton.click()
+    wait(lambda: not ready.logic.isRunning, 15)
+    assert manager.layout == LAYOUTS["pairs and plots"][0]
+    ready.exit()
+    assert manager.layout == 3, "the user's own layout is back"
+
+
+def test_sample_pairs_that_fail_or_are_cancelled_say_so(
+    ready: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from BoneXrayTrainingLib import slicer_panel_pairs
+
+    for code, said in (("sys.exit('ct: it is broken')", "ct: it is broken"), ("1", "Cancelled.")):
+        program = f"import sys, time; {code}; time.sleep(60)"
+        words = [sys.executable, "-c", program]
+        monkeypatch.setattr(slicer_panel_pairs, "preview_command", lambda *_, words=words: words)
+        ready.ui.previewButton.click()
+        if code == "1":
+            ready.ui.previewButton.click()
+        wait(lambda: not ready.pairs.is_busy, 15)
+        assert ready.ui.dataStatus.text == said
+        assert ready.ui.previewButton.text == "Show sample pairs"
+
+
+def test_a_model_of_the_run_is_exported_and_chosen_in_bonexray(
+    ready: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from BoneXrayTrainingLib import slicer_panel_model
+
+    assert tip(ready.ui.exportButton) == "There is no checkpoint in the folder of the run yet"
+    run = tmp_path / "run"
+    (run / "checkpoint-00000001").mkdir(parents=True)
+    (run / "checkpoint-00000001/state.json").write_text("{}")
+    (run / "config.json").write_text('{"name": "knee"}')
+    ready.update()
+    assert ready.ui.nameEdit.text == "knee-run"
+    ready.ui.nameEdit.text = "my knee"
+    assert tip(ready.ui.exportButton).startswith("Name the model with letters")
+    ready.ui.nameEdit.text = "knee"
+    given: list[tuple] = []
+
+    def command(run: str, folder: Path, name: str, version: str, best: bool) -> list[str]:
+        given.append((run, folder, name, version, best))
+        write_small_model(folder, name=name)
+        return [sys.executable, "-V"]
+
+    monkeypatch.setattr(slicer_panel_model, "export_command", command)
+    ready.ui.versionEdit.text = "2.0"
+    ready.ui.exportButton.click()
+    wait(lambda: " is in " in ready.ui.modelStatus.text, 15)
+    assert given == [(str(run), tmp_path / "models/knee", "knee", "2.0", False)]
+    bonexray = slicer.modules.BoneXrayWidget
+    assert bonexray.ui.modelBox.currentText.startswith("knee ")
+    assert bonexray.parent.isEntered
+    assert not ready.parent.isEntered
+    bonexray.cleanup()
+
+
 def test_the_child_understands_its_command() -> None:
     from BoneXrayTrainingLib import commands, slicer_process
     from BoneXrayTrainingLib.__main__ import _parse
@@ -192,13 +416,23 @@ def test_the_child_understands_its_command() -> None:
     )
     assert parsed.resume
     assert parsed.json_progress
+    words = slicer_process.train_command("c.json", "", "run", start_from="m")
+    parsed = _parse(commands.COMMANDS["train"], "train", words[4:])
+    assert (parsed.data_root, parsed.start_from, parsed.resume) == (None, "m", False)
+    words = slicer_process.preview_command("c.toml", "data", "pairs")
+    assert str(_parse(commands.COMMANDS["train"], "train", words[4:]).preview) == "pairs"
+    words = slicer_process.export_command("run", "model", "knee", "2.0", best=True)
+    parsed = _parse(commands.COMMANDS["export"], "export", words[4:])
+    assert (str(parsed.run_folder), str(parsed.output)) == ("run", "model")
+    assert (parsed.name, parsed.version, parsed.best) == ("knee", "2.0", True)
 
 
 def test_the_stop_file_is_the_one_the_trainer_looks_for() -> None:
     pytest.importorskip("torch")
-    from BoneXrayTrainingLib import slicer_process, trainer
+    from BoneXrayTrainingLib import run_folder, slicer_curves, slicer_process
 
-    assert slicer_process.STOP_FILE == trainer.STOP_FILE
+    assert slicer_process.STOP_FILE == run_folder.STOP_FILE
+    assert slicer_curves.LOG_FILE == run_folder.LOG_FILE
 
 
 def test_the_modules_own_test_passes() -> None:

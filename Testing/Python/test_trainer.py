@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
-from collections.abc import Callable
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from small_run import CROP, NETWORK, small_config
 
+from BoneXrayLib.models import verify_model
 from BoneXrayTrainingLib.augmentation import AugmentationConfig
-from BoneXrayTrainingLib.checkpoints import latest_checkpoint, read_checkpoint
-from BoneXrayTrainingLib.dataset import CtSource, PairPool, PoolConfig, load_source, make_batch
+from BoneXrayTrainingLib.checkpoints import best_checkpoint, read_state
+from BoneXrayTrainingLib.configuration import TrainConfig
+from BoneXrayTrainingLib.dataset import CtSource, PoolConfig, load_source
+from BoneXrayTrainingLib.export import export
+from BoneXrayTrainingLib.learner import make_learner, predict, step, validate
 from BoneXrayTrainingLib.losses import ExtractionLoss
-from BoneXrayTrainingLib.trainer import STOP_FILE, make_learner, predict, step, train, validate
+from BoneXrayTrainingLib.pool import PairPool, make_batch
+from BoneXrayTrainingLib.run_folder import STOP_FILE
+from BoneXrayTrainingLib.trainer import train
+from BoneXrayTrainingLib.watch import Watch
 
 
 def steps_of(run: Path, key: str = "loss") -> list[int]:
@@ -25,20 +35,12 @@ def steps_of(run: Path, key: str = "loss") -> list[int]:
     return [record["step"] for record in records if key in record]
 
 
-def after(calls: int) -> Callable[[], bool]:
-    """`is_cancelled` that becomes true at that call."""
-    count = iter(range(calls - 1, -1, -1))
-    return lambda: next(count) == 0
-
-
 def test_training_lowers_the_loss_on_the_synthetic_limb(limb_file: Path, tmp_path: Path) -> None:
     config = small_config(limb_file, tmp_path, steps=30, learning_rate=5e-3)
     torch.manual_seed(1)
     learner = make_learner(config)
     sources = [(config.ct[0], load_source(config.ct[0], limb_file.parent, 1))]
     pool = PairPool(sources, config.pairs, PoolConfig(4, 4, 1e9), seed=1)
-    pool.start()
-    pool.stop()
     batch = make_batch(pool, 4, config.augmentation, np.random.default_rng(1))
     loss = ExtractionLoss(config.loss, Path())
     values = [step(learner, batch, loss, 0.5)[0] for _ in range(20)]
@@ -60,8 +62,6 @@ def test_the_average_follows_the_weights_at_its_decay(limb_file: Path, tmp_path:
         config.pool,
         seed=1,
     )
-    pool.start()
-    pool.stop()
     batch = make_batch(pool, 2, config.augmentation, np.random.default_rng(1))
     step(learner, batch, ExtractionLoss(config.loss, Path()), 0.75)
     new = learner.network.state_dict()
@@ -100,26 +100,6 @@ def test_a_stop_file_ends_the_run_after_the_step_with_a_checkpoint(
     assert not (tmp_path / "run" / STOP_FILE).exists(), "so that it can go on"
 
 
-def test_a_resumed_run_ends_as_an_uninterrupted_one(limb_file: Path, tmp_path: Path) -> None:
-    whole, parted = (small_config(limb_file, tmp_path / name) for name in ("whole", "parted"))
-    train(whole)
-    stopped = train(parted, is_cancelled=after(2))
-    assert stopped.name == "checkpoint-00000002"
-    projected = json.loads((stopped / "state.json").read_text())["samples"]
-    last = train(parted, resume=True)
-    assert last.name == "checkpoint-00000004"
-    assert steps_of(Path(parted.run)) == steps_of(Path(whole.run)) == [1, 2, 3, 4]
-    assert json.loads((last / "state.json").read_text())["samples"] > projected
-    learners = [make_learner(config) for config in (whole, parted)]
-    for learner, config in zip(learners, (whole, parted), strict=True):
-        read_checkpoint(latest_checkpoint(Path(config.run)), learner)
-    groups = [learner.optimiser.param_groups[0] for learner in learners]
-    for name in ("lr", "betas", "weight_decay"):
-        assert groups[0][name] == groups[1][name]
-    states = [list(learner.optimiser.state_dict()["state"].values()) for learner in learners]
-    assert [{float(s["step"]) for s in state} for state in states] == [{4.0}, {4.0}]
-
-
 def test_a_finished_run_resumed_for_more_steps_goes_on(limb_file: Path, tmp_path: Path) -> None:
     train(small_config(limb_file, tmp_path / "run", steps=2))
     last = train(small_config(limb_file, tmp_path / "run", steps=3), resume=True)
@@ -150,12 +130,12 @@ def test_patients_kept_out_are_watched_and_never_trained_on(
     trained: set[str] = set()
     draw = PairPool.draw
 
-    def watched_draw(pool: PairPool, rng: np.random.Generator):
+    def watched_draw(pool: PairPool, rng: np.random.Generator, images: int = 0):
         names = {source.patient for source, _ in pool.sources}
         if "other" not in names:
             trained.update(names)
         assert len(names) == 1
-        return draw(pool, rng)
+        return draw(pool, rng, images)
 
     monkeypatch.setattr(PairPool, "draw", watched_draw)
     shutil.copy(limb_file, tmp_path / "other.nrrd")
@@ -168,6 +148,132 @@ def test_patients_kept_out_are_watched_and_never_trained_on(
     assert trained == {"limb"}
     assert steps_of(run, "validation_psnr") == [2]
     assert steps_of(run, "validation_floor_psnr") == [2]
+
+
+def two_patients(limb_file: Path, folder: Path, **fields: object) -> TrainConfig:
+    """The limb to train on, and as another patient to watch with at each step."""
+    for name in ("a.nrrd", "b.nrrd"):
+        shutil.copy(limb_file, folder / name)
+    cts = tuple(CtSource(f"{name}.nrrd", name, "MIT") for name in "ab")
+    wanted = {"data_root": str(folder), "validation": ("b",), "validate_every": 1, **fields}
+    return small_config(limb_file, folder / "run", ct=cts, **wanted)
+
+
+def test_a_run_ends_when_it_gets_no_better_and_keeps_its_best_weights(
+    limb_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([20.0, 22.0, 21.0, 22.0, 30.0, 31.0])
+    monkeypatch.setattr(
+        "BoneXrayTrainingLib.trainer.validate", lambda *_: {"validation_psnr": next(figures)}
+    )
+    config = two_patients(limb_file, tmp_path, steps=20, patience=2)
+    last = train(config)
+    state = read_state(last)
+    assert (last.name, state.best, state.best_step) == ("checkpoint-00000004", 22.0, 2)
+    run = tmp_path / "run"
+    assert [p.name for p in run.glob("best-*")] == ["best-00000002"]
+    assert best_checkpoint(run).name == "best-00000002"
+    assert train(config, resume=True) == last, "it has ended; the next figure is not asked for"
+    model = verify_model(export(run, tmp_path / "model", working_size=64))
+    assert model.card.trained_on["steps"] == 2, "the best weights are exported"
+    more = dataclasses.replace(config, patience=3, steps=6)
+    assert train(more, resume=True).name == "checkpoint-00000006"
+    assert best_checkpoint(run).name == "best-00000006"
+
+
+def test_patience_without_patients_to_watch_is_refused(limb_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="patience: needs patients in validation"):
+        small_config(limb_file, tmp_path, patience=1)
+
+
+def test_a_run_starts_from_a_model_or_a_run_and_its_card_says_so(
+    limb_file: Path, tmp_path: Path
+) -> None:
+    first = small_config(limb_file, tmp_path / "first", steps=2, average=0.5)
+    old = load_file(train(first) / "average.safetensors")
+    export(tmp_path / "first", tmp_path / "model", "0.7", working_size=64)
+    shutil.copy(limb_file, tmp_path / "other.nrrd")
+    other = CtSource("other.nrrd", "other", "CC0")
+    for start, kind in ((tmp_path / "first", "steps"), (tmp_path / "model", "version")):
+        run = tmp_path / f"second-{kind}"
+        config = small_config(
+            limb_file, run, ct=(other,), data_root=str(tmp_path), start_from=str(start),
+            steps=1, learning_rate=1e-12, average=0.5,
+        )  # fmt: skip
+        new = load_file(train(config) / "average.safetensors")
+        for name, value in old.items():
+            if value.is_floating_point() and "running" not in name:
+                assert torch.allclose(value, new[name], atol=2e-3), name  # models hold halves
+        trained_on = verify_model(export(run, tmp_path / "m", working_size=64)).card.trained_on
+        assert trained_on["started_from"]["name"] == "tiny"
+        assert kind in trained_on["started_from"]
+        assert {s["name"]: s["licence"] for s in trained_on["sources"]} == {
+            "limb": "MIT", "other": "CC0"
+        }  # fmt: skip
+
+
+def test_weights_of_another_network_are_refused_before_anything_is_written(
+    limb_file: Path, tmp_path: Path
+) -> None:
+    train(small_config(limb_file, tmp_path / "first", steps=1))
+    wider = {**NETWORK, "channels": [2 * n for n in NETWORK["channels"]]}
+    config = small_config(
+        limb_file, tmp_path / "second", network=wider, start_from=str(tmp_path / "first")
+    )
+    with pytest.raises(ValueError, match=r"start_from: .* expected that of the configuration"):
+        train(config)
+    assert not (tmp_path / "second").exists()
+
+
+def test_figures_go_to_tensorboard_where_it_is_installed(
+    limb_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scalars: list[tuple] = []
+
+    class SummaryWriter:
+        def __init__(self, folder: str, purge_step: int) -> None:
+            self.first = (folder, purge_step)
+            scalars.append(self.first)
+
+        def add_scalar(self, *values: object) -> None:
+            scalars.append(values)
+
+        def flush(self) -> None:
+            pass
+
+        def close(self) -> None:
+            scalars.append(("closed",))
+
+    board = types.ModuleType("torch.utils.tensorboard")
+    board.SummaryWriter = SummaryWriter
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", board)
+    run = tmp_path / "run"
+    train(small_config(limb_file, run, steps=2))
+    records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert scalars[0] == (str(run / "tensorboard"), 1)
+    assert [s for s in scalars if s[0] == "loss"] == [
+        ("loss", r["loss"], r["step"]) for r in records
+    ]
+    assert scalars[-1] == ("closed",)
+    assert "note" not in records[0]
+
+
+def test_without_tensorboard_the_log_says_so(
+    limb_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    train(small_config(limb_file, tmp_path / "run", steps=1))
+    assert '"note": "tensorboard is not installed' in (tmp_path / "run/log.jsonl").read_text()
+
+
+def test_the_share_of_waiting_and_the_speed_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 10.0, 13.0, 20.0, 30.0, 30.5, 40.0])
+    monkeypatch.setattr("BoneXrayTrainingLib.watch.time.monotonic", lambda: next(clock))
+    watch = Watch(10, 50)
+    assert watch.waiting_for(iter("a")) == "a"
+    assert watch.figures(20) == {"eta_s": 60, "steps_per_s": 0.5, "wait_share": 0.15}
+    watch.waiting_for(iter("b"))
+    assert watch.figures(30) == {"eta_s": 40, "steps_per_s": 0.5, "wait_share": 0.025}
 
 
 def test_training_and_validation_share_no_patient(limb_file: Path, tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 """BoneXrayTraining in the real application: the child process that Slicer's Python runs."""
 
+import json
+import os
 import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import slicer
 import slicer.util
 from slicer import ScriptedLoadableModule
@@ -29,3 +32,55 @@ class BoneXrayTrainingInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest
                 time.sleep(0.02)
         assert ends == [2], (ends, lines)
         assert any("unknown 'colour'" in line or "torch" in line for line in lines), lines
+
+    def test_ct_list_pairs_and_plots_are_shown_by_the_panel(self):
+        from BoneXrayLib.phantoms import synthetic_limb
+        from BoneXrayLib.radiograph import radiograph_from_array
+        from BoneXrayLib.slicer_layouts import LAYOUTS
+        from BoneXrayLib.slicer_nodes import node_from_radiograph
+        from BoneXrayLib.slicer_samples import node_from_volume
+
+        slicer.util.selectModule("BoneXrayTraining")
+        panel = slicer.modules.BoneXrayTrainingWidget
+        limb = node_from_volume(synthetic_limb(8.0))
+        panel.ui.sourceBox.currentIndex = 2
+        wait(lambda: panel.ui.ctList.count == 1)
+        assert panel.ui.ctList.item(0).text() == limb.GetName()
+        assert panel.data.checked() == [0]
+        images = [np.full((40, 60), level, np.float32) for level in (1.0, 0.5)]
+        for image in images:
+            image[0, 0] = 0
+        nodes = [node_from_radiograph(radiograph_from_array(i, "display")) for i in images]
+        panel.showPairs(nodes)
+        with tempfile.TemporaryDirectory() as folder:
+            records = [{"step": n, "of": 9, "loss": 1 / n} for n in range(1, 6)]
+            records.append({"step": 5, "of": 9, "validation_psnr": 21.0})
+            text = "".join(json.dumps(record) + "\n" for record in records)
+            (Path(folder) / "log.jsonl").write_text(text)
+            last = panel.run.curves.show(folder)
+        panel.showCurves(panel.run.curves)
+        wait(lambda: slicer.app.layoutManager().layout == LAYOUTS["pairs and plots"][0])
+        assert last["step"] == 5
+        view = slicer.mrmlScene.GetSingletonNode("BoneXrayLoss", "vtkMRMLPlotViewNode")
+        assert view.GetPlotChartNode().GetTitle() == "Training loss"
+        assert slicer.app.layoutManager().plotViewCount == 2
+        widget = slicer.app.layoutManager().sliceWidget("BoneXrayImages")
+        shown = widget.mrmlSliceCompositeNode().GetBackgroundVolumeID()
+        assert shown == nodes[0].GetID()
+        if os.environ.get("BONEXRAY_PICTURE"):
+            for _turn in range(20):
+                slicer.app.processEvents()
+                time.sleep(0.05)
+            slicer.util.mainWindow().grab().save(os.environ["BONEXRAY_PICTURE"])
+        slicer.util.selectModule("BoneXray")
+        assert slicer.app.layoutManager().layout != LAYOUTS["pairs and plots"][0]
+
+
+def wait(condition, seconds=30):
+    """Let the application live until `condition`."""
+    stops = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > stops:
+            raise TimeoutError(f"still not after {seconds} s")
+        slicer.app.processEvents()
+        time.sleep(0.02)

@@ -38,7 +38,9 @@ class Application:
         self._io = FileManager()
         self._manager = ModuleManager()
         self.started: list[Any] = []
-        self._main_window = sys.modules["qt"].QMainWindow()
+        from . import main_window  # makes classes of what `qt` gives
+
+        self._main_window = main_window.MainWindow()
         self._main_window.objectName = "qSlicerMainWindow"
 
     def connect(self, signal: str, slot: Any) -> bool:
@@ -162,9 +164,9 @@ def open_panel(module: types.ModuleType) -> Any:
     panel = getattr(module, f"{name}Widget")(PanelParent(widget))
     setattr(slicer.modules, f"{name}Widget", panel)
     panel.setup()
-    panel.parent.isEntered = True
-    if hasattr(panel, "enter"):  # Slicer calls it where there is one
-        panel.enter()
+    from .main_window import enter_panel
+
+    enter_panel(panel)
     return panel
 
 

@@ -27,6 +27,7 @@ COVERED = {
         "QCheckBox",
         "QComboBox",
         "QLineEdit",
+        "QListWidget",
         "QSpinBox",
         "QDoubleSpinBox",
         "QSlider",
@@ -236,6 +237,7 @@ def build_module() -> types.ModuleType:
     module.QFileDialog = QFileDialog
     module.QMessageBox = QtWidgets.QMessageBox  # boxes are recorded, see application.messages
     module.QSettings = QSettings
+    module.QListWidgetItem = QtWidgets.QListWidgetItem
     module.Signal = QtCore.Signal
     module.QApplication = QtWidgets.QApplication
 

@@ -12,7 +12,7 @@ from .rays import Lines, structure
 from .workers import in_blocks, processors
 
 if TYPE_CHECKING:
-    from .prepared import PackedVolume
+    from .prepared import PreparedParts
     from .refine import View
     from .sparse import Sparse
 
@@ -157,14 +157,14 @@ class BinnedView:
 
 
 def between_edges(
-    packed: PackedVolume, lines: Lines, size: tuple[int, int], lengths: np.ndarray, scale: float
+    prepared: PreparedParts, lines: Lines, size: tuple[int, int], lengths: np.ndarray, scale: float
 ) -> Between:
-    """What a view of `packed` by rays `lines` needs for HU that are no edges."""
+    """What a view of a CT by rays `lines` needs for HU that are no edges."""
     from .refine import column_paths, view_of
     from .sparse import sparse_of
 
     straight = structure(lines, size) != "any"
     view = view_of(lines.start, lines.end, size, straight)
-    grid = packed.grid
+    grid = prepared.whole.grid
     paths = column_paths(grid.counts, lines, size[1] if straight else 0).reshape(-1)
-    return Between(grid.counts, sparse_of(packed), view, paths, lengths, scale)
+    return Between(grid.counts, sparse_of(prepared), view, paths, lengths, scale)

@@ -12,7 +12,7 @@ from ..attenuation import MU_WATER_70KEV, check_mu_water
 from ..geometry import Geometry
 from ..progress import IsCancelled
 from .binned_view import BinnedView, between_edges
-from .prepared import PackedVolume, PreparedParts, _bits
+from .prepared import PackedVolume, PreparedParts, _bits, axis_order
 from .rays import Lines, packed_lines, structure, voxel_rays
 from .workers import in_blocks
 
@@ -37,10 +37,16 @@ def even_edges(prepared: PreparedParts, count: int = EDGES) -> np.ndarray:
     """
     from .sparse import FINE, sparse_of
 
-    ranks = sparse_of(prepared.whole).ranks
+    ranks = sparse_of(prepared).ranks
     wanted = np.linspace(0, ranks[-1], count - 1, endpoint=False)
     values = np.searchsorted(ranks, wanted, side="right") - 1
     return np.unique(np.append([0, FINE], values[1:])).astype(np.float64) - 1000.0
+
+
+def is_straight(geometry: Geometry, ijk_to_ras: np.ndarray) -> bool:
+    """Whether a view has no tilt to a CT: each detector column lies along the CT's long axis."""
+    rays = voxel_rays(geometry, ijk_to_ras)
+    return structure(packed_lines(rays, axis_order(ijk_to_ras), (0, 0, 0)), rays.size) != "any"
 
 
 def project_bins(
@@ -54,7 +60,8 @@ def project_bins(
 ) -> BinnedView:
     """Project a CT once, sorted by HU of its voxels, so that windows follow a slider.
 
-    The couch is gone where the parts were made without it. Bone is by HU alone here: specks, which
+    Couch, and from 100 HU on contrast medium, are gone where the parts were made without them.
+    Bone is by HU alone here: specks, which
     the cleaning presets drop, are still there, for which pieces are specks depends on the window.
     The first call for a CT lists its voxels of 100 HU and more, 8 bytes each.
 
@@ -70,7 +77,7 @@ def project_bins(
 
     Raises:
         ValueError: edges that do not ascend, or too many; a wrong `mu_water`; an `out` that is
-            no earlier view's.
+            no earlier view's; a tilted view of a CT whose contrast medium is left out.
         Cancelled: `is_cancelled()` became true.
     """
     check_mu_water(mu_water)
@@ -79,10 +86,14 @@ def project_bins(
     packed = prepared.whole
     lines = packed_lines(rays, packed.order, packed.origin)
     straight = structure(lines, rays.size) != "any"
+    if not straight and prepared.contrast_removed:
+        raise ValueError(
+            "geometry: a tilted view; expected one without tilt where contrast medium is left out"
+        )
     scale = 65535.0 / max(packed.largest, 1) if straight else 0.0
     sums = _room_for((*rays.size, len(edges)), out)
     lengths = np.empty((rays.size[1], rays.size[0]), np.float32)
-    fill = _kernel(packed, lines, edges, rays.size[0], scale, mu_water / 1000.0)
+    fill = _kernel(prepared, lines, edges, rays.size[0], scale, mu_water / 1000.0)
 
     def tell(fraction: float) -> None:
         if progress is not None:
@@ -95,7 +106,7 @@ def project_bins(
         tell,
         is_cancelled,
     )
-    between = between_edges(packed, lines, rays.size, lengths, scale or 1.0)
+    between = between_edges(prepared, lines, rays.size, lengths, scale or 1.0)
     return BinnedView(sums.transpose(1, 2, 0) if out is None else out, edges, between)
 
 
@@ -114,14 +125,15 @@ def _room_for(size: tuple[int, int, int], out: np.ndarray | None) -> np.ndarray:
 
 
 def _kernel(
-    packed: PackedVolume, lines: Lines, edges: np.ndarray, rows: int, scale: float, gain: float
+    prepared: PreparedParts, lines: Lines, edges: np.ndarray, rows: int, scale: float, gain: float
 ) -> Callable[[np.ndarray, np.ndarray, int, int], None]:
     """fill(sums, lengths, first, last) for columns first:last; `scale` 0: rays in any pose."""
     from .binned import bin_separable
     from .binned_any import bin_any
     from .sparse import sparse_of
 
-    grid, sparse, bins = packed.grid, sparse_of(packed), _bins(packed, edges, rows)
+    packed = prepared.whole
+    grid, sparse, bins = packed.grid, sparse_of(prepared), _bins(packed, edges, rows)
     if scale > 0.0:
         return lambda sums, lengths, first, last: bin_separable(
             sums, lengths, first, last, grid, lines, bins, sparse, scale, gain

@@ -8,6 +8,7 @@ takes no memory of its own.
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ..body import CoarseMask, coarse_body
 from ..bone import BoneConfig, numbered_parts
 from ..progress import IsCancelled, Progress, raise_if_cancelled
 from ..volume import Volume
+from .flagging import ROWS_A_BLOCK, drop_unflagged_parts, flag, flag_labelled, set_window
 from .prepared import (
     PackedVolume,
     PreparedParts,
@@ -26,7 +28,8 @@ from .prepared import (
 )
 from .workers import in_blocks
 
-ROWS_A_BLOCK = 16
+if TYPE_CHECKING:
+    from .blocks import Blocks
 
 
 def prepare_ct(
@@ -37,6 +40,7 @@ def prepare_ct(
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
     body: CoarseMask | None = None,
+    contrast: CoarseMask | None = None,
 ) -> PreparedParts:
     """Lay a CT out for projection, divided into the rest and its bones.
 
@@ -52,6 +56,7 @@ def prepare_ct(
         progress: told how far it is.
         is_cancelled: asked between steps and slabs.
         body: the patient without couch, where it was found before; else `coarse_body` finds it.
+        contrast: contrast medium, where it was found before; else `coarse_contrast` finds it.
 
     Raises:
         ValueError: labels that do not fit the CT or the config, more than 255 of them.
@@ -62,7 +67,10 @@ def prepare_ct(
     part, names = numbered_parts(volume, config, labels, label_names)
     matrix, order = volume.ijk_to_ras, axis_order(volume.ijk_to_ras)
     tell(0.0, "finding the patient")
-    coarse = _turned(body or coarse_body(volume), order) if config.removes_couch else None
+    if config.removes_couch and body is None:
+        body = coarse_body(volume)
+    coarse = _turned(body, order) if body is not None and config.removes_couch else None
+    blood = _contrast(volume, config, coarse and body, contrast) if part is None else None
     raise_if_cancelled(is_cancelled)
     parts = None if part is None else in_order(part, order)
     values = pack_whole(
@@ -74,26 +82,28 @@ def prepare_ct(
     )
     shares = np.full(32768, 255, np.uint8)
     if part is None or config.labels_within_hu:
-        shares = _flag(values, config, matrix, is_cancelled)
+        shares = flag(values, config, matrix, blood, is_cancelled)
         if parts is not None:
-            _drop_unflagged(parts, values)
+            drop_unflagged_parts(parts, values)
     tell(0.9, "preparing the CT")
     single: list[PackedVolume | None] = []
     if len(names) > 2 or shares[shares > 0].min(initial=255) < 255:
         single = _boxes(values, order, part, len(names) - 1, shares, is_cancelled)
-        _set_window(values, 1, 0)
+        set_window(values, 1, 0)
     elif parts is not None:
-        _flag_labelled(values, parts)
+        flag_labelled(values, parts)
     whole = with_cells(values, order, (0, 0, 0), is_cancelled)
     tell(1.0, "preparing the CT")
     by_hu = part is None and not single
     removed = config.removes_couch if by_hu else None
-    return PreparedParts(whole, tuple(single), matrix, names, removed)
+    without = blood is not None and config.removes_contrast
+    return PreparedParts(whole, tuple(single), matrix, names, removed, blood, without)
 
 
 def can_flag(prepared: PreparedParts, config: BoneConfig) -> bool:
     """Whether `flag_bone` can give these parts that window; else `prepare_ct` has to."""
-    return prepared.couch_removed is config.removes_couch and not config.is_soft
+    is_known = prepared.contrast is not None or not config.removes_contrast
+    return prepared.couch_removed is config.removes_couch and not config.is_soft and is_known
 
 
 def flag_bone(
@@ -123,17 +133,19 @@ def flag_bone(
     if not can_flag(prepared, config):
         raise ValueError(
             f"config: preset {config.preset!r} with couch removed: {config.removes_couch}; "
-            "expected a hard HU window and the couch as it was prepared, without labels"
+            "expected a hard HU window, couch and contrast medium as prepared, without labels"
         )
     tell = progress or (lambda fraction, message: None)
     tell(0.0, "finding the bones")
     whole = prepared.whole
-    _flag(whole.values, config, prepared.ijk_to_ras, is_cancelled)
+    flag(whole.values, config, prepared.ijk_to_ras, prepared.contrast, is_cancelled)
     tell(0.8, "finding the bones")
     packed = with_cells(whole.values, whole.order, whole.origin, is_cancelled)
-    keep_list(whole, packed)
+    without = config.removes_contrast
+    if without == prepared.contrast_removed:
+        keep_list(whole, packed)
     tell(1.0, "bones found")
-    return dataclasses.replace(prepared, whole=packed)
+    return dataclasses.replace(prepared, whole=packed, contrast_removed=without)
 
 
 def _turned(coarse: CoarseMask, order: tuple[int, int, int]) -> CoarseMask:
@@ -142,57 +154,17 @@ def _turned(coarse: CoarseMask, order: tuple[int, int, int]) -> CoarseMask:
     return CoarseMask(in_order(coarse.mask, order), (a, b, w))
 
 
-def _flag(
-    values: np.ndarray, config: BoneConfig, ijk_to_ras: np.ndarray, is_cancelled: IsCancelled | None
-) -> np.ndarray:
-    """Flag the bone by HU, without specks; returns its weight by packed value, (32768,) uint8."""
-    from ..specks import remove_pieces
-    from .packing import FLAG, LARGEST
+def _contrast(
+    volume: Volume, config: BoneConfig, body: CoarseMask | None, found: CoarseMask | None
+) -> Blocks | None:
+    """Where contrast medium is, in packed axes; None where it is not asked for."""
+    from ..contrast import coarse_contrast
+    from .blocks import blocks_of
 
-    shares = config.weight_of(np.arange(LARGEST + 1) - 1000)
-    within = np.flatnonzero(shares)
-    low, high = (int(within[0]), int(within[-1])) if within.size else (1, 0)
-    _set_window(values, low, high, is_cancelled)
-    if config.speck_mm3 > 0:
-        spacing = np.linalg.norm(ijk_to_ras[:3, :3], axis=0)[list(axis_order(ijk_to_ras))]
-        remove_pieces(
-            values,
-            tuple(spacing),
-            config.speck_mm3,
-            rim=1,
-            bone=FLAG,
-            left=LARGEST,
-            spread=lambda work, count, block: in_blocks(work, count, block, None, is_cancelled),
-        )
-    return shares
-
-
-def _set_window(
-    values: np.ndarray, low: int, high: int, is_cancelled: IsCancelled | None = None
-) -> None:
-    from .packing import flag_window
-
-    in_blocks(
-        lambda first, last: flag_window(values, first, last, low, high),
-        len(values),
-        ROWS_A_BLOCK,
-        None,
-        is_cancelled,
-    )
-
-
-def _drop_unflagged(parts: np.ndarray, values: np.ndarray) -> None:
-    from .packing import drop_unflagged
-
-    in_blocks(
-        lambda first, last: drop_unflagged(parts, first, last, values), len(parts), ROWS_A_BLOCK
-    )
-
-
-def _flag_labelled(values: np.ndarray, parts: np.ndarray) -> None:
-    from .packing import flag_parts
-
-    in_blocks(lambda first, last: flag_parts(values, first, last, parts), len(parts), ROWS_A_BLOCK)
+    if not config.removes_contrast:
+        return None
+    found = found or coarse_contrast(volume, body)
+    return blocks_of(_turned(found, axis_order(volume.ijk_to_ras)))
 
 
 def _boxes(

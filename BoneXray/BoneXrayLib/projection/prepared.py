@@ -15,6 +15,7 @@ from ..progress import IsCancelled
 from .workers import in_blocks
 
 if TYPE_CHECKING:
+    from .blocks import Blocks
     from .grid import Grid
 
 FINEST_SHIFT = 3
@@ -76,6 +77,8 @@ class PreparedParts:
         names: of the parts, first the rest.
         couch_removed: where there are rest and one bone by its HU, so that `flag_bone` can set
             it anew: whether the couch was removed. None elsewhere.
+        contrast: where contrast medium was looked for: where it is.
+        contrast_removed: whether it was taken away from the bone.
     """
 
     whole: PackedVolume
@@ -83,6 +86,8 @@ class PreparedParts:
     ijk_to_ras: np.ndarray
     names: tuple[str, ...]
     couch_removed: bool | None = None
+    contrast: Blocks | None = None
+    contrast_removed: bool = False
 
     @property
     def nbytes(self) -> int:

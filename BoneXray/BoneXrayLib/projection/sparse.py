@@ -8,13 +8,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numba import njit
 
+from .blocks import NOWHERE, is_in
 from .grid import crossing
 from .packing import LARGEST
 from .wide import note_at, splat_at, table_at, value_at
 from .workers import in_blocks
 
 if TYPE_CHECKING:
-    from .prepared import PackedVolume
+    from .prepared import PackedVolume, PreparedParts
 
 FINE = 1100
 """Values (HU + 1000) from here up are listed."""
@@ -70,16 +71,21 @@ class Bins(NamedTuple):
 _listed: WeakKeyDictionary[PackedVolume, Sparse] = WeakKeyDictionary()
 
 
-def sparse_of(packed: PackedVolume) -> Sparse:
-    """The listed voxels of a volume; made at the first call and kept as long as the volume."""
+def sparse_of(prepared: PreparedParts) -> Sparse:
+    """The listed voxels of a CT; made at the first call and kept as long as its packed volume.
+
+    Contrast medium is not among them where it was taken away from the bone.
+    """
+    packed = prepared.whole
     found = _listed.get(packed)
     if found is None:
         values = packed.values
+        blocks = (prepared.contrast_removed and prepared.contrast) or NOWHERE
         counts = np.zeros(values.shape[0] * values.shape[1] + 1, np.int64)
-        in_blocks(lambda a, b: _count(counts, a, b, values), values.shape[0], 16)
+        in_blocks(lambda a, b: _count(counts, a, b, values, blocks), values.shape[0], 16)
         starts = np.cumsum(counts)
         voxels = np.zeros(starts[-1] + BLOCK, np.uint32)
-        in_blocks(lambda a, b: _list(voxels, starts, a, b, values), values.shape[0], 16)
+        in_blocks(lambda a, b: _list(voxels, starts, a, b, values, blocks), values.shape[0], 16)
         ranks = np.zeros(LARGEST + 2, np.int64)
         places = np.empty(starts[-1], np.uint32)
         _rank(ranks, places, voxels, starts, values.shape[2])
@@ -98,18 +104,19 @@ def keep_list(before: PackedVolume, after: PackedVolume) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _count(counts, first, last, values):
+def _count(counts, first, last, values, blocks):
     """counts[column + 1] = how many voxels are to be listed, in rows first:last of values."""
     for a in range(first, last):
         for b in range(values.shape[1]):
             number = np.int32(0)
             for w in range(values.shape[2]):
-                number += np.int32((np.int32(values[a, b, w]) & np.int32(LARGEST)) >= FINE)
+                is_listed = (np.int32(values[a, b, w]) & np.int32(LARGEST)) >= FINE
+                number += np.int32(is_listed and not is_in(blocks, a - 1, b - 1, w - 1))
             counts[a * values.shape[1] + b + 1] = number
 
 
 @njit(nogil=True, cache=True)
-def _list(voxels, starts, first, last, values):
+def _list(voxels, starts, first, last, values, blocks):
     """Write the voxels of rows first:last of values (a, b, w) to where their columns start."""
     for a in range(first, last):
         for b in range(values.shape[1]):
@@ -119,7 +126,7 @@ def _list(voxels, starts, first, last, values):
                 continue
             for w in range(values.shape[2]):
                 value = np.uint32(values[a, b, w]) & np.uint32(LARGEST)
-                if value >= FINE:
+                if value >= FINE and not is_in(blocks, a - 1, b - 1, w - 1):
                     voxels[at] = (np.uint32(w) << np.uint32(16)) | value
                     at += 1
 

@@ -8,6 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ..progress import Cancelled, IsCancelled
 
+THREADS = "BONEXRAY_THREADS"
+"""Environment variable: set where several processes share a computer's processors."""
+
 
 def in_blocks(
     work: Callable[[int, int], None],
@@ -48,7 +51,10 @@ def in_blocks(
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """How many processors this process may use: all, or as many as BONEXRAY_THREADS says."""
+    told = os.environ.get(THREADS, "")
+    if told.isdigit() and int(told) > 0:
+        return int(told)
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:

@@ -8,8 +8,10 @@ imported where they are needed: listing models must not wait for torch.
 from __future__ import annotations
 
 from .base import Command
+from .generation import Generate, GenerateExport, GenerateReplay
 from .imaging import Drr, LongLeg, RunExtract, Samples
 from .models import ModelsList, ModelsShow, ModelsVerify
+from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
 from .training import EvaluateExtract, Export, Train
 
 COMMANDS: dict[str, type[Command]] = {
@@ -17,9 +19,15 @@ COMMANDS: dict[str, type[Command]] = {
     "drr": Drr,
     "long-leg": LongLeg,
     "run extract": RunExtract,
+    "generate": Generate,
+    "generate export": GenerateExport,
+    "generate replay": GenerateReplay,
     "train": Train,
     "export": Export,
     "evaluate extract": EvaluateExtract,
+    "reader-study make": ReaderStudyMake,
+    "reader-study read": ReaderStudyRead,
+    "reader-study report": ReaderStudyReport,
     "models list": ModelsList,
     "models show": ModelsShow,
     "models verify": ModelsVerify,

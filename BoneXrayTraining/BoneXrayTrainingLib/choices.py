@@ -1,0 +1,74 @@
+"""A run of CTs somebody chose one by one: found in a folder, put into a configuration."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+from BoneXrayLib.volume_files import is_image_file
+
+CHOSEN_FILE = "train.json"
+"""The configuration of such a run, in its folder."""
+
+
+def cts_in_folder(folder: str | Path) -> list[str]:
+    """What may be CTs in a folder, relative to it: image files, and folders of DICOM files."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        return []
+    inside = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    files = [p.name for p in inside if p.is_file() and is_image_file(p)]
+    series = [p.name for p in inside if p.is_dir() and _holds_slices(p)]
+    return files + series
+
+
+def _holds_slices(folder: Path) -> bool:
+    """Whether there are files without a name of another kind: DICOM files have .dcm or nothing."""
+    return any(p.is_file() and p.suffix.lower() in (".dcm", ".ima", "") for p in folder.iterdir())
+
+
+def plain_name(text: str) -> str:
+    """A name as a file or a model may have it: letters, digits, dot, dash, underscore."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-.") or "CT"
+
+
+def write_choice(
+    run: str | Path,
+    template: str | Path,
+    root: str | Path,
+    cts: list[str],
+    kept_out: str = "",
+    licence: str = "not stated",
+) -> Path:
+    """Write the configuration of a run on chosen CTs, each its own patient; gives the file.
+
+    Args:
+        run: folder of the run.
+        template: a configuration (.toml); its [[ct]] entries are replaced.
+        root: folder that the paths start from.
+        cts: paths below it.
+        kept_out: one of them, kept out of training and watched; none when empty.
+        licence: of the CTs; the model's card will state it.
+
+    Raises:
+        ValueError: the template is no TOML.
+    """
+    try:
+        data = tomllib.loads(Path(template).read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"config: {template} is no TOML file ({error})") from None
+    data["ct"] = [{"path": ct, "patient": ct, "licence": licence or "not stated"} for ct in cts]
+    data["validation"] = [kept_out] if kept_out else []
+    if not kept_out:
+        data["patience"] = 0
+    data["data_root"], data["run"] = str(root), str(run)
+    loss = data.get("loss", {})
+    features = loss.get("perceptual_weights", "")
+    if features and not (Path(root) / features).is_file():
+        loss["perceptual_weights"] = ""  # a file of the template's own data
+    path = Path(run) / CHOSEN_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    return path

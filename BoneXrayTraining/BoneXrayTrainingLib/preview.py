@@ -1,0 +1,61 @@
+"""A handful of the pairs that a run would train on, as two pictures: images, and their bones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from BoneXrayLib.files import staged_folder
+from BoneXrayLib.progress import Progress
+from BoneXrayLib.radiograph import radiograph_from_array, write_float_nrrd
+
+from .configuration import TrainConfig
+from .dataset import PoolConfig, load_source
+from .pool import PairPool, make_batch
+
+COUNT, COLUMNS = 6, 3
+GAP = 4
+IMAGES_FILE, BONES_FILE = "images.nrrd", "bones.nrrd"
+
+
+def write_preview(config: TrainConfig, folder: Path, progress: Progress | None = None) -> Path:
+    """Write `COUNT` pairs into `folder`, tile by tile: images.nrrd and bones.nrrd.
+
+    They are of the CTs to train on in turn, varied as in training, and shown as the network gets
+    them: as shares of each image's span.
+    """
+    cts = [source for source in config.ct if source.patient not in config.validation][:COUNT]
+    pools: list[PairPool] = []
+    images, bones = [], []
+    for number in range(COUNT):
+        source = cts[number % len(cts)]
+        if progress is not None:
+            progress(number / COUNT, f"projecting {source.path}")
+        if number < len(cts):
+            parts = load_source(source, Path(config.data_root), config.seed)
+            pools.append(PairPool([(source, parts)], config.pairs, PoolConfig(1, 1), config.seed))
+        pool = pools[number % len(cts)]
+        rng = np.random.default_rng([config.seed, 17, number])
+        # each further round draws a sample of its own
+        batch = make_batch(pool, 1, config.augmentation, rng, 24 * (number // len(cts)))
+        images.append(batch.level[0, 0].numpy())
+        bones.append(batch.target[0, 0].numpy())
+    with staged_folder(folder) as stage:
+        for name, tiles in ((IMAGES_FILE, images), (BONES_FILE, bones)):
+            picture = radiograph_from_array(tiled(tiles), "display", None, name.split(".")[0])
+            write_float_nrrd(stage / name, picture)
+    return folder
+
+
+def tiled(tiles: list[np.ndarray]) -> np.ndarray:
+    """Images of one size, `COLUMNS` in a row, dark lines between."""
+    rows, columns = tiles[0].shape
+    count = -(-len(tiles) // COLUMNS)
+    whole = np.zeros(
+        (count * (rows + GAP) - GAP, COLUMNS * (columns + GAP) - GAP), dtype=np.float32
+    )
+    for number, tile in enumerate(tiles):
+        top, left = (number // COLUMNS) * (rows + GAP), (number % COLUMNS) * (columns + GAP)
+        whole[top : top + rows, left : left + columns] = tile
+    return whole

@@ -1,0 +1,111 @@
+"""CTs to make samples of: which file, which patient, and how it becomes parts."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from BoneXrayLib.bone import BoneConfig, Parts
+from BoneXrayLib.label_maps import read_labels, resample_labels
+from BoneXrayLib.volume import read_volume
+
+from .deformation import deformed
+from .label_ct import label_ct
+from .pairs import tissue_parts
+from .regions import check_chains
+
+
+@dataclass(frozen=True)
+class CtSource:
+    """One CT to train on or to validate with."""
+
+    path: str
+    """CT or label map, relative to the data root."""
+    patient: str
+    """Training and validation must not share one."""
+    licence: str
+    """As its source states it; goes into the model's card."""
+    share: float = 1.0
+    """How often it is drawn, relative to the others."""
+    preset: str = "bone"
+    bones: tuple[int, ...] = ()
+    """For label maps: the values that are bones; Hounsfield units are then made up."""
+    crop: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Parts of the CT to use, as fractions along i, j or k."""
+    heart: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    """Chains of spheres [R, A, S, radius] in mm around the heart, for simulated contrast medium."""
+    vessels: tuple[tuple[tuple[float, ...], ...], ...] = ()
+    """The same around vessels and kidneys."""
+    variants: int = 1
+    """How many patients to make of this one: itself and copies of it, smoothly deformed."""
+
+    def __post_init__(self) -> None:
+        check_chains(self.heart, f"{self.path}: heart")
+        check_chains(self.vessels, f"{self.path}: vessels")
+        if self.variants < 1:
+            raise ValueError(f"{self.path}: variants: got {self.variants}; expected at least 1")
+
+
+def load_source(
+    source: CtSource,
+    data_root: Path,
+    seed: int,
+    series: str | None = None,
+    labels: Path | None = None,
+    structures: tuple[int, ...] = (),
+) -> Parts:
+    """Read one CT and split it into tissues.
+
+    Args:
+        source: the CT.
+        data_root: where its path starts.
+        seed: for what is made up of a label map.
+        series: number or UID of the DICOM series, where a folder holds several.
+        labels: label map of the CT whose `structures` are the bones, a layer each.
+        structures: the values that count; all when empty.
+    """
+    path = data_root / source.path
+    if source.bones:
+        tissues, ijk_to_ras, _ = read_labels(path)
+        rng = np.random.default_rng([seed, *source.patient.encode()])
+        volume = label_ct(tissues, ijk_to_ras, tuple(source.bones), rng, name=source.patient)
+    else:
+        volume = read_volume(path, series)
+    bone, of_labels = BoneConfig(preset=source.preset), (None, None)
+    if labels is not None:
+        values, labels_to_ras, names = read_labels(labels)
+        of_labels = resample_labels(values, labels_to_ras, volume), names
+        found = [str(value) for value in structures if value in names]
+        if structures and not found:
+            raise ValueError(f"structures: {list(structures)}; {labels.name} holds none of them")
+        bone = BoneConfig(preset=source.preset, labels=tuple(found))
+    parts = tissue_parts(volume, bone, source.heart, source.vessels, *of_labels)
+    return _cropped(parts, source.crop)
+
+
+def load_variants(
+    source: CtSource, data_root: Path, seed: int, spread_mm: float
+) -> list[tuple[CtSource, Parts]]:
+    """One CT as itself and as `source.variants` - 1 deformed copies, its share divided by them."""
+    parts = load_source(source, data_root, seed)
+    each = dataclasses.replace(source, share=source.share / source.variants)
+    loaded = [(each, parts)]
+    for number in range(1, source.variants):
+        rng = np.random.default_rng([seed, number, *source.patient.encode()])
+        loaded.append((each, deformed(parts, rng, spread_mm)))
+    return loaded
+
+
+def _cropped(parts: Parts, crop: dict[str, tuple[float, float]]) -> Parts:
+    spans = []
+    for axis, count in zip("kji", parts.hu.shape, strict=True):
+        low, high = crop.get(axis, (0.0, 1.0))
+        spans.append(slice(round(low * count), round(high * count)))
+    matrix = parts.ijk_to_ras.copy()
+    matrix[:3, 3] += matrix[:3, :3] @ [s.start for s in spans[::-1]]
+    cut = tuple(spans)
+    hu, part = np.ascontiguousarray(parts.hu[cut]), np.ascontiguousarray(parts.part[cut])
+    return Parts(hu, matrix, part, None, parts.names)

@@ -1,0 +1,83 @@
+"""Workers: two make what one makes, a run killed in the middle goes on, a cluster is used."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from small_data_set import contents, small_data_set, write_limbs
+
+from BoneXrayLib.volume import Volume
+from BoneXrayTrainingLib.generation.run import generate
+from BoneXrayTrainingLib.generation.schedule import crew
+
+pytest.importorskip("distributed")
+TOML = """
+draws = 40
+shard = 2
+[[ct]]
+path = "*.nrrd"
+patient = "*"
+licence = "MIT"
+[pairs]
+size = 32
+"""
+
+
+@pytest.fixture(scope="module")
+def root(limb: Volume, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_limbs(tmp_path_factory.mktemp("cts"), limb, "ab")
+
+
+def test_two_workers_make_what_one_makes_to_the_bit(root: Path, tmp_path: Path) -> None:
+    (root / "bad.nrr").write_text("no CT")
+    config = small_data_set(root, tmp_path / "one", "ab")
+    generate(config, workers=1)
+    made = generate(config, tmp_path / "two", workers=2)
+    assert made.samples == 6
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_a_run_killed_at_any_moment_loses_and_repeats_nothing(root: Path, tmp_path: Path) -> None:
+    toml = tmp_path / "set.toml"
+    toml.write_text(TOML)
+    output = tmp_path / "set"
+    words = [sys.executable, "-m", "BoneXrayTrainingLib", "generate", str(toml), "-o", str(output)]
+    words += ["--data-root", str(root), "--workers", "1"]
+    process = subprocess.Popen(words, env=os.environ)
+    try:
+        deadline = time.monotonic() + 120
+        while len(list(output.glob("shards/ct*"))) < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+            assert process.poll() is None, "it ended before it could be killed"
+    finally:
+        process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+        process.wait()
+    before = contents(output)
+    there = {name.split("/")[0] for name in before if not name.startswith(".")}
+    assert 5 <= len(there) < 40
+    done = subprocess.run([*words, "--resume"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"80 of 80 samples, {80 - 2 * len(there)} of them new" in done.stdout
+    after = contents(output)
+    assert all(after[n] == content for n, content in before.items() if not n.startswith("."))
+    records = sorted(n.split("/")[1] for n in after if n.startswith("ct00001") and "/0" in n)
+    assert records == [f"{n:06d}.json" for n in range(40)]
+
+
+def test_an_address_where_nobody_answers_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("BoneXrayTrainingLib.generation.schedule.CONNECT_S", 0.3)
+    with (
+        pytest.raises(ValueError, match=r"^scheduler: tcp://127\.0\.0\.1:9 does not answer"),
+        crew(None, "tcp://127.0.0.1:9", 1),
+    ):
+        pass
+    with pytest.raises(ValueError, match="workers: got 0"), crew(0, None, 1):
+        pass

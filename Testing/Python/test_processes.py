@@ -1,0 +1,148 @@
+"""Two processes train one network: gradients averaged, images of their own, one that writes."""
+
+from __future__ import annotations
+
+import copy
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_run import small_config
+
+from BoneXrayTrainingLib.checkpoints import latest_checkpoint
+from BoneXrayTrainingLib.configuration import TrainConfig
+from BoneXrayTrainingLib.dataset import PoolConfig, load_source
+from BoneXrayTrainingLib.learner import make_learner, predict
+from BoneXrayTrainingLib.losses import ExtractionLoss
+from BoneXrayTrainingLib.pool import PairPool, Share
+from BoneXrayTrainingLib.processes import Processes, joined
+from BoneXrayTrainingLib.trainer import batches_ahead
+
+STEPS = 3
+CHILD = """
+import os, sys
+sys.path[:0] = sys.argv[3:]
+from pathlib import Path
+from safetensors.torch import save_file
+from BoneXrayTrainingLib import trainer
+from test_processes import config_of
+
+limb, folder = Path(sys.argv[1]), Path(sys.argv[2])
+rank, made, seen = os.environ["RANK"], trainer.step, []
+
+def step(learner, batch, *rest):
+    answer = made(learner, batch, *rest)
+    seen.append(batch)
+    state = {f"network.{n}": v for n, v in learner.network.state_dict().items()}
+    state |= {f"average.{n}": v for n, v in learner.average.state_dict().items()}
+    kept = {n: v.clone() for n, v in state.items()} | {"batch": batch.channels.contiguous()}
+    save_file({n: v.contiguous() for n, v in kept.items()}, folder / f"{rank}-{len(seen)}.st")
+    return answer
+
+trainer.step = step
+print(trainer.train(config_of(limb, folder), progress=lambda *told: print("told", *told)))
+"""
+
+
+def config_of(limb: Path, folder: Path) -> TrainConfig:
+    """Three steps; several samples a process."""
+    pool = PoolConfig(capacity=6, first=6)
+    return small_config(limb, folder / "run", steps=STEPS, pool=pool, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(limb_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A folder with what each process had after each step, and what each said."""
+    folder = tmp_path_factory.mktemp("two")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    words = [sys.executable, "-c", CHILD, str(limb_file), str(folder), *sys.path]
+    children = [
+        subprocess.Popen(
+            words, env={**os.environ, **meet, "RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in "01"
+    ]  # fmt: skip
+    said = [child.communicate(timeout=200) for child in children]
+    assert [child.returncode for child in children] == [0, 0], said
+    return folder, [out for out, _ in said]
+
+
+def test_both_processes_hold_the_same_network_after_each_step(trained: tuple) -> None:
+    for number in range(1, STEPS + 1):
+        one, other = (load_file(trained[0] / f"{rank}-{number}.st") for rank in "01")
+        assert not torch.equal(one.pop("batch"), other.pop("batch")), "each has its own images"
+        for name, value in one.items():
+            assert torch.equal(value, other[name]), f"step {number}: {name}"
+
+
+def test_the_first_process_alone_writes_and_speaks(trained: tuple) -> None:
+    folder, said = trained
+    assert sorted(p.name for p in (folder / "run").iterdir()) == [
+        f"checkpoint-{STEPS:08d}", "config.json", "log.jsonl"
+    ]  # fmt: skip
+    assert (folder / "run/log.jsonl").read_text().count('"loss"') == STEPS
+    assert "told" in said[0]
+    assert "told" not in said[1]
+    last = latest_checkpoint(folder / "run")
+    kept = load_file(trained[0] / f"1-{STEPS}.st")
+    for kind in ("network", "average"):
+        for name, value in load_file(last / f"{kind}.safetensors").items():
+            assert torch.equal(value, kept[f"{kind}.{name}"]), name
+
+
+def test_a_step_takes_the_mean_of_both_gradients(trained: tuple, limb_file: Path) -> None:
+    config = config_of(limb_file, trained[0])
+    torch.manual_seed(config.seed)
+    learner = make_learner(config)
+    source = config.ct[0], load_source(config.ct[0], limb_file.parent, config.seed)
+    loss, gradients = ExtractionLoss(config.loss, Path()), []
+    for rank in (0, 1):
+        pool = PairPool([source], config.pairs, config.pool, config.seed, Share(rank, 2))
+        processes = Processes(rank, 2, torch.device("cpu"))
+        batch = next(batches_ahead(config, pool, 0, processes))
+        assert torch.equal(load_file(trained[0] / f"{rank}-1.st")["batch"], batch.channels)
+        network = copy.deepcopy(learner.network).train()
+        predicted = predict(network, batch)
+        loss(predicted * batch.weight, batch.target * batch.weight)[0].backward()
+        gradients.append([p.grad for p in network.parameters()])
+    for parameter, *both in zip(learner.network.parameters(), *gradients, strict=True):
+        parameter.grad = sum(both) / 2
+    torch.nn.utils.clip_grad_norm_(learner.network.parameters(), 1.0)
+    before = {n: p.detach().clone() for n, p in learner.network.named_parameters()}
+    learner.optimiser.step()
+    after = load_file(trained[0] / "0-1.st")
+    for name, parameter in learner.network.named_parameters():
+        moved = (after[f"network.{name}"] - before[name]).abs().max()
+        # AdamW's first step moves by the sign of a gradient: near zero that is rounding.
+        agrees = ((parameter - after[f"network.{name}"]).abs() < 0.02 * moved + 1e-9).float().mean()
+        assert agrees > 0.97, name
+
+
+def test_without_torchrun_a_process_is_alone() -> None:
+    with joined("cpu") as processes:
+        assert (processes.rank, processes.count, processes.is_first) == (0, 1, True)
+        assert processes.any_of(True)
+        assert not processes.any_of(False)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_said_and_so_is_half_precision_without_one(
+    limb_file: Path, tmp_path: Path
+) -> None:
+    with (
+        pytest.raises(ValueError, match="device: got 'cuda', but torch finds no GPU"),
+        joined("cuda"),
+    ):
+        pass
+    config = small_config(limb_file, tmp_path, precision="bfloat16")
+    with pytest.raises(ValueError, match="precision: got 'bfloat16' on the cpu"):
+        make_learner(config)

@@ -1,0 +1,151 @@
+"""A run that was killed or stopped and resumed ends as one that was left alone, bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors import safe_open
+from small_run import small_config
+
+from BoneXrayTrainingLib.checkpoints import checkpoints, latest_checkpoint
+from BoneXrayTrainingLib.configuration import TrainConfig
+from BoneXrayTrainingLib.dataset import CtSource, PoolConfig
+from BoneXrayTrainingLib.trainer import train
+
+MOVING = PoolConfig(capacity=4, first=3, images_per_sample=3.0)
+FIGURES = ("step", "loss", "samples", "validation_psnr")
+
+
+@pytest.fixture(scope="module")
+def data(limb_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the limb twice, as two patients."""
+    folder = tmp_path_factory.mktemp("data")
+    for name in ("a.nrrd", "b.nrrd"):
+        (folder / name).write_bytes(limb_file.read_bytes())
+    return folder
+
+
+def config_of(data: Path, run: Path, **fields: Any) -> TrainConfig:
+    """Twelve steps on a pool that moves on, watched on another patient; a log every three."""
+    cts = tuple(CtSource(f"{name}.nrrd", name, "MIT") for name in "ab")
+    wanted = {
+        "ct": cts, "data_root": str(data), "validation": ("b",), "steps": 12, "log_every": 3,
+        "checkpoint_every": 2, "validate_every": 4, "pool": MOVING, "average": 0.9, **fields,
+    }  # fmt: skip
+    return small_config(data / "a.nrrd", run, **wanted)
+
+
+def bits(run: Path) -> dict[str, bytes]:
+    """Every tensor of a run's last checkpoint and of its best one."""
+    folders = {"last": latest_checkpoint(run), "best": checkpoints(run, "best")[-1]}
+    found = {"names": f"{folders['last'].name} {folders['best'].name}".encode()}
+    for kind, folder in folders.items():
+        for path in sorted(folder.glob("*.safetensors")):
+            with safe_open(path, "np") as tensors:
+                found.update({
+                    f"{kind} {path.stem} {name}": tensors.get_tensor(name).tobytes()
+                    for name in tensors.keys()  # noqa: SIM118
+                })  # fmt: skip
+    return found
+
+
+def figures(run: Path) -> list[dict]:
+    """What the log says of the steps, without the times."""
+    records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return [{name: r[name] for name in FIGURES if name in r} for r in records if r["step"]]
+
+
+class Kill:
+    """Ends this process as `kill -9` does, at the n-th call of a Python function of the steps."""
+
+    def __init__(self, at: int = sys.maxsize) -> None:
+        self.calls, self._at = 0, at
+
+    def told(self, fraction: float, message: str) -> None:
+        """The `progress` of a run; counts from its first batch on."""
+        if message == "making the first batch":
+            sys.setprofile(self._count)
+
+    def _count(self, frame: object, event: str, argument: object) -> None:
+        if event == "call":
+            self.calls += 1
+            if self.calls == self._at:
+                import os
+                import signal
+
+                os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """A run left alone, and how many calls its steps took."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    kill = Kill()
+    try:
+        train(config_of(data, run), progress=kill.told)
+    finally:
+        sys.setprofile(None)
+    return run, kill.calls
+
+
+def test_a_run_killed_at_any_moment_and_resumed_is_the_same_bit_for_bit(
+    data: Path, whole: tuple[Path, int], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    at = random.randrange(1, whole[1])
+    child = (
+        "import sys; from pathlib import Path; sys.path[:0] = sys.argv[4:]\n"
+        "from test_resume import Kill, config_of\n"
+        "from BoneXrayTrainingLib.trainer import train\n"
+        "config = config_of(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "train(config, progress=Kill(int(sys.argv[3])).told)\n"
+    )
+    words = [sys.executable, "-c", child, str(data), str(run), str(at), *sys.path]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.returncode not in (0, 1), f"killed at call {at}: {ended.stderr}"
+    train(config_of(data, run), resume=True)
+    assert bits(run) == bits(whole[0]), f"killed at call {at} of {whole[1]}"
+    assert figures(run) == figures(whole[0])
+
+
+def after(calls: int) -> Callable[[], bool]:
+    """`is_cancelled` that becomes true at that call."""
+    count = iter(range(calls - 1, -1, -1))
+    return lambda: next(count) == 0
+
+
+def test_a_run_stopped_twice_and_resumed_is_the_same_bit_for_bit(
+    data: Path, whole: tuple[Path, int], tmp_path: Path
+) -> None:
+    config = config_of(data, tmp_path / "run", makers=3)
+    assert train(config, is_cancelled=after(5)).name == "checkpoint-00000005"
+    assert train(config, resume=True, is_cancelled=after(2)).name == "checkpoint-00000007"
+    train(config, resume=True)
+    assert bits(tmp_path / "run") == bits(whole[0])
+    assert figures(tmp_path / "run") == figures(whole[0])
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_again(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(config_of(data, tmp_path / "run"), steps=1, validation=())
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("BoneXrayTrainingLib.trainer.write_checkpoint", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(config)
+    with pytest.raises(ValueError, match="exists already; resume it"):
+        train(config)
+    assert train(config, resume=True).name == "checkpoint-00000001"
+    assert [record["step"] for record in figures(tmp_path / "run")] == []
