@@ -33,6 +33,7 @@ ALIKE = 1.5
 """Kinds whose log odds are so near to the best one's are named with it."""
 SMALLEST_SIDE = 48
 """Below it, pixels [rows or columns] do not say what an image is."""
+COLOURED = "looks like a photograph or screenshot in colour, not like a radiograph"
 INVERTED = (
     "looks inverted, as if bone were dark: load it again as bone dark "
     "(--polarity bone-dark; in the panel, Stored: bone dark)"
@@ -53,11 +54,11 @@ def domain_warnings(radiograph: Radiograph) -> tuple[str, ...]:
         return ()
     by_header = any(note.startswith(XRAY_NOTE) for note in radiograph.notes)
     asked = HEADER_COUNTS if by_header else 0.0
+    if any(note.startswith(COLOUR_NOTE) for note in radiograph.notes):
+        return (COLOURED,)
     scores = kind_scores(kind_numbers(pixels))
     if np.logaddexp.reduce(scores) > KIND_THRESHOLD + asked:
         return (f"looks like {_named(scores)}, not like a radiograph",)
-    if any(note.startswith(COLOUR_NOTE) for note in radiograph.notes):
-        return ("looks like a colour photograph or screenshot, not like a radiograph",)
     if polarity_margin(polarity_numbers(pixels)) < -POLARITY_THRESHOLD - asked:
         return (INVERTED,)
     return ()

@@ -146,13 +146,24 @@ def test_any_shape_is_looked_at_without_a_word_of_trouble(shape: tuple[int, int]
     assert domain_warnings(Radiograph(np.ones(shape, np.float32))) == ()
 
 
-def test_faint_colours_are_noted_by_the_reader_and_warned_of(
-    densities: list[np.ndarray], tmp_path: Path
+@pytest.mark.parametrize("strength", [60, 150])
+def test_colours_are_noted_by_the_reader_and_warned_of(
+    densities: list[np.ndarray], tmp_path: Path, strength: int
 ) -> None:
     grey = displays(densities[0])["noisy"]
     colours = np.stack([grey, grey, grey], axis=-1)
-    colours[:100, :, 0] = np.clip(colours[:100, :, 0] + 60, 0, 255)
+    colours[:100, :, 0] = np.clip(colours[:100, :, 0] + strength, 0, 255)
     Image.fromarray(colours.astype(np.uint8)).save(tmp_path / "a.png")
     radiograph = read_radiograph(tmp_path / "a.png")
     assert any(note.startswith(COLOUR_NOTE) for note in radiograph.notes)
-    assert "colour" in domain_warnings(radiograph)[0]
+    (said,) = domain_warnings(radiograph)
+    assert "in colour" in said
+
+
+def test_a_grey_picture_stored_in_colour_is_no_colour_picture(
+    densities: list[np.ndarray], tmp_path: Path
+) -> None:
+    grey = displays(densities[0])["noisy"]
+    tinted = np.stack([0.7 * grey, 0.8 * grey, 30 + 0.85 * grey], axis=-1)
+    Image.fromarray(tinted.astype(np.uint8)).save(tmp_path / "film.png")
+    assert domain_warnings(read_radiograph(tmp_path / "film.png")) == ()
