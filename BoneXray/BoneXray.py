@@ -173,14 +173,14 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
     def loadRadiograph(self, path, pixelMm=None, polarity="auto"):
         """Load a DICOM, PNG, JPEG, TIFF or NRRD radiograph as a bone-bright volume node."""
         from BoneXrayLib.radiograph import read_radiograph
-        from BoneXrayLib.slicer_nodes import node_from_radiograph
+        from BoneXrayLib.slicer_inputs import input_node
 
-        return node_from_radiograph(read_radiograph(Path(path), pixelMm, polarity))
+        return input_node(read_radiograph(Path(path), pixelMm, polarity))
 
     def extract(self, radiographNode, config=None):
         """Find the bones; see `BoneXrayLib.extraction.ExtractConfig` for what can be chosen.
 
-        Returns nodes (bones, enhanced), placed beneath the radiograph.
+        Returns nodes (bones, enhanced, uncertainty if asked for), placed beneath the radiograph.
         """
         from BoneXrayLib.extraction import ExtractConfig
         from BoneXrayLib.slicer_results import extraction_nodes

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 MODALITIES = ("CR", "DX", "RG", "RF", "XA", "PX", "IO", "MG", "OT", "SC", "DG")
+#: How the note starts that says that a file's header calls it an X-ray image.
+XRAY_NOTE = "an X-ray image by its header"
+NOT_XRAY = ("OT", "SC", "DG")
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
@@ -75,6 +78,9 @@ def read_dicom_radiograph(path: Path, polarity: str = "auto", frame: int = 0) ->
         raise ValueError(f"frame: {frame}; expected 0 to {frames - 1} for {path.name}")
     notes = [f"frame {frame + 1} of {frames}"] if frames > 1 else []
     dataset = read_dataset(path)
+    modality = one_line(tag(header, "Modality", "OT"), 20)
+    if modality not in NOT_XRAY and not _is_capture(header):
+        notes.append(f"{XRAY_NOTE} ({modality})")
     stored = stored_pixels(dataset, path.name)[frame]
     values, ends = _values(stored, dataset, path.name, notes)
     invert, take_log = _polarity(dataset, polarity, notes)
@@ -98,8 +104,7 @@ def _check_kind(header: Dataset, name: str) -> None:
     if tag(header, "Rows") is None:
         raise ValueError(f"{name}: no image ({modality}, or cut short); expected a radiograph")
     if modality == "CT":
-        capture = str(tag(header, "SOPClassUID", "")).startswith(SECONDARY_CAPTURE)
-        if "LOCALIZER" not in words and not capture:
+        if "LOCALIZER" not in words and not _is_capture(header):
             raise ValueError(
                 f"{name}: a CT slice; expected a radiograph (a CT is read as a volume)"
             )
@@ -108,6 +113,10 @@ def _check_kind(header: Dataset, name: str) -> None:
         raise ValueError(
             f"{name}: modality {modality}; expected a radiograph ({accepted}, CT localizer …)"
         )
+
+
+def _is_capture(header: Dataset) -> bool:
+    return str(tag(header, "SOPClassUID", "")).startswith(SECONDARY_CAPTURE)
 
 
 def _values(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .domain import domain_warnings
 from .inference import run_network
 from .models import Model, find_model
 from .progress import IsCancelled, Progress
@@ -29,6 +30,8 @@ HIGH_PERCENTILE = 99.0
 BASE_PERCENTILE = 0.5
 UNKNOWN = 0.0
 """What the scale and the pixel channel hold where the value is not known."""
+OTHER_SIZES = (2 / 3, 4 / 3)
+"""Working sizes asked beside the model's own, as shares of it, for the uncertainty."""
 
 
 @dataclass
@@ -43,6 +46,9 @@ class ExtractConfig:
     """Pixel size at the detector [mm], for files that do not say it."""
     polarity: str = "auto"
     """auto, bone-bright or bone-dark: how bone is stored in the file."""
+    uncertainty: bool = False
+    """Also map how far the model's answers disagree between an image, its mirror image and both
+    at other working sizes; takes three times as long."""
 
     def __post_init__(self) -> None:
         check_enhance(self.enhance)
@@ -62,11 +68,19 @@ class Extraction:
         radiograph: the input.
         bone: what bone adds to the input, never below zero.
         model: name and version of the model that found it.
+        uncertainty: where it was asked for, the standard deviation of the model's answers for
+            `bone` to the image and its mirror image at three working sizes. It ranks pixels: high
+            where the answer hangs on how it was asked, as at overlaps and thin bones. It is no
+            error bar (errors are several times larger), and what all answers get wrong alike, such
+            as contrast medium taken for bone, does not show in it.
+        warnings: what the image looks like if not like a radiograph; see `domain_warnings`.
     """
 
     radiograph: Radiograph
     bone: np.ndarray
     model: str
+    uncertainty: np.ndarray | None = None
+    warnings: tuple[str, ...] = ()
 
     def enhanced(self, enhance_by: float = 1.0) -> np.ndarray:
         """The input with its bones `1 + enhance_by` times as dense."""
@@ -144,43 +158,64 @@ def extract(
     """
     config = config or ExtractConfig()
     model = model or find_model(config.model, "extract", model_folders)
-    pixels = radiograph.pixels
-    scale = image_scale(pixels, radiograph.domain)
-    small, factor = _to_working_size(pixels, int(model.card.input["working_size"]))
+    scale = image_scale(radiograph.pixels, radiograph.domain)
+    sizes = (1.0, *OTHER_SIZES) if config.uncertainty else (1.0,)
+    answers = []
+    for turn, size in enumerate(sizes):
+        channels = _channels(radiograph, scale, round(size * model.card.input["working_size"]))
+        tell = _part_of(progress, turn, len(sizes))
+        answers.append(_both_ways(model, channels, tell, is_cancelled, runtime))
+    bone = _bone((answers[0][0] + answers[0][1]) / 2, radiograph.pixels, scale)
+    spread = None
+    if config.uncertainty:
+        bones = [_bone(a, radiograph.pixels, scale) for pair in answers for a in pair]
+        spread = np.std(bones, axis=0)
+    name = f"{model.card.name} {model.card.version}"
+    return Extraction(radiograph, bone, name, spread, domain_warnings(radiograph))
+
+
+def _part_of(progress: Progress | None, turn: int, turns: int) -> Progress | None:
+    """Progress of one of several equal turns."""
+    if progress is None:
+        return None
+    return lambda fraction, message: progress((turn + fraction) / turns, message)
+
+
+def _channels(radiograph: Radiograph, scale: Scale, working_size: int) -> np.ndarray:
+    """`input_channels` of the radiograph with its longer side at `working_size`."""
+    small, factor = _to_working_size(radiograph.pixels, working_size)
     pixel_mm = None
     if radiograph.pixel_mm is not None:
         pixel_mm = float(np.mean(radiograph.pixel_mm)) * factor
-    channels = input_channels(small, scale, radiograph.domain, pixel_mm)
-    answer = _mirror_average(model, channels, progress, is_cancelled, runtime)
+    return input_channels(small, scale, radiograph.domain, pixel_mm)
+
+
+def _bone(answer: np.ndarray, pixels: np.ndarray, scale: Scale) -> np.ndarray:
+    """What bone adds to `pixels`, same shape, float32, from its share at the working size."""
     share = _resize(answer, pixels.shape)
     bone = np.clip(share, 0.0, 1.0) * np.maximum(pixels - np.float32(scale.base), 0.0)
-    return Extraction(
-        radiograph, bone.astype(np.float32), f"{model.card.name} {model.card.version}"
-    )
+    return bone.astype(np.float32)
 
 
-def _mirror_average(
+def _both_ways(
     model: Model,
     channels: np.ndarray,
     progress: Progress | None,
     is_cancelled: IsCancelled | None,
     runtime: str,
-) -> np.ndarray:
-    """Mean of the answers to an image and to its mirror image, (rows, columns) float32.
+) -> list[np.ndarray]:
+    """The answers to an image and to its mirror image, turned back; (rows, columns) float32.
 
-    Left and right are alike to a network trained on both, but its errors differ.
+    Left and right are alike to a network trained on both, but its errors differ: the mean of both
+    is better than either.
     """
     answers = []
     for turn, step in enumerate((1, -1)):
-
-        def tell(fraction: float, message: str, turn: int = turn) -> None:
-            if progress is not None:
-                progress((turn + fraction) / 2, message)
-
+        tell = _part_of(progress, turn, 2)
         seen = np.ascontiguousarray(channels[..., ::step])
         found = run_network(model, seen, progress=tell, is_cancelled=is_cancelled, runtime=runtime)
         answers.append(found[0][:, ::step])
-    return (answers[0] + answers[1]) / 2
+    return answers
 
 
 def _to_working_size(pixels: np.ndarray, working_size: int) -> tuple[np.ndarray, float]:

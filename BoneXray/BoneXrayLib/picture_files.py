@@ -15,6 +15,8 @@ from .files import one_line
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+#: How the note starts that says that a picture had colours of its own, more than a mark or two.
+COLOUR_NOTE = "it had several colours"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff")
 SMALLEST_SIDE, LARGEST_SIDE, LARGEST_PIXELS = 16, 16384, 120_000_000
 #: Brightness of red, green and blue to the eye (ITU-R BT.601, as DICOM's YBR).
@@ -42,7 +44,7 @@ def read_picture(path: Path) -> tuple[np.ndarray, list[str]]:
     """Grey values (row, column) float32 in the file's own scale, as a viewer shows them, and notes.
 
     Raises:
-        ValueError: damaged, oversized or a colour photograph.
+        ValueError: damaged or oversized.
     """
     from PIL import Image, ImageOps
 
@@ -116,10 +118,10 @@ def _samples(image: Image, notes: list[str]) -> np.ndarray:
 def to_one_value(pixels: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
     """(row, column) float32 of grey, grey + alpha, RGB or RGB + alpha values.
 
-    A grey picture stored in colour, or one with a tint, becomes its luminance.
+    Colours become their luminance; a note says whether they were more than one tint.
 
     Raises:
-        ValueError: a picture whose colours are not one tint.
+        ValueError: no such number of values.
     """
     values = pixels.astype(np.float32)
     if values.ndim == 2:
@@ -135,13 +137,10 @@ def to_one_value(pixels: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
         return values[..., 0]
     if (values[..., :1] == values).all():
         return values[..., 0]
-    colourful = _colourfulness(values)
-    if colourful > 0.08:
-        raise ValueError(
-            f"{name}: a colour picture (colours vary by {100 * colourful:.0f} % of the range); "
-            "expected a grey radiograph"
-        )
     notes.append("colour turned to grey (luminance)")
+    colourful = _colourfulness(values)
+    if colourful > 0.03:
+        notes.append(f"{COLOUR_NOTE}, which vary by {100 * colourful:.0f} % of the range")
     return values @ LUMINANCE
 
 

@@ -17,9 +17,19 @@ def is_one_slice(node: Any) -> bool:
 
 
 def about_radiograph(node: Any) -> str:
-    """Size, spacing, polarity and units of a radiograph node, and what its reader noticed."""
+    """What a radiograph node may be instead, its size, spacing, polarity, units, reader's notes."""
     if not is_one_slice(node):
         return ""
+    return "\n".join([*warnings_of(node), _facts_of(node)])
+
+
+def warnings_of(node: Any) -> list[str]:
+    """What a radiograph node looks like if not like a radiograph, as far as it was looked at."""
+    found = json.loads(node.GetAttribute(PREFIX + "Warnings") or "[]")
+    return [_("Warning: it {text}.").format(text=text) for text in found]
+
+
+def _facts_of(node: Any) -> str:
     columns, rows, _slices = node.GetImageData().GetDimensions()
     size = _("{rows} × {columns} pixels").format(rows=rows, columns=columns)
     if not is_marked(node):

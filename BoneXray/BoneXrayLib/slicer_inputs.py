@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from .domain import domain_warnings
 from .drr import Drr, DrrConfig
 from .exposure import Exposed, ExposureConfig, expose_drr
 from .extraction import ExtractConfig, extract
 from .live import LiveCt
 from .progress import IsCancelled, Progress
+from .radiograph import Radiograph
 from .slicer_jobs import Work
 from .slicer_nodes import (
+    PREFIX,
     ijk_to_world,
     labels_from_node,
+    node_from_radiograph,
     radiograph_from_node,
     volume_from_node,
 )
@@ -66,6 +71,13 @@ class SimulationInputs:
             return drr, None if exposure is None else expose_drr(drr, exposure)
 
         return simulated
+
+
+def input_node(radiograph: Radiograph) -> Any:
+    """A new node of a radiograph that was read from a file; it keeps what looks odd about it."""
+    node = node_from_radiograph(radiograph)
+    node.SetAttribute(PREFIX + "Warnings", json.dumps(domain_warnings(radiograph)))
+    return node
 
 
 def extraction_work(radiograph: Any, config: ExtractConfig) -> Work:

@@ -11,7 +11,7 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
-from .slicer_about import about_models, about_radiograph, is_one_slice
+from .slicer_about import about_models, about_radiograph, is_one_slice, warnings_of
 from .slicer_jobs import Job
 from .slicer_messages import errors_shown, show_error
 from .slicer_nodes import PREFIX, is_marked
@@ -128,9 +128,10 @@ class RadiographSection:
 
     def _show(self, source: Any, nodes: ExtractionNodes) -> None:
         self._views.show("extraction", [source, nodes.bones, nodes.enhanced])
-        self._ui.resultStatus.text = _("{bones} and {enhanced}, by {model}.").format(
-            bones=nodes.bones.GetName(), enhanced=nodes.enhanced.GetName(),
-            model=nodes.bones.GetAttribute(PREFIX + "Model"))  # fmt: skip
+        made = ", ".join(node.GetName() for node in nodes if node is not None)
+        text = _("{made}, by {model}.").format(
+            made=made, model=nodes.bones.GetAttribute(PREFIX + "Model"))  # fmt: skip
+        self._ui.resultStatus.text = " ".join([text, *warnings_of(source)])
 
     def _failed(self, error: Exception) -> None:
         self._idle()

@@ -110,6 +110,7 @@ class BoneXrayParameterNode:
     enhance: Annotated[float, WithinRange(*ENHANCE_RANGE), SingleStep(0.05), Decimals(2)] = (
         _EXTRACT.enhance
     )
+    uncertainty: bool = _EXTRACT.uncertainty
     enhanced: vtkMRMLScalarVolumeNode
     study: str = ""
     reader: str = ""
@@ -193,6 +194,7 @@ class BoneXrayParameterNode:
             enhance=self.enhance,
             pixel=self.pixel_mm or None,
             polarity=self.polarity,
+            uncertainty=self.uncertainty,
         )
 
 

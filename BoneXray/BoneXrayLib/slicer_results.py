@@ -37,10 +37,11 @@ class DrrNodes(NamedTuple):
 
 
 class ExtractionNodes(NamedTuple):
-    """Volume nodes of one extraction."""
+    """Volume nodes of one extraction; `uncertainty` is None where it was not asked for."""
 
     bones: Any
     enhanced: Any
+    uncertainty: Any = None
 
 
 def drr_nodes(drr: Drr, ct: Any) -> DrrNodes:
@@ -147,12 +148,19 @@ def extraction_nodes(found: Extraction, source: Any, config: ExtractConfig) -> E
         given, found.enhanced(config.enhance), f"{name} enhanced", source,
         {"Result": "enhanced", **tags},
     )  # fmt: skip
-    for node in (bones, enhanced):
+    uncertainty = None
+    if found.uncertainty is not None:
+        uncertainty = _result(
+            given, found.uncertainty, f"{name} uncertainty", source,
+            {"Result": "uncertainty", **tags},
+        )  # fmt: skip
+    for node in filter(None, (bones, enhanced, uncertainty)):
         _same_place(node, source)
     enhanced.SetNodeReferenceID(BONES_ROLE, bones.GetID())
     enhanced.SetAttribute(PREFIX + "Enhance", f"{config.enhance:g}")
     _same_window(enhanced, source)
-    return ExtractionNodes(bones, enhanced)
+    source.SetAttribute(PREFIX + "Warnings", json.dumps(found.warnings))
+    return ExtractionNodes(bones, enhanced, uncertainty)
 
 
 def set_enhance(enhanced: Any, enhance_by: float) -> None:

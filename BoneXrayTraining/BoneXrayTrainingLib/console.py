@@ -24,7 +24,8 @@ class Reporter:
 
     For people, a bar on stderr while it is a terminal, and the result on stdout. For a program
     (`as_json`), one JSON object a line on stdout: `{"stage", "fraction", "message"}`, and last
-    `{"stage": "result", "fraction": 1.0, "message", "paths": {name: path}, "notes": [...]}`.
+    `{"stage": "result", "fraction": 1.0, "message", "paths": {name: path}, "notes": [...],
+    "warnings": [...]}`. Warnings are for people on stderr.
     What the stages log as warnings while `listening` is among the notes.
 
     Attributes:
@@ -75,16 +76,22 @@ class Reporter:
         paths: Mapping[str, Path] | None = None,
         notes: Iterable[str] = (),
         lines: Iterable[str] = (),
+        warnings: Iterable[str] = (),
     ) -> None:
-        """Report the end: one sentence, the files by name, what was noticed, lines for people."""
+        """Report the end: one sentence, the files by name, what was noticed, lines for people.
+
+        `warnings` say that the result may be worth nothing, one line each.
+        """
         said = list(notes)
         said += [w for w in self._warnings if not any(note in w for note in said)]
         if self.as_json:
             places = {name: str(path) for name, path in (paths or {}).items()}
             done = {"stage": "result", "fraction": 1.0, "message": message}
-            self._json({**done, "paths": places, "notes": said})
+            self._json({**done, "paths": places, "notes": said, "warnings": list(warnings)})
             return
         self.close()
+        for warning in warnings:
+            print(f"warning: {warning}", file=self._err)
         places_and_notes = [f"  {path}" for path in (paths or {}).values()]
         places_and_notes += [f"  note: {note}" for note in said]
         for line in (message, *lines, *places_and_notes):

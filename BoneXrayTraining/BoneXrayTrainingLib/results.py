@@ -28,6 +28,8 @@ def write_extraction(
         "bone": found.bone,
         "enhanced": found.enhanced(config.enhance),
     }
+    if found.uncertainty is not None:
+        images["uncertainty"] = found.uncertainty
     windows = {name: display_window(image) for name, image in images.items()}
     with staged_folder(folder) as stage:
         for name, image in images.items():
@@ -45,6 +47,7 @@ def write_extraction(
             "pixel_mm": radiograph.pixel_mm,
             "magnification": radiograph.magnification,
             "notes": radiograph.notes,
+            "warnings": found.warnings,
             "config": dataclasses.asdict(config),
             "model": {
                 "name": model.card.name,

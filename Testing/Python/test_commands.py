@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from small_model import write_small_model
 
 from BoneXrayLib.drr import DrrConfig, read_geometry
@@ -126,6 +127,30 @@ def test_run_extract_writes_bone_and_enhanced_in_the_inputs_own_units(
     record = json.loads((out / "extract.json").read_text())
     assert record["config"]["enhance"] == 0.5
     assert record["model"]["name"] == "small"
+
+
+def test_run_extract_maps_the_uncertainty_and_warns_on_stderr_of_what_looks_inverted(
+    drr_folder: Path, model: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    full = read_radiograph(drr_folder / "full.nrrd").pixels
+    grey = np.repeat(np.repeat(255 * (1 - full / full.max()), 4, axis=0), 4, axis=1)
+    Image.fromarray(grey.astype(np.uint8)).save(tmp_path / "a.png")
+    words = ["run", "extract", str(tmp_path / "a.png"), "--model", "small"]
+    assert main([*words, "-o", str(tmp_path / "out"), "--uncertainty"]) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("warning: looks inverted")
+    assert len(said.err.splitlines()) == 1
+    assert "inverted" not in said.out
+    sigma = read_radiograph(tmp_path / "out" / "uncertainty.nrrd").pixels
+    assert sigma.shape == grey.shape
+    assert sigma.min() >= 0
+    assert (tmp_path / "out" / "uncertainty.png").exists()
+    record = json.loads((tmp_path / "out" / "extract.json").read_text())
+    assert "inverted" in record["warnings"][0]
+    assert main([*words, "-o", str(tmp_path / "json"), "--json-progress"]) == 0
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert last["warnings"] == record["warnings"]
+    assert not (tmp_path / "json" / "uncertainty.nrrd").exists()
 
 
 def test_files_that_are_there_already_stay_unless_they_are_results(

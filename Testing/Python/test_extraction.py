@@ -187,3 +187,46 @@ def test_a_model_is_found_by_its_folder_and_by_its_name(model: Model) -> None:
         picture((32, 32)), ExtractConfig(model="small"), model_folders=[str(model.folder.parent)]
     )
     assert np.array_equal(by_folder.bone, by_name.bone)
+
+
+def test_the_uncertainty_is_asked_for_and_changes_no_bone(
+    limb_radiograph: Radiograph, model: Model, found: Extraction
+) -> None:
+    asked = extract(limb_radiograph, ExtractConfig(uncertainty=True), model=model)
+    again = extract(limb_radiograph, ExtractConfig(uncertainty=True), model=model)
+    assert found.uncertainty is None
+    assert np.array_equal(asked.bone, found.bone)
+    assert asked.uncertainty.dtype == np.float32
+    assert asked.uncertainty.shape == found.bone.shape
+    assert np.array_equal(asked.uncertainty, again.uncertainty)
+
+
+def test_answers_that_agree_are_certain_and_those_that_hang_on_the_size_are_not(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def as_wide_as_asked(_: Model, channels: np.ndarray, **__: object) -> np.ndarray:
+        share = np.full((1, *channels.shape[1:]), 0.5, np.float32)
+        left = channels.shape[2] // 2
+        share[..., :left] = max(channels.shape[1:]) / 128
+        return share[..., ::-1] if channels[0, 0, 0] > channels[0, 0, -1] else share
+
+    monkeypatch.setattr("BoneXrayLib.extraction.run_network", as_wide_as_asked)
+    ramp = np.tile(np.linspace(1.0, 2.0, 60, dtype=np.float32), (60, 1))
+    image = Radiograph(ramp, DENSITY)
+    sigma = extract(image, ExtractConfig(uncertainty=True), model=model).uncertainty
+    assert sigma[:, 35:].max() < 0.02
+    shares = np.array([43, 64, 85]) / 128
+    assert sigma[:, :20] == pytest.approx(np.std(shares) * ramp[:, :20], rel=0.05)
+    doubled = extract(Radiograph(2 * ramp, DENSITY), ExtractConfig(uncertainty=True), model=model)
+    assert doubled.uncertainty == pytest.approx(2 * sigma, rel=1e-4, abs=1e-6)
+
+
+def test_an_image_that_looks_inverted_is_extracted_with_a_warning(
+    limb_radiograph: Radiograph, model: Model
+) -> None:
+    pixels = limb_radiograph.pixels
+    upright = extract(Radiograph(pixels), model=model)
+    inverted = extract(Radiograph(pixels.max() - pixels), model=model)
+    assert upright.warnings == ()
+    assert "inverted" in inverted.warnings[0]
+    assert inverted.bone.shape == pixels.shape

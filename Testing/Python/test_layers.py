@@ -28,7 +28,8 @@ LIB_STAGES = """
     exposure ct_exposure
     thinning kept live
     long_leg_config long_leg_shots long_leg
-    model_card model_files models networks runtimes inference extraction
+    model_card model_files models networks runtimes inference
+    image_statistics polarity_statistics domain_weights domain extraction
     picture_report comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
@@ -200,6 +201,7 @@ TESTED_WITH = {
     "dicom_slices": "dicom_series",
     "dicom_spacing": "radiograph",
     "display": "radiograph",
+    "domain_weights": "domain",
     "exposure_config": "exposure",
     "evaluation_cts": "evaluation",
     "evaluation_report": "evaluation",
@@ -208,6 +210,7 @@ TESTED_WITH = {
     "float_nrrd": "radiograph",
     "generation": "generate",
     "geometry_config": "geometry",
+    "image_statistics": "domain",
     "intervals": "agreement",
     "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
@@ -225,6 +228,7 @@ TESTED_WITH = {
     "outlines": "beam_models",
     "pairings": "evaluation",
     "picture_files": "radiograph",
+    "polarity_statistics": "domain",
     "picture_report": "comparison",
     "pose_matrix": "poses",
     "progress": "commands",

@@ -315,6 +315,40 @@ def test_apply_puts_bones_and_enhanced_beside_the_input(panel: Any, radiograph: 
     assert hierarchy.GetItemDataNode(parent) is radiograph
 
 
+def test_the_uncertainty_is_mapped_where_its_box_is_ticked(panel: Any, radiograph: Any) -> None:
+    apply(panel)
+    assert slicer.mrmlScene.GetFirstNodeByName("hand uncertainty") is None
+    panel.ui.uncertaintyBox.checked = True
+    assert panel.logic.getParameterNode().uncertainty
+    bones, _ = apply(panel)
+    sigma = slicer.util.getNode("hand uncertainty")
+    assert pixels(sigma).shape == pixels(bones).shape
+    assert pixels(sigma).max() > 0
+    assert "hand uncertainty" in panel.ui.resultStatus.text
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(sigma))
+    assert hierarchy.GetItemDataNode(parent) is radiograph
+
+
+def test_what_looks_like_no_radiograph_is_said_on_loading_and_beside_the_result(
+    panel: Any, tmp_path: Path
+) -> None:
+    from PIL import Image, ImageDraw
+
+    image = Image.new("L", (320, 240), 235)
+    for line in range(9):
+        ImageDraw.Draw(image).text((10, 5 + 26 * line), "Report of a study: series 12", fill=10)
+    image.save(tmp_path / "hand.png")
+    qt.QFileDialog.answers.append(str(tmp_path / "hand.png"))
+    panel.ui.loadButton.click()
+    choose_model(panel, "small")
+    said = panel.ui.radiographText.toPlainText()
+    assert said.startswith("Warning: it looks like ")
+    assert "screenshot" in said.splitlines()[0]
+    apply(panel)
+    assert said.splitlines()[0] in panel.ui.resultStatus.text
+
+
 def test_the_enhance_slider_acts_at_once(panel: Any, radiograph: Any) -> None:
     bones, enhanced = apply(panel)
     for value in (-1.0, 0.0, 0.5, 2.0):

@@ -171,7 +171,8 @@ class RunExtract(Command):
     """Extract the bones of a radiograph and enhance or suppress them.
 
     Writes into DIR: bone.nrrd and enhanced.nrrd (float32, in the image's own units, bone bright),
-    input.png, bone.png and enhanced.png, and extract.json (everything that was used).
+    input.png, bone.png and enhanced.png, and extract.json (everything that was used); with
+    --uncertainty also uncertainty.nrrd and uncertainty.png. Warns of what looks like no radiograph.
     """
 
     image: Positional[Annotated[Path, arg(metavar="IMAGE")]]
@@ -195,4 +196,4 @@ class RunExtract(Command):
         found = extract(radiograph, self.config, model=model, progress=report.progress)
         files = write_extraction(found, self.config, model, self.image.name, folder)
         report.result(f"Bones of {radiograph.name} by {found.model}", files,
-                      radiograph.notes)  # fmt: skip
+                      radiograph.notes, warnings=found.warnings)  # fmt: skip
