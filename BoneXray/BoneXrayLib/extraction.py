@@ -11,12 +11,13 @@ has a meaning: λ = -1 leaves the bones out, 0 changes nothing, +1 makes them tw
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .domain import domain_warnings
+from .framing import content, resize, to_working_size
 from .inference import run_network
 from .models import Model, find_model
 from .progress import IsCancelled, Progress
@@ -158,18 +159,20 @@ def extract(
     """
     config = config or ExtractConfig()
     model = model or find_model(config.model, "extract", model_folders)
-    scale = image_scale(radiograph.pixels, radiograph.domain)
+    part = content(radiograph.pixels, radiograph.domain, model.card.framing)
+    shown = replace(radiograph, pixels=np.ascontiguousarray(radiograph.pixels[part]))
+    scale = image_scale(shown.pixels, shown.domain)
     sizes = (1.0, *OTHER_SIZES) if config.uncertainty else (1.0,)
     answers = []
     for turn, size in enumerate(sizes):
-        channels = _channels(radiograph, scale, round(size * model.card.input["working_size"]))
+        channels = _channels(shown, scale, round(size * model.card.input["working_size"]))
         tell = _part_of(progress, turn, len(sizes))
         answers.append(_both_ways(model, channels, tell, is_cancelled, runtime))
-    bone = _bone((answers[0][0] + answers[0][1]) / 2, radiograph.pixels, scale)
-    spread = None
+    bone, spread = np.zeros(radiograph.pixels.shape, np.float32), None
+    bone[part] = _bone((answers[0][0] + answers[0][1]) / 2, shown.pixels, scale)
     if config.uncertainty:
-        bones = [_bone(a, radiograph.pixels, scale) for pair in answers for a in pair]
-        spread = np.std(bones, axis=0)
+        spread = np.zeros_like(bone)
+        spread[part] = np.std([_bone(a, shown.pixels, scale) for p in answers for a in p], axis=0)
     name = f"{model.card.name} {model.card.version}"
     return Extraction(radiograph, bone, name, spread, domain_warnings(radiograph))
 
@@ -183,7 +186,7 @@ def _part_of(progress: Progress | None, turn: int, turns: int) -> Progress | Non
 
 def _channels(radiograph: Radiograph, scale: Scale, working_size: int) -> np.ndarray:
     """`input_channels` of the radiograph with its longer side at `working_size`."""
-    small, factor = _to_working_size(radiograph.pixels, working_size)
+    small, factor = to_working_size(radiograph.pixels, working_size)
     pixel_mm = None
     if radiograph.pixel_mm is not None:
         pixel_mm = float(np.mean(radiograph.pixel_mm)) * factor
@@ -192,7 +195,7 @@ def _channels(radiograph: Radiograph, scale: Scale, working_size: int) -> np.nda
 
 def _bone(answer: np.ndarray, pixels: np.ndarray, scale: Scale) -> np.ndarray:
     """What bone adds to `pixels`, same shape, float32, from its share at the working size."""
-    share = _resize(answer, pixels.shape)
+    share = resize(answer, pixels.shape)
     bone = np.clip(share, 0.0, 1.0) * np.maximum(pixels - np.float32(scale.base), 0.0)
     return bone.astype(np.float32)
 
@@ -216,24 +219,3 @@ def _both_ways(
         found = run_network(model, seen, progress=tell, is_cancelled=is_cancelled, runtime=runtime)
         answers.append(found[0][:, ::step])
     return answers
-
-
-def _to_working_size(pixels: np.ndarray, working_size: int) -> tuple[np.ndarray, float]:
-    """The image with its longer side at `working_size`, and how many pixels became one."""
-    factor = max(pixels.shape) / working_size
-    shape = tuple(max(1, round(n / factor)) for n in pixels.shape)
-    return _resize(pixels, shape), factor
-
-
-def _resize(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Bilinear, pixel edges aligned; averaged first when shrinking, so nothing aliases."""
-    from scipy.ndimage import gaussian_filter, map_coordinates
-
-    if image.shape == shape:
-        return image.astype(np.float32)
-    ratio = [old / new for old, new in zip(image.shape, shape, strict=True)]
-    sigma = [0.4 * r if r > 1 else 0.0 for r in ratio]
-    source = gaussian_filter(image.astype(np.float32), sigma) if max(sigma) > 0 else image
-    axes = [(np.arange(n) + 0.5) * r - 0.5 for n, r in zip(shape, ratio, strict=True)]
-    grid = np.meshgrid(*axes, indexing="ij")
-    return map_coordinates(source.astype(np.float32), grid, order=1, mode="nearest")

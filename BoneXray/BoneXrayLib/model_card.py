@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from .framing import FRAMINGS
+
 SCHEMA_VERSION = 1
 TASKS = ("extract", "segment", "separate", "reconstruct")
 DOMAINS = ("optical density", "display")
@@ -27,7 +29,7 @@ class ModelCard:
         description: for people, a sentence or two.
         input: domain (one or a list of "optical density", "display"), pixel_mm [low, high],
             size_multiple, channels (what each holds), polarity ("bone bright"), working_size
-            [pixels along the longer side].
+            [pixels along the longer side]; framing, "whole" unless given: `framing.FRAMINGS`.
         outputs: for each output channel its name, colour, and terminology code where there is one.
         trained_on: sources [{name, licence}], cts (their number).
         evaluation: [{data, metric, value, baseline}].
@@ -53,6 +55,11 @@ class ModelCard:
     limits: str
     network: dict[str, Any] = field(default_factory=dict)
     sha256: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def framing(self) -> str:
+        """What of an image the network is shown."""
+        return self.input.get("framing", FRAMINGS[0])
 
     def __post_init__(self) -> None:
         if type(self.schema) is not int or self.schema != SCHEMA_VERSION:
@@ -121,6 +128,8 @@ def _check_input(values: object) -> None:
     channels = values["channels"]
     if not _are_texts(channels) or not 1 <= len(channels) <= 64:
         raise _wrong("input.channels", channels, "a list of 1 to 64 texts")
+    if values.get("framing", FRAMINGS[0]) not in FRAMINGS:
+        raise _wrong("input.framing", values["framing"], " or ".join(FRAMINGS))
     if values["polarity"] != "bone bright":
         raise _wrong("input.polarity", values["polarity"], "'bone bright'")
 

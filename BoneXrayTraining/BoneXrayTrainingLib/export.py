@@ -32,6 +32,7 @@ def export(
     gain: float = 1.0,
     name: str | None = None,
     best: bool = False,
+    framing: str = "content",
 ) -> Path:
     """Write the averaged weights of a run's last checkpoint as a model folder.
 
@@ -49,6 +50,7 @@ def export(
         name: of the model; the configuration's when None.
         best: take the weights that did best on the patients kept out, not the last ones. A run
             that may end by its patience gives these anyway.
+        framing: what of an image the network is shown, one of `framing.FRAMINGS`.
 
     Raises:
         ValueError: the run holds no checkpoint or its configuration is damaged, a wrong gain.
@@ -68,7 +70,8 @@ def export(
     with staged_folder(output) as stage:
         save_file(halves, stage / "weights.safetensors")
         write_onnx(network.eval(), config.network, stage / "model.onnx")
-        card = make_card(config, version, working_size, step, evaluation or [])
+        card = make_card(config, version, {"working_size": working_size, "framing": framing},
+                         step, evaluation or [])  # fmt: skip
         write_card(stage, with_beginning(card, read_record(run)))
     return output
 
@@ -130,9 +133,9 @@ def store_weights_in_half(path: Path) -> None:
 
 
 def make_card(
-    config: TrainConfig, version: str, working_size: int, step: int, evaluation: list[dict]
+    config: TrainConfig, version: str, shown: dict, step: int, evaluation: list[dict]
 ) -> ModelCard:
-    """The card of an extraction model, from the run's own configuration."""
+    """The card of an extraction model, from the run's configuration; `shown`: size and framing."""
     used = [c for c in config.ct if c.patient not in config.validation]
     sources = {(c.patient, c.licence): None for c in used}
     scanned = sum(not c.bones for c in used)
@@ -151,7 +154,7 @@ def make_card(
             "size_multiple": size_multiple(config.network),
             "channels": ["image / span", "span / 5 or 0", "pixel_mm / 2 or 0"],
             "polarity": "bone bright",
-            "working_size": working_size,
+            **shown,
         },
         outputs=[{"name": "bone share", "colour": [241, 214, 145]}],
         network=config.network,

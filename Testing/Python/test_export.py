@@ -107,7 +107,7 @@ def test_the_card_counts_scans_label_maps_and_no_patient_kept_out(
         for name, bones in (("scan", ()), ("labels", (1, 2)), ("kept out", ()))
     )
     config = small_config(limb_file, tmp_path, ct=ct, validation=("kept out",))
-    card = make_card(config, "1", 64, 7, [])
+    card = make_card(config, "1", {"working_size": 64}, 7, [])
     assert (card.trained_on["cts"], card.trained_on["label_maps"]) == (1, 1)
     assert [source["name"] for source in card.trained_on["sources"]] == ["scan", "labels"]
     assert "1 CTs and 1 label maps" in card.limits

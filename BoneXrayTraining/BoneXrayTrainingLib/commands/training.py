@@ -91,6 +91,9 @@ class Export(Command):
     """Name of the model; the configuration's unless given."""
     best: Flag = False
     """Take the weights that did best on the patients kept out."""
+    framing: str = "content"
+    """What of an image the network is shown: content (without the air around the patient, where
+    the image tells it) or whole."""
     working_size: int = 512
     """Longer side at which images are given to the network [pixels]."""
     gain: float = 1.0
@@ -102,7 +105,7 @@ class Export(Command):
         folder = check_output(self.output)
         model = export(
             self.run_folder, folder, self.version, self.working_size,
-            gain=self.gain, name=self.name, best=self.best,
+            gain=self.gain, name=self.name, best=self.best, framing=self.framing,
         )  # fmt: skip
         report.result("Model", {"model": model})
 
