@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ from .plan import Shard
 from .sample import Sample
 
 SHARDS, ARRAYS, SHARD = "shards", "arrays.safetensors", "shard.json"
+NAME = re.compile(r"ct\d+-\d+-\d+")
+"""Of a shard's folder; a dot before it and something after it while it is being written."""
 
 
 def write_shard(output: Path, shard: Shard, split: str, samples: Iterator[Sample]) -> int:
@@ -62,8 +65,8 @@ def write_shard(output: Path, shard: Shard, split: str, samples: Iterator[Sample
             "shapes": {name: list(array.shape) for name, array in arrays.items()},
             "sha256": path_sha256(stage / ARRAYS),
         }
+        about["sizes"] = {path.name: path.stat().st_size for path in sorted(stage.iterdir())}
         _write(stage / SHARD, json.dumps(about, indent=1))
-        _sync(stage / ARRAYS)
         with suppress(FileExistsError, PermissionError):
             stage.chmod(0o755)
         size = folder_bytes(stage)
@@ -81,13 +84,15 @@ def whole_shards(output: Path) -> set[str]:
     folder = output / SHARDS
     if not folder.is_dir():
         return set()
-    return {entry.name for entry in os.scandir(folder) if not entry.name.startswith(".")}
+    return {entry.name for entry in os.scandir(folder) if NAME.fullmatch(entry.name)}
 
 
 def drop_unfinished(output: Path) -> None:
-    """Remove what a killed run left between shards."""
-    for path in (output / SHARDS).glob(".*"):
-        shutil.rmtree(path, ignore_errors=True)
+    """Remove what a killed run left between shards, and shards that a lost disk cut short."""
+    for path in (output / SHARDS).glob("*"):
+        begun = path.name.startswith(".") and NAME.match(path.name[1:])
+        if begun or (NAME.fullmatch(path.name) and not _is_whole(path)):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def folder_bytes(folder: Path) -> int:
@@ -198,9 +203,13 @@ def _read_json(path: Path) -> dict:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text + "\n", encoding="utf-8")
-    _sync(path)
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+def _is_whole(folder: Path) -> bool:
+    """Whether all files of a shard have the size they were written with."""
+    # Cheaper than waiting for the disk at every sample, and sees what power failures leave.
+    try:
+        sizes = json.loads((folder / SHARD).read_text(encoding="utf-8")).get("sizes", {})
+        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, AttributeError):
+        return False
