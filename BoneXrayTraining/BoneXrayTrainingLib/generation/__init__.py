@@ -16,5 +16,6 @@ The files, in the order of the data:
     header        dataset.json: what the data set is, where its samples came from
     run           plan -> folder, resumable
     replay        a sample again from its record
+    pool          samples as the trainer draws them
     forms         the same data set as nnU-Net or PNG
 """

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from BoneXrayLib.files import one_line
@@ -133,10 +133,13 @@ class PairStore:
         names = sorted(whole_shards(self.folder))
         if not names:
             raise ValueError(f"dataset: {folder} holds no samples; expected one that was generated")
-        self._shards = {name: _read_json(self.folder / SHARDS / name / SHARD) for name in names}
+        self.shards: dict[str, dict] = {
+            name: _read_json(self.folder / SHARDS / name / SHARD) for name in names
+        }
+        """What shard.json says, by name."""
         self.places = [
             Place(path, row, path / record_name(about["first"] + row))
-            for name, about in self._shards.items()
+            for name, about in self.shards.items()
             if split in (None, about["split"])
             for path in (self.folder / SHARDS / name,)
             for row in range(about["count"])
@@ -156,9 +159,26 @@ class PairStore:
         place = self.places[number]
         return read_array(place.shard / ARRAYS, name, place.row)
 
+    def refuse_cut_short(self) -> None:
+        """Raise a ValueError that names a shard whose files are not as large as they were."""
+        for name in self.shards:
+            if not _is_whole(self.folder / SHARDS / name):
+                raise ValueError(
+                    f"dataset: {self.folder / SHARDS / name} is damaged; make it again with "
+                    "bone-xray generate --resume"
+                )
+
+    def refuse_damaged(self, shard: Path) -> None:
+        """Raise a ValueError where a shard's arrays are not those that were written."""
+        if path_sha256(shard / ARRAYS) != self.shards[shard.name]["sha256"]:
+            raise ValueError(
+                f"dataset: {shard / ARRAYS} is damaged (its SHA-256 differs); remove {shard.name} "
+                "and make it again with bone-xray generate --resume"
+            )
+
     def layers(self, number: int) -> tuple[str, ...]:
         """Names of a sample's layers."""
-        return tuple(self._shards[self.places[number].shard.name]["layers"])
+        return tuple(self.shards[self.places[number].shard.name]["layers"])
 
     def pair(self, number: int) -> Pair:
         """A sample as the trainer takes it: labelled bones together, as `TISSUES`.
@@ -190,7 +210,7 @@ def read_array(file: Path, name: str, row: int) -> np.ndarray:
                 held = ", ".join(tensors.keys())
                 raise ValueError(f"arrays: {file.parent.name} holds no {name!r}; it holds {held}")
             return tensors.get_slice(name)[row]
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise ValueError(f"dataset: {file} cannot be read ({one_line(error, 80)})") from None
 
 
