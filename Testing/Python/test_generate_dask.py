@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from small_data_set import contents, small_data_set, write_limbs
 
-from BoneXrayLib.projection.workers import THREADS
+from BoneXrayLib.progress import Cancelled
+from BoneXrayLib.projection.workers import THREADS, in_blocks
 from BoneXrayLib.volume import Volume
 from BoneXrayTrainingLib.generation.run import generate
 from BoneXrayTrainingLib.generation.schedule import crew, refuse_blind_workers
@@ -38,9 +40,25 @@ def root(limb: Volume, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_workers_make_what_one_makes_to_the_bit(root: Path, tmp_path: Path) -> None:
     config = small_data_set(root, tmp_path / "one", "ab")
     generate(config, workers=1)
+    before = dict(os.environ)
     made = generate(config, tmp_path / "two", workers=2)
     assert made.samples == 6
+    assert dict(os.environ) == before, "what Dask sets for its workers is not left here"
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_on_one_processor_blocks_of_work_stay_in_the_thread_that_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(THREADS, "1")
+    done: list[tuple[int, int, int]] = []
+    told: list[float] = []
+    in_blocks(lambda a, b: done.append((a, b, threading.get_ident())), 10, 4, told.append)
+    assert done == [(a, b, threading.get_ident()) for a, b in ((0, 4), (4, 8), (8, 10))]
+    assert told == pytest.approx([1 / 3, 2 / 3, 1.0])
+    with pytest.raises(Cancelled):
+        in_blocks(lambda a, b: done.append((a, b, 0)), 10, 4, None, lambda: len(done) > 4)
+    assert len(done) == 5, "it ends between two blocks"
 
 
 def test_a_cluster_is_used_by_its_address_and_several_cts_may_share_a_process(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,8 +33,6 @@ class Summary:
         problems: path and reason of the CTs that could not be used.
         stopped: why it ended before it was done; "" where it did not.
         gb: its size.
-        seconds: taken by making samples, without starting workers and hashing CTs.
-        processor_s: processor time of the workers in it.
     """
 
     folder: Path
@@ -45,8 +42,6 @@ class Summary:
     problems: list[tuple[str, str]] = field(default_factory=list)
     stopped: str = ""
     gb: float = 0.0
-    seconds: float = 0.0
-    processor_s: float = 0.0
 
 
 def generate(
@@ -163,15 +158,13 @@ def _hashed(
 
 def _made(team: Crew, jobs: list[CtJob], problems: dict[int, str], watch: Watch) -> Summary:
     """Let the team make the jobs' samples."""
-    summary, watch.message, began = Summary(watch.folder), "generating", time.monotonic()
+    summary, watch.message = Summary(watch.folder), "generating"
     for job, outcome in team.run(make_ct, jobs, watch.tick):
         if isinstance(outcome, Outcome):
             summary.made += outcome.made
-            summary.processor_s += outcome.processor_s
         problem = outcome.problem if isinstance(outcome, Outcome) else _reason(outcome)
         if problem:
             problems[job.number] = problem
-    summary.seconds = time.monotonic() - began
     watch.look()
     return summary
 

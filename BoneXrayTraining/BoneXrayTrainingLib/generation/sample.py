@@ -16,6 +16,7 @@ import BoneXrayLib
 from BoneXrayLib.bone import Parts
 from BoneXrayLib.geometry import Geometry
 from BoneXrayLib.projection import PreparedParts, prepare, project_prepared
+from BoneXrayLib.projection.workers import numba_threads_limited
 from BoneXrayLib.volume import Volume
 
 from ..deformation import deformed
@@ -63,7 +64,7 @@ class LoadedCt:
                 rng = np.random.default_rng(
                     [self.config.seed, variant, *self.source.patient.encode()]
                 )
-                with _one_deformation:
+                with _one_deformation, numba_threads_limited():
                     parts = deformed(parts, rng, self.config.pairs.deformation)
             self._kept.update(variant=variant, patient=(parts, prepare(parts)))
         return self._kept["patient"]
