@@ -1,4 +1,4 @@
-"""A run of CTs somebody chose one by one: found in a folder, put into a configuration."""
+"""A run of CTs somebody chose one by one, or of a data set: put into a configuration."""
 
 from __future__ import annotations
 
@@ -55,18 +55,56 @@ def write_choice(
     Raises:
         ValueError: the template is no TOML.
     """
-    try:
-        data = tomllib.loads(Path(template).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"config: {template} is no TOML file ({error})") from None
+    data = _read(template)
+    data.pop("dataset", None)
     data["ct"] = [{"path": ct, "patient": ct, "licence": licence or "not stated"} for ct in cts]
     data["validation"] = [kept_out] if kept_out else []
     if not kept_out:
         data["patience"] = 0
-    data["data_root"], data["run"] = str(root), str(run)
+    return _write(data | {"data_root": str(root)}, run)
+
+
+def is_dataset(folder: str | Path) -> bool:
+    """Whether `generate` wrote there."""
+    return bool(str(folder)) and (Path(folder) / "dataset.json").is_file()
+
+
+def write_dataset_choice(run: str | Path, template: str | Path, dataset: str | Path) -> Path:
+    """Write the configuration of a run on a data set; gives the file.
+
+    Args:
+        run: folder of the run.
+        template: a configuration (.toml); its [[ct]] entries and [pairs] are left out.
+        dataset: folder of the data set, which says who validates.
+
+    Raises:
+        ValueError: the template is no TOML, or the data set's dataset.json no JSON.
+    """
+    data = _read(template)
+    for name in ("ct", "validation", "pairs"):
+        data.pop(name, None)
+    try:
+        about = json.loads((Path(dataset) / "dataset.json").read_text(encoding="utf-8"))
+        watched = about["samples"]["validation"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ValueError(f"dataset: {dataset} holds no readable dataset.json") from None
+    if not watched:
+        data["patience"] = 0
+    return _write(data | {"dataset": str(dataset)}, run)
+
+
+def _read(template: str | Path) -> dict:
+    try:
+        return tomllib.loads(Path(template).read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"config: {template} is no TOML file ({error})") from None
+
+
+def _write(data: dict, run: str | Path) -> Path:
+    data["run"] = str(run)
     loss = data.get("loss", {})
     features = loss.get("perceptual_weights", "")
-    if features and not (Path(root) / features).is_file():
+    if features and not (Path(data.get("data_root", ".")) / features).is_file():
         loss["perceptual_weights"] = ""  # a file of the template's own data
     path = Path(run) / CHOSEN_FILE
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -10,11 +12,12 @@ from BoneXrayLib.networks import size_multiple
 
 from .augmentation import AugmentationConfig
 from .dataset import CtSource, PoolConfig
+from .generation.pool import read_training_set
 from .losses import LossConfig
 from .mappings import from_mapping, read_toml
 from .pairs import PairConfig
 
-__all__ = ["TrainConfig", "from_mapping", "read_config"]
+__all__ = ["TrainConfig", "from_mapping", "on_dataset", "read_config"]
 
 CHOICES = {
     "task": ("extract",),
@@ -28,7 +31,12 @@ class TrainConfig:
     """Everything a run depends on; read from a TOML file."""
 
     name: str
-    ct: tuple[CtSource, ...]
+    ct: tuple[CtSource, ...] = ()
+    dataset: str = ""
+    """Folder of a data set made by `generate`, to train on in place of CTs. It says which CTs it
+    came from, which patients to validate with and what `pairs` were; `pool` is not needed."""
+    dataset_sha256: str = ""
+    """Of the data set's samples; filled in, so that a run is resumed with those it began with."""
     task: str = "extract"
     data_root: str = "."
     validation: tuple[str, ...] = ()
@@ -72,22 +80,14 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
 
     def __post_init__(self) -> None:
-        if not self.ct:
-            raise ValueError("ct: got none; expected at least one [[ct]] entry")
-        _refuse_one_file_twice(self.ct)
-        unknown = set(self.validation) - {c.patient for c in self.ct}
-        if unknown:
-            raise ValueError(f"validation: {sorted(unknown)} not among the patients of [[ct]]")
-        if {c.patient for c in self.ct} <= set(self.validation):
-            raise ValueError("validation: holds every patient; expected some left to train on")
+        if self.ct or not self.dataset:
+            self._check_patients()
         for name in ("steps", "batch", "log_every", "checkpoint_every", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}; expected at least 1")
         for name in ("patience", "threads", "makers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}; expected 0 or more")
-        if self.patience and not self.validation:
-            raise ValueError("patience: needs patients in validation; expected 0 without any")
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise ValueError(
@@ -98,6 +98,18 @@ class TrainConfig:
                 f"augmentation.crop: got {self.augmentation.crop}; expected a multiple of "
                 f"{size_multiple(self.network)}"
             )
+
+    def _check_patients(self) -> None:
+        if not self.ct:
+            raise ValueError("ct: got none; expected at least one [[ct]] entry")
+        _refuse_one_file_twice(self.ct)
+        unknown = set(self.validation) - {c.patient for c in self.ct}
+        if unknown:
+            raise ValueError(f"validation: {sorted(unknown)} not among the patients of [[ct]]")
+        if {c.patient for c in self.ct} <= set(self.validation):
+            raise ValueError("validation: holds every patient; expected some left to train on")
+        if self.patience and not self.validation:
+            raise ValueError("patience: needs patients in validation; expected 0 without any")
 
 
 def _refuse_one_file_twice(sources: tuple[CtSource, ...]) -> None:
@@ -111,15 +123,61 @@ def _refuse_one_file_twice(sources: tuple[CtSource, ...]) -> None:
             )
 
 
+def on_dataset(config: TrainConfig) -> TrainConfig:
+    """The configuration with what its data set says filled in; as it is where it names none.
+
+    Raises:
+        ValueError: the data set cannot be trained on, or says otherwise than the configuration.
+    """
+    if not config.dataset:
+        return config
+    folder, found = config.dataset, read_training_set(config.dataset)
+    for name, own in (("ct", found.sources), ("validation", found.validation)):
+        if getattr(config, name) not in ((), own):
+            raise ValueError(f"{name}: set beside dataset; expected none, or those of {folder}")
+    if config.dataset_sha256 not in ("", found.sha256):
+        raise ValueError(f"dataset: {folder} has other samples than those the run began with")
+    if config.pairs != PairConfig():
+        _refuse_other_pairs(config.pairs, found.pairs, folder)
+    variation = config.augmentation
+    least = math.ceil(variation.crop * variation.scale[0])
+    if found.side < least:
+        raise ValueError(
+            f"dataset: {folder} has samples of {found.side} pixels a side; expected at least "
+            f"{least}, for augmentation.crop {variation.crop} and scale {variation.scale[0]:g}"
+        )
+    return dataclasses.replace(
+        config,
+        ct=found.sources,
+        validation=found.validation,
+        pairs=found.pairs,
+        dataset_sha256=found.sha256,
+    )
+
+
+def _refuse_other_pairs(wanted: PairConfig, made: PairConfig, folder: str) -> None:
+    for entry in dataclasses.fields(PairConfig):
+        got, there = getattr(wanted, entry.name), getattr(made, entry.name)
+        if got != there:
+            raise ValueError(
+                f"pairs.{entry.name}: got {got}; expected {there}, which {folder} was made with, "
+                "or no [pairs]"
+            )
+
+
 def read_config(path: str | Path, **overrides: Any) -> TrainConfig:
     """The configuration in a TOML file, or in the JSON file of an earlier run.
 
-    `overrides` replace top-level entries unless None.
+    `overrides` replace top-level entries unless None; `dataset` replaces the CTs.
 
     Raises:
-        ValueError: the file is no TOML, or holds an unknown name or a wrong type, which is named.
+        ValueError: the file is no TOML, or holds an unknown name or a wrong type, which is named;
+            a data set that does not fit.
     """
     data = read_toml(path)
     if isinstance(data, dict):
         data.update({name: value for name, value in overrides.items() if value is not None})
-    return from_mapping(TrainConfig, data, "config")
+        if overrides.get("dataset"):
+            for name in ("ct", "validation", "pairs"):
+                data.pop(name, None)
+    return on_dataset(from_mapping(TrainConfig, data, "config"))

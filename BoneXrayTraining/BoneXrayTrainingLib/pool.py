@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -25,6 +26,30 @@ class Share:
 
     rank: int = 0
     count: int = 1
+
+
+class Pool(Protocol):
+    """What a run draws samples from."""
+
+    def held(self, images: int) -> range:
+        """Numbers of the samples there are to draw from after `images` were drawn."""
+        ...
+
+    def start(self, images: int = 0) -> None:
+        """A run that has drawn `images` begins or goes on."""
+        ...
+
+    def stop(self) -> None:
+        """The run ends."""
+        ...
+
+    def advance(self, images: int) -> None:
+        """No batch before that of `images` will be drawn any more."""
+        ...
+
+    def draw(self, rng: np.random.Generator, images: int = 0) -> Pair:
+        """Any of the samples held after `images` were drawn."""
+        ...
 
 
 class PairPool:
@@ -155,7 +180,7 @@ class PairPool:
 
 
 def make_batch(
-    pool: PairPool,
+    pool: Pool,
     size: int,
     config: AugmentationConfig,
     rng: np.random.Generator,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from BoneXrayLib.files import staged_folder
 from BoneXrayLib.progress import Progress
 from BoneXrayLib.radiograph import radiograph_from_array, write_float_nrrd
 
-from .configuration import TrainConfig
+from .configuration import TrainConfig, on_dataset
 from .dataset import PoolConfig, load_source
-from .pool import PairPool, make_batch
+from .generation.pool import StorePool
+from .pool import PairPool, Pool, make_batch
 
 COUNT, COLUMNS = 6, 3
 GAP = 4
@@ -22,23 +24,13 @@ IMAGES_FILE, BONES_FILE = "images.nrrd", "bones.nrrd"
 def write_preview(config: TrainConfig, folder: Path, progress: Progress | None = None) -> Path:
     """Write `COUNT` pairs into `folder`, tile by tile: images.nrrd and bones.nrrd.
 
-    They are of the CTs to train on in turn, varied as in training, and shown as the network gets
-    them: as shares of each image's span.
+    They are of the CTs to train on in turn, or any of the data set; varied as in training, and
+    shown as the network gets them: as shares of each image's span.
     """
-    cts = [source for source in config.ct if source.patient not in config.validation][:COUNT]
-    pools: list[PairPool] = []
     images, bones = [], []
-    for number in range(COUNT):
-        source = cts[number % len(cts)]
-        if progress is not None:
-            progress(number / COUNT, f"projecting {source.path}")
-        if number < len(cts):
-            parts = load_source(source, Path(config.data_root), config.seed)
-            pools.append(PairPool([(source, parts)], config.pairs, PoolConfig(1, 1), config.seed))
-        pool = pools[number % len(cts)]
+    for number, (pool, drawn) in enumerate(_pools(on_dataset(config), progress)):
         rng = np.random.default_rng([config.seed, 17, number])
-        # each further round draws a sample of its own
-        batch = make_batch(pool, 1, config.augmentation, rng, 24 * (number // len(cts)))
+        batch = make_batch(pool, 1, config.augmentation, rng, drawn)
         images.append(batch.level[0, 0].numpy())
         bones.append(batch.target[0, 0].numpy())
     with staged_folder(folder) as stage:
@@ -46,6 +38,25 @@ def write_preview(config: TrainConfig, folder: Path, progress: Progress | None =
             picture = radiograph_from_array(tiled(tiles), "display", None, name.split(".")[0])
             write_float_nrrd(stage / name, picture)
     return folder
+
+
+def _pools(config: TrainConfig, progress: Progress | None) -> Iterator[tuple[Pool, int]]:
+    """Where each pair is drawn from, and after how many images."""
+    if config.dataset:
+        stored = StorePool(config.dataset, "train")
+        yield from ((stored, number) for number in range(COUNT))
+        return
+    cts = [source for source in config.ct if source.patient not in config.validation][:COUNT]
+    pools: list[Pool] = []
+    for number in range(COUNT):
+        source = cts[number % len(cts)]
+        if progress is not None:
+            progress(number / COUNT, f"projecting {source.path}")
+        if number < len(cts):
+            parts = load_source(source, Path(config.data_root), config.seed)
+            pools.append(PairPool([(source, parts)], config.pairs, PoolConfig(1, 1), config.seed))
+        # each further round draws a sample of its own
+        yield pools[number % len(cts)], 24 * (number // len(cts))
 
 
 def tiled(tiles: list[np.ndarray]) -> np.ndarray:

@@ -34,14 +34,20 @@ def check_run(config: TrainConfig, resume: bool) -> Path:
     if resume:
         if not exists:
             latest_checkpoint(run)
-        before = json.loads((run / CONFIG_FILE).read_text())["network"]
-        if before != json.loads(json.dumps(config.network)):
+        before = json.loads((run / CONFIG_FILE).read_text())
+        if before["network"] != json.loads(json.dumps(config.network)):
             raise ValueError(
-                f"network: got {config.network}; expected that of the run to be resumed, {before}"
+                f"network: got {config.network}; expected that of the run to be resumed, "
+                f"{before['network']}"
+            )
+        if before.get("dataset_sha256", "") != config.dataset_sha256:
+            raise ValueError(
+                f"dataset: got {config.dataset or 'none'}; expected the samples that the run to "
+                f"be resumed began with, of {before.get('dataset') or 'its CTs'}"
             )
     elif exists:
         raise ValueError(f"run: {run} exists already; resume it or choose another folder")
-    for source in config.ct:
+    for source in () if config.dataset else config.ct:
         path = Path(config.data_root) / source.path
         if not path.exists():
             raise FileNotFoundError(f"data_root: {path} not found; expected a CT there")

@@ -1,4 +1,4 @@
-"""The training panel's first section: which CTs to train on, and what to start from."""
+"""The training panel's first section: what to train on, and what to start from."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from BoneXrayLib.slicer_messages import errors_shown, show_error
 from BoneXrayLib.slicer_nodes import volume_from_node
 from BoneXrayLib.volume_files import write_image_file
 
-from .choices import cts_in_folder, plain_name, write_choice
+from .choices import cts_in_folder, is_dataset, plain_name, write_choice, write_dataset_choice
 
-CONFIGURATION, FOLDER, SCENE = range(3)
+CONFIGURATION, FOLDER, SCENE, DATASET = range(4)
 """Where the CTs are named: entries of the box."""
 PATHS = {"config": "configEdit", "data": "dataEdit", "run": "runEdit"}
 """User setting -> the widget that shows it."""
@@ -72,6 +72,8 @@ class DataSection:
         """Why there is nothing to train on, or an empty text."""
         if not Path(self.path("config")).is_file():
             return _("Choose a training configuration (.toml)")
+        if self.source == DATASET:
+            return "" if is_dataset(self.path("data")) else _("Choose the folder of a data set")
         if self.source != SCENE and not Path(self.path("data") or "/nowhere").is_dir():
             return _("Choose the folder of the CTs")
         if self.source == CONFIGURATION:
@@ -96,7 +98,7 @@ class DataSection:
         if names != self._names:
             self._names = names
             self._fill_lists()
-        ui, chosen = self._ui, self.source != CONFIGURATION
+        ui, chosen = self._ui, self.source in (FOLDER, SCENE)
         for widget in (ui.ctList, ui.validationBox, ui.licenceEdit):
             widget.enabled = chosen
         ui.ctList.visible = chosen
@@ -158,6 +160,9 @@ class DataSection:
         config, data = Path(self.path("config")), self.path("data")
         if self.source == CONFIGURATION:
             ready(config, data)
+            return
+        if self.source == DATASET:
+            ready(write_dataset_choice(run, config, data), "")
             return
         used = sorted({*self.checked(), *([self._kept_out()] if self._kept_out() >= 0 else [])})
         if self.source == FOLDER:

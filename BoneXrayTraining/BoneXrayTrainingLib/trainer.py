@@ -22,11 +22,12 @@ from BoneXrayLib.progress import IsCancelled, Progress
 
 from .beginnings import RECORD, read_beginning, start_with
 from .checkpoints import RunState, latest_checkpoint, read_checkpoint, write_best, write_checkpoint
-from .configuration import TrainConfig
+from .configuration import TrainConfig, on_dataset
 from .dataset import Batch, PoolConfig, load_source, load_variants
+from .generation.pool import StorePool
 from .learner import Learner, join_gradients, make_learner, step, validate
 from .losses import ExtractionLoss
-from .pool import PairPool, Share, make_batch
+from .pool import PairPool, Pool, Share, make_batch
 from .processes import Processes, joined
 from .run_folder import (
     STOP_FILE,
@@ -56,8 +57,9 @@ def train(
 
     Raises:
         ValueError: the run exists already and `resume` is not asked for, or the other way round;
-            a device or precision that is not there.
+            a device or precision that is not there; a data set that is damaged or does not fit.
     """
+    config = on_dataset(config)
     run = check_run(config, resume)
     with joined(config.device) as processes:
         if config.threads:
@@ -99,7 +101,7 @@ class Training:
     run: Path
     learner: Learner
     state: RunState
-    pool: PairPool
+    pool: Pool
     watched: list[Batch]
 
     def go(self, progress: Progress | None, is_cancelled: IsCancelled | None) -> Path:
@@ -173,7 +175,7 @@ class Training:
 
 
 def batches_ahead(
-    config: TrainConfig, pool: PairPool, first: int, processes: Processes
+    config: TrainConfig, pool: Pool, first: int, processes: Processes
 ) -> Generator[Batch]:
     """The batches of steps `first` to the last; while one is trained on, the next are made."""
     makers = config.makers or _makers(processes.device)
@@ -209,8 +211,13 @@ def _number(*words: int) -> int:
 
 def _make_pools(
     config: TrainConfig, processes: Processes, progress: Progress | None
-) -> tuple[PairPool, list[Batch]]:
+) -> tuple[Pool, list[Batch]]:
     """The samples to train on; for the first process the images to watch the run with, too."""
+    if config.dataset:
+        watched = []
+        if config.validation and processes.is_first:
+            watched = _watched_batches(config, StorePool(config.dataset, "validation"))
+        return StorePool(config.dataset, "train"), [b.to(processes.device) for b in watched]
     root = Path(config.data_root)
     used, kept = [], []
     for n, source in enumerate(config.ct):
@@ -222,12 +229,14 @@ def _make_pools(
             kept.append((source, load_source(source, root, config.seed)))
     share = Share(processes.rank, processes.count)
     pool = PairPool(used, config.pairs, config.pool, config.seed, share)
-    watched = _watched_batches(config, kept) if kept else []
+    few = PoolConfig(capacity=16, first=16)
+    watched = []
+    if kept:
+        watched = _watched_batches(config, PairPool(kept, config.pairs, few, config.seed + 1))
     return pool, [batch.to(processes.device) for batch in watched]
 
 
-def _watched_batches(config: TrainConfig, kept: list) -> list[Batch]:
+def _watched_batches(config: TrainConfig, pool: Pool) -> list[Batch]:
     """The same images at each validation: 32, from patients kept out."""
-    pool = PairPool(kept, config.pairs, PoolConfig(capacity=16, first=16), config.seed + 1)
     rng = np.random.default_rng([config.seed, 11])
     return [make_batch(pool, 8, config.augmentation, rng) for _ in range(4)]

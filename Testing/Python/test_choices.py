@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from BoneXrayTrainingLib.choices import cts_in_folder, plain_name, write_choice
+from BoneXrayTrainingLib.choices import (
+    cts_in_folder,
+    is_dataset,
+    plain_name,
+    write_choice,
+    write_dataset_choice,
+)
 from BoneXrayTrainingLib.configuration import read_config
 
 TEMPLATE = """
@@ -46,6 +53,24 @@ def test_chosen_cts_replace_those_of_the_template(template: Path, tmp_path: Path
     kept = read_config(write_choice(tmp_path / "run", template, tmp_path, ["1", "2"]))
     assert kept.loss.perceptual_weights == "features.npz"
     assert (kept.validation, kept.patience) == ((), 0), "nobody is kept out to be patient for"
+
+
+@pytest.mark.parametrize(("watched", "patience"), [(3, 3), (0, 0)])
+def test_a_data_set_takes_the_place_of_the_templates_cts_and_poses(
+    watched: int, patience: int, template: Path, tmp_path: Path
+) -> None:
+    template.write_text(template.read_text() + "[pairs]\nsize = 96\n")
+    dataset = tmp_path / "set"
+    dataset.mkdir()
+    assert not is_dataset(dataset)
+    with pytest.raises(ValueError, match=r"set holds no readable dataset\.json"):
+        write_dataset_choice(tmp_path / "run", template, dataset)
+    (dataset / "dataset.json").write_text(json.dumps({"samples": {"validation": watched}}))
+    assert is_dataset(dataset)
+    written = json.loads(write_dataset_choice(tmp_path / "run", template, dataset).read_text())
+    assert written["dataset"] == str(dataset)
+    assert {"ct", "validation", "pairs"}.isdisjoint(written)
+    assert (written["name"], written["patience"]) == ("tiny", patience)
 
 
 def test_a_template_that_is_no_toml_is_named(template: Path, tmp_path: Path) -> None:

@@ -155,7 +155,12 @@ def test_what_a_killed_run_left_half_written_is_dropped_and_made_anew(
     torn = output / "shards" / "ct00001-000002-0001"
     torn.rename(torn.with_name(f".{torn.name}-x1"))
     (torn.with_name(f".{torn.name}-x1") / "shard.json").unlink()
-    assert generate(config, output, workers=1, resume=True).made == 1
+    cut = output / "shards" / "ct00000-000000-0002" / "000001.json"
+    cut.write_bytes(cut.read_bytes()[:100])  # as a power failure may leave it
+    others = output / "shards" / ".of-another-program"
+    others.mkdir()
+    assert generate(config, output, workers=1, resume=True).made == 1 + 2
+    assert others.is_dir()
     assert contents(output) == contents(whole.folder)
 
 

@@ -306,6 +306,22 @@ def test_cts_of_the_scene_are_written_where_the_child_reads_them(
     assert np.allclose(written.ijk_to_ras, slicer.util.arrayFromVTKMatrix(ijk_to_ras))
 
 
+def test_a_data_set_is_trained_on_in_place_of_cts(
+    ready: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ready.ui.sourceBox.currentIndex = 3
+    assert tip(ready.ui.startButton) == "Choose the folder of a data set"
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "dataset.json").write_text('{"samples": {"validation": 2}}')
+    ready.ui.dataEdit.currentPath = str(folder)
+    assert ready.ui.startButton.enabled
+    assert not ready.ui.licenceEdit.enabled, "the data set says it"
+    config = started_with(ready, monkeypatch)
+    assert (config["dataset"], config["run"]) == (str(folder), str(tmp_path / "run"))
+    assert "ct" not in config
+
+
 PAIRS = """
 import sys; sys.path[:0] = sys.argv[2:]
 from pathlib import Path

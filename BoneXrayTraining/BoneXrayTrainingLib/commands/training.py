@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class Train(Command):
     """Train a network on radiographs simulated from CTs; needs the extra packages `train`.
 
+    They are simulated while it trains, or before: a data set made by `generate`.
+
     Ctrl-C, or a file named `stop` in the run's folder, ends the run with a checkpoint. Several
     processes train one network: torchrun --nproc-per-node N -m BoneXrayTrainingLib train CONFIG.
     """
@@ -29,6 +31,8 @@ class Train(Command):
     """Go on from the run's last checkpoint."""
     data_root: OptionalFolder = None
     """Folder the CTs' paths start from; replaces data_root of the configuration."""
+    dataset: OptionalFolder = None
+    """Data set made by `generate` to train on; replaces the CTs of the configuration."""
     run_folder: OptionalFolder = None
     """Folder of the run: log, checkpoints; replaces run of the configuration."""
     start_from: Annotated[str | None, arg(metavar="MODEL|RUN")] = None
@@ -41,9 +45,14 @@ class Train(Command):
         from ..configuration import read_config
 
         data_root = None if self.data_root is None else str(self.data_root)
+        dataset = None if self.dataset is None else str(self.dataset)
         folder = None if self.run_folder is None else str(check_output(self.run_folder))
         config = read_config(
-            self.config, data_root=data_root, run=folder, start_from=self.start_from
+            self.config,
+            data_root=data_root,
+            dataset=dataset,
+            run=folder,
+            start_from=self.start_from,
         )
         if self.preview is None:
             self._train(config, report)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from BoneXrayLib.exposure_config import EXPOSURES
 from BoneXrayLib.files import plain_stem
 from BoneXrayLib.geometry import VIEWS
 
@@ -15,10 +16,11 @@ from ..pairs import PairConfig
 from ..sources import CtSource
 
 PAIRINGS = {
-    "drr": ("full", "bone", "layers"),
+    "drr": ("full", "bone", "layers", "exposed", "exposed_bone"),
     "localizer": ("input", "full", "bone", "layers", "input_layers"),
 }
 """What a sample of each pairing can hold."""
+EXPOSED = ("exposed", "exposed_bone")
 DTYPES = ("float16", "float32")
 TUBES = ("near", "far")
 SPLITS = ("train", "validation", "test")
@@ -109,9 +111,12 @@ class SampleConfig:
     """Samples of each CT and view; times the CT's share."""
     seed: int = 1
     """Sample n of CT c is drawn from (seed, c, n) alone."""
+    exposures: tuple[str, ...] = ()
+    """Named exposures (chest, extremity, pelvis, localizer, c-arm), one drawn for each sample,
+    which then holds what a detector shows, too."""
     arrays: tuple[str, ...] = ()
-    """What a sample holds: full, bone, layers, and with localizers input and input_layers.
-    Without: all but input_layers."""
+    """What a sample holds: full, bone, layers, with localizers input and input_layers, with
+    exposures exposed and exposed_bone. Without: all but input_layers."""
     dtype: str = "float16"
     """float16 (a step of 0.1 % of the value) or float32."""
     pairs: PairConfig = field(default_factory=PairConfig)
@@ -124,6 +129,14 @@ class SampleConfig:
             _one_of("views", view, VIEWS)
         for name in self.arrays:
             _one_of("arrays", name, PAIRINGS[self.pairing])
+        for name in self.exposures:
+            _one_of("exposures", name, EXPOSURES)
+        if self.exposures and self.pairing != "drr":
+            raise ValueError('exposures: set with pairing "localizer"; expected pairing = "drr"')
+        if self.exposures and not set(EXPOSED) & set(self.held):
+            raise ValueError(f"exposures: expected none without {' or '.join(EXPOSED)} in arrays")
+        if not self.exposures and set(EXPOSED) & set(self.arrays):
+            raise ValueError("arrays: exposed and exposed_bone; expected exposures with them")
         if self.draws < 1:
             raise ValueError(f"draws: got {self.draws}; expected at least 1")
         if self.pairing == "drr" and self.localizer != LocalizerConfig():
@@ -134,7 +147,8 @@ class SampleConfig:
     @property
     def held(self) -> tuple[str, ...]:
         """Names of the arrays of a sample."""
-        wanted = self.arrays or tuple(n for n in PAIRINGS[self.pairing] if n != "input_layers")
+        left_out = ("input_layers", *(() if self.exposures else EXPOSED))
+        wanted = self.arrays or tuple(n for n in PAIRINGS[self.pairing] if n not in left_out)
         return tuple(n for n in PAIRINGS[self.pairing] if n in wanted)
 
     @property

@@ -122,15 +122,15 @@ def _write_png(store: PairStore, stage: Path, progress: Progress | None) -> None
         record = store.record(number)
         images = {
             name: store.array(number, name).astype(np.float32)
-            for name in ("input", "full", "bone")
+            for name in ("input", "full", "bone", "exposed", "exposed_bone")
             if name in record["arrays"]
         }
-        if not images:
+        if not images.keys() - {"exposed", "exposed_bone"}:
             raise ValueError("arrays: the data set holds layers only; expected full or bone")
         # One scale for an exposure, so that its pictures still add up.
         windows = {
             name: (float(image.min()), float(image.max()))
-            if name == "input"
+            if name in ("input", "exposed", "exposed_bone")
             else (0.0, _top(images))
             for name, image in images.items()
         }

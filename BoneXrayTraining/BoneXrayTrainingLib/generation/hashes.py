@@ -28,4 +28,4 @@ def array_sha256(array: np.ndarray) -> str:
     """Of an array's values in order; little-endian whatever the computer."""
     plain = np.ascontiguousarray(array)
     little = plain.astype(plain.dtype.newbyteorder("<"), copy=False)
-    return hashlib.sha256(little.tobytes()).hexdigest()
+    return hashlib.sha256(little.reshape(-1).view(np.uint8).data).hexdigest()

@@ -10,10 +10,14 @@ import numpy as np
 from ..mappings import from_mapping
 from ..pairs import Draw
 from .config import GenerateSource, SampleConfig
+from .exposures import read_exposure
 from .hashes import array_sha256
 from .plan import Shard
 from .sample import Drawn, Sample, compose, drawn, load_ct, versions
 from .store import ARRAYS, read_array
+
+COMPARED = ("geometry", "landmarks", "layers", "open_beam")
+"""Entries of a record that must come out as they were, besides its arrays and its draw."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,7 @@ class Replay:
 
     Attributes:
         sample: the new one.
-        differing: names of what is not the same to the bit: arrays, geometry, landmarks, draw.
+        differing: names of what is not the same to the bit: arrays, entries of the record, draw.
         versions: packages of other versions than then, as "numpy 2.1 (then 2.0)".
     """
 
@@ -55,7 +59,7 @@ def replay(record: dict, data_root: str | Path) -> Replay:
         for name, about in record["arrays"].items()
         if array_sha256(made.arrays[name]) != about["sha256"]
     ]
-    differing += [n for n in ("geometry", "landmarks") if made.record[n] != record[n]]
+    differing += [n for n in COMPARED if made.record[n] != record.get(n)]
     if drawn(ct, int(record["sample"]), shard) != then:
         differing.append("draw from the seed")
     then_versions = record["versions"]
@@ -84,6 +88,7 @@ def _read(record: dict) -> tuple[GenerateSource, SampleConfig, Shard, Drawn]:
         then = Drawn(
             None if draw is None else from_mapping(Draw, draw, "draw"),
             tuple(record["drawn"]["shift_mm"]),
+            read_exposure(record["drawn"].get("exposure")),
         )
         return (
             from_mapping(GenerateSource, record["source"], "source"),

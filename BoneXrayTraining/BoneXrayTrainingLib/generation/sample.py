@@ -16,12 +16,14 @@ import BoneXrayLib
 from BoneXrayLib.bone import Parts
 from BoneXrayLib.geometry import Geometry
 from BoneXrayLib.projection import PreparedParts, prepare, project_prepared
+from BoneXrayLib.projection.workers import numba_threads_limited
 from BoneXrayLib.volume import Volume
 
 from ..deformation import deformed
 from ..pairs import TISSUES, Draw, draw_pair, project_draw
 from ..sources import load_source
 from .config import GenerateSource, SampleConfig
+from .exposures import DrawnExposure, draw_exposure, exposed_images
 from .hashes import array_sha256, path_sha256
 from .landmarks import landmarks_file, project_landmarks, read_landmarks
 from .localizer import Localizer, cropped_to, read_localizer
@@ -63,7 +65,7 @@ class LoadedCt:
                 rng = np.random.default_rng(
                     [self.config.seed, variant, *self.source.patient.encode()]
                 )
-                with _one_deformation:
+                with _one_deformation, numba_threads_limited():
                     parts = deformed(parts, rng, self.config.pairs.deformation)
             self._kept.update(variant=variant, patient=(parts, prepare(parts)))
         return self._kept["patient"]
@@ -94,6 +96,7 @@ class Drawn:
     """None with a real localizer, which has its pose."""
     shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """The patient's movement along R, A and S between CT and localizer."""
+    exposure: DrawnExposure | None = None
 
 
 def load_ct(
@@ -129,7 +132,9 @@ def drawn(ct: LoadedCt, number: int, shard: Shard) -> Drawn:
         name = f"{ct.source.patient} {shard.variant}"
         draw = draw_pair(rng, name, ct.patient(shard.variant)[0], config.drawn_from, view)
     low, high = config.localizer.misregistration
-    if config.pairing == "drr" or high == 0:
+    if config.pairing == "drr":
+        return Drawn(draw, exposure=draw_exposure(rng, config.exposures))
+    if high == 0:
         return Drawn(draw)
     way = rng.normal(size=3)
     x, y, z = way / np.linalg.norm(way) * rng.uniform(low, high)
@@ -153,6 +158,11 @@ def compose(ct: LoadedCt, number: int, shard: Shard, split: str, drawn: Drawn) -
     first_bone = len(TISSUES) - 1
     images |= {"full": layers.sum(axis=0), "bone": layers[first_bone:].sum(axis=0)}
     images |= {"layers": layers}
+    beam = None
+    if drawn.exposure is not None:
+        placed = dataclasses.replace(prepared, ijk_to_ras=deform @ parts.ijk_to_ras)
+        seen, beam = exposed_images(drawn.exposure, placed, geometry, images["bone"])
+        images |= seen
     kept = {name: images[name] for name in ct.config.held}
     arrays = {
         name: image if drawn.draw is None and name == "input" else image.astype(ct.config.dtype)
@@ -161,6 +171,7 @@ def compose(ct: LoadedCt, number: int, shard: Shard, split: str, drawn: Drawn) -
     record = _record(ct, number, shard, split, drawn, geometry)
     record["landmarks"] = project_landmarks(ct.landmarks, deform, geometry)
     record["layers"] = list(parts.names)
+    record["open_beam"] = beam
     record["arrays"] = {
         name: {"shape": list(a.shape), "dtype": str(a.dtype), "sha256": array_sha256(a)}
         for name, a in arrays.items()

@@ -22,6 +22,15 @@ Result = TypeVar("Result")
 Tick = Callable[[], None]
 POLL_S = 0.25
 CONNECT_S = 10
+SETTINGS = {
+    # Dask has its workers give memory back after each array: three times the page faults a sample.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    # A CT that waits for a busy worker could be made by another.
+    "distributed.scheduler.worker-saturation": 1.0,
+    # A thread that looks every 10 ms what the worker does.
+    "distributed.worker.profile.enabled": False,
+}
+"""Of Dask's, for workers on this computer."""
 
 
 class Crew(Protocol):
@@ -135,9 +144,11 @@ def _cluster(address: str) -> Generator[Any]:
 
 @contextlib.contextmanager
 def _local(workers: int) -> Generator[Any]:
+    import dask
     from distributed import Client, LocalCluster
 
     with (
+        dask.config.set(SETTINGS),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -154,15 +165,15 @@ def _local(workers: int) -> Generator[Any]:
 @contextlib.contextmanager
 def _threads(count: int) -> Generator[None]:
     """Processors a worker computes on, here and in processes started within."""
-    before = os.environ.get(THREADS)
+    before = dict(os.environ)
     os.environ[THREADS] = str(count)
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop(THREADS, None)
-        else:
-            os.environ[THREADS] = before
+        # Dask leaves what it sets for its workers, one thread for all that computes, here.
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _use_one_processor() -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from BoneXrayLib.files import one_line
@@ -35,6 +36,8 @@ from .plan import Shard
 from .sample import Sample
 
 SHARDS, ARRAYS, SHARD = "shards", "arrays.safetensors", "shard.json"
+NAME = re.compile(r"ct\d+-\d+-\d+")
+"""Of a shard's folder; a dot before it and something after it while it is being written."""
 
 
 def write_shard(output: Path, shard: Shard, split: str, samples: Iterator[Sample]) -> int:
@@ -62,8 +65,8 @@ def write_shard(output: Path, shard: Shard, split: str, samples: Iterator[Sample
             "shapes": {name: list(array.shape) for name, array in arrays.items()},
             "sha256": path_sha256(stage / ARRAYS),
         }
+        about["sizes"] = {path.name: path.stat().st_size for path in sorted(stage.iterdir())}
         _write(stage / SHARD, json.dumps(about, indent=1))
-        _sync(stage / ARRAYS)
         with suppress(FileExistsError, PermissionError):
             stage.chmod(0o755)
         size = folder_bytes(stage)
@@ -81,13 +84,15 @@ def whole_shards(output: Path) -> set[str]:
     folder = output / SHARDS
     if not folder.is_dir():
         return set()
-    return {entry.name for entry in os.scandir(folder) if not entry.name.startswith(".")}
+    return {entry.name for entry in os.scandir(folder) if NAME.fullmatch(entry.name)}
 
 
 def drop_unfinished(output: Path) -> None:
-    """Remove what a killed run left between shards."""
-    for path in (output / SHARDS).glob(".*"):
-        shutil.rmtree(path, ignore_errors=True)
+    """Remove what a killed run left between shards, and shards that a lost disk cut short."""
+    for path in (output / SHARDS).glob("*"):
+        begun = path.name.startswith(".") and NAME.match(path.name[1:])
+        if begun or (NAME.fullmatch(path.name) and not _is_whole(path)):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def folder_bytes(folder: Path) -> int:
@@ -128,10 +133,13 @@ class PairStore:
         names = sorted(whole_shards(self.folder))
         if not names:
             raise ValueError(f"dataset: {folder} holds no samples; expected one that was generated")
-        self._shards = {name: _read_json(self.folder / SHARDS / name / SHARD) for name in names}
+        self.shards: dict[str, dict] = {
+            name: _read_json(self.folder / SHARDS / name / SHARD) for name in names
+        }
+        """What shard.json says, by name."""
         self.places = [
             Place(path, row, path / record_name(about["first"] + row))
-            for name, about in self._shards.items()
+            for name, about in self.shards.items()
             if split in (None, about["split"])
             for path in (self.folder / SHARDS / name,)
             for row in range(about["count"])
@@ -151,9 +159,26 @@ class PairStore:
         place = self.places[number]
         return read_array(place.shard / ARRAYS, name, place.row)
 
+    def refuse_cut_short(self) -> None:
+        """Raise a ValueError that names a shard whose files are not as large as they were."""
+        for name in self.shards:
+            if not _is_whole(self.folder / SHARDS / name):
+                raise ValueError(
+                    f"dataset: {self.folder / SHARDS / name} is damaged; make it again with "
+                    "bone-xray generate --resume"
+                )
+
+    def refuse_damaged(self, shard: Path) -> None:
+        """Raise a ValueError where a shard's arrays are not those that were written."""
+        if path_sha256(shard / ARRAYS) != self.shards[shard.name]["sha256"]:
+            raise ValueError(
+                f"dataset: {shard / ARRAYS} is damaged (its SHA-256 differs); remove {shard.name} "
+                "and make it again with bone-xray generate --resume"
+            )
+
     def layers(self, number: int) -> tuple[str, ...]:
         """Names of a sample's layers."""
-        return tuple(self._shards[self.places[number].shard.name]["layers"])
+        return tuple(self.shards[self.places[number].shard.name]["layers"])
 
     def pair(self, number: int) -> Pair:
         """A sample as the trainer takes it: labelled bones together, as `TISSUES`.
@@ -185,7 +210,7 @@ def read_array(file: Path, name: str, row: int) -> np.ndarray:
                 held = ", ".join(tensors.keys())
                 raise ValueError(f"arrays: {file.parent.name} holds no {name!r}; it holds {held}")
             return tensors.get_slice(name)[row]
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise ValueError(f"dataset: {file} cannot be read ({one_line(error, 80)})") from None
 
 
@@ -198,9 +223,13 @@ def _read_json(path: Path) -> dict:
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text + "\n", encoding="utf-8")
-    _sync(path)
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+def _is_whole(folder: Path) -> bool:
+    """Whether all files of a shard have the size they were written with."""
+    # Cheaper than waiting for the disk at every sample, and sees what power failures leave.
+    try:
+        sizes = json.loads((folder / SHARD).read_text(encoding="utf-8")).get("sizes", {})
+        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, AttributeError):
+        return False

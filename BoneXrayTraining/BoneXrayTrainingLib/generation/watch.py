@@ -35,14 +35,16 @@ class Watch:
         self.total = sum(job.count for job in jobs)
         self.limit = config.max_gb * GB
         self.seen: dict[str, int] = {}
-        self.stopped, self.looked = "", 0.0
+        self.stopped, self.next_look = "", 0.0
         self.message = "looking for what is there"
 
     def tick(self) -> None:
         """Look, a few times a second at most."""
-        if time.monotonic() - self.looked > LOOK_EVERY_S:
+        began = time.monotonic()
+        if began >= self.next_look:
             self.look()
-            self.looked = time.monotonic()
+            # However many shards there are, looking takes a small share of the time.
+            self.next_look = began + max(LOOK_EVERY_S, 20 * (time.monotonic() - began))
 
     def look(self) -> None:
         """See what is there, and ask the workers to end where that is due."""

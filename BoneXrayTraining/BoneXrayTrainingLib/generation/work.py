@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from BoneXrayLib.files import one_line
 from .hashes import path_sha256
 from .plan import CtJob, Shard
 from .sample import LoadedCt, Sample, load_ct, make_sample
-from .store import whole_shards, write_shard
+from .store import SHARDS, write_shard
 
 STOP_FILE = "stop"
 """A file of this name in the data set's folder ends the workers after the sample at hand."""
@@ -31,6 +32,7 @@ class Outcome:
         problem: why it could not be used, in one line; "" where all went well.
         stopped: whether it was asked to end before it was done.
         nbytes: written now.
+        processor_s: processor time it took, of a process that does nothing else.
     """
 
     number: int
@@ -38,6 +40,7 @@ class Outcome:
     problem: str = ""
     stopped: bool = False
     nbytes: int = 0
+    processor_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,14 @@ def make_ct(job: CtJob, tell: Callable[[], None] | None = None) -> Outcome:
         job: the CT and its shards.
         tell: called after each sample.
     """
-    there, made, nbytes = whole_shards(job.output), 0, 0
-    wanted = [shard for shard in job.shards if shard.name not in there]
+    made, nbytes, began = 0, 0, time.process_time()
+
+    def outcome(problem: str = "", stopped: bool = False) -> Outcome:
+        spent = time.process_time() - began
+        return Outcome(job.number, made, problem, stopped, nbytes, spent)
+
+    # Looked for one by one: a list of all shards would grow with the CTs.
+    wanted = [s for s in job.shards if not (job.output / SHARDS / s.name).exists()]
     try:
         _raise_if_stopped(job.output)
         ct = load_ct(job.source, job.number, job.samples, job.data_root, job.sha256)
@@ -80,11 +89,10 @@ def make_ct(job: CtJob, tell: Callable[[], None] | None = None) -> Outcome:
             nbytes += write_shard(job.output, shard, job.split, _samples(ct, job, shard, tell))
             made += shard.count
     except Stopped:
-        return Outcome(job.number, made, stopped=True, nbytes=nbytes)
+        return outcome(stopped=True)
     except (ValueError, OSError, MemoryError, ArithmeticError, LookupError) as error:
-        problem = one_line(error) or type(error).__name__
-        return Outcome(job.number, made, problem, nbytes=nbytes)
-    return Outcome(job.number, made, nbytes=nbytes)
+        return outcome(one_line(error) or type(error).__name__)
+    return outcome()
 
 
 def _samples(
