@@ -72,7 +72,7 @@ def measure_workers(folder: Path, rounds: int, draws: int) -> dict:
     """Samples a second by 1 and 2 workers in turn, and by 2 processes without a scheduler."""
     names = write_cts(folder / "cts", synthetic_limb(2.0), 8)
     config = config_of(folder / "cts", names, draws, 256)
-    found: dict[str, list[tuple[float, float]]] = {"1": [], "2": [], "plain": []}
+    found: dict[str, list[tuple[float, float, float]]] = {"1": [], "2": [], "plain": []}
     for _ in range(rounds):
         for kind, rows in found.items():
             if kind == "plain":
@@ -82,9 +82,9 @@ def measure_workers(folder: Path, rounds: int, draws: int) -> dict:
                 with fresh() as process:
                     rows.append(process.submit(timed, config, folder / "set", int(kind)).result())
             shutil.rmtree(folder / "set")
-    seconds, spent = (
+    seconds, spent, besides = (
         {kind: statistics.median(row[n] for row in rows) for kind, rows in found.items()}
-        for n in range(2)
+        for n in range(3)
     )
     count = draws * len(names)
     return {
@@ -93,6 +93,7 @@ def measure_workers(folder: Path, rounds: int, draws: int) -> dict:
         "times_faster": round(seconds["1"] / seconds["2"], 2),
         "plain_times_faster": round(seconds["1"] / seconds["plain"], 2),
         "processor_ms_per_sample": {kind: round(1e3 * s / count, 2) for kind, s in spent.items()},
+        "scheduler_processor_share": round(besides["2"] / seconds["2"], 3),
         "processor_times_faster": round(2 * spent["1"] / spent["2"], 2),
     }
 
@@ -102,8 +103,8 @@ def fresh() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
 
-def timed(config: GenerateConfig, folder: Path, workers: int) -> tuple[float, float]:
-    """Seconds, and processor seconds of workers and scheduler, once the workers are warm."""
+def timed(config: GenerateConfig, folder: Path, workers: int) -> tuple[float, float, float]:
+    """Seconds once the workers are warm, processor seconds of all, and of the scheduler alone."""
     jobs, warm = planned(config, folder), warming(config, folder)
     with crew(workers, None, len(jobs)) as team:
         assert all(outcome.made for _, outcome in team.run(make_ct, warm, lambda: None))
@@ -113,11 +114,12 @@ def timed(config: GenerateConfig, folder: Path, workers: int) -> tuple[float, fl
         outcomes = [outcome for _, outcome in team.run(make_ct, jobs, watch.tick)]
         seconds, own = time.monotonic() - began, time.process_time() - own
     assert sum(o.made for o in outcomes) == config.draws * len(jobs)
-    # One worker is this process: its time is in `own` already.
-    return seconds, own + (sum(o.processor_s for o in outcomes) if workers > 1 else 0.0)
+    if workers == 1:  # this process
+        return seconds, own, 0.0
+    return seconds, own + sum(o.processor_s for o in outcomes), own
 
 
-def plain(config: GenerateConfig, folder: Path) -> tuple[float, float]:
+def plain(config: GenerateConfig, folder: Path) -> tuple[float, float, float]:
     """The same by two processes, each with half the CTs and nobody to tell."""
     os.environ[THREADS] = "1"
     jobs, warm = planned(config, folder), warming(config, folder)
@@ -127,7 +129,7 @@ def plain(config: GenerateConfig, folder: Path) -> tuple[float, float]:
         began = time.monotonic()
         halves = [p.submit(make_all, jobs[n::2]) for n, p in enumerate((one, other))]
         spent = sum(half.result() for half in halves)
-        return time.monotonic() - began, spent
+        return time.monotonic() - began, spent, 0.0
 
 
 def make_all(jobs: list[CtJob]) -> float:
@@ -139,7 +141,7 @@ def make_all(jobs: list[CtJob]) -> float:
 
 def warming(config: GenerateConfig, folder: Path) -> list[CtJob]:
     """A few samples of several CTs, so that each worker has loaded all it needs."""
-    few = dataclasses.replace(config, draws=4)
+    few = dataclasses.replace(config, draws=12)
     return planned(few, Path(tempfile.mkdtemp(dir=folder.parent)))
 
 
