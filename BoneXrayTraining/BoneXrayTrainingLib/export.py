@@ -135,7 +135,7 @@ def make_card(
     """The card of an extraction model, from the run's own configuration."""
     used = [c for c in config.ct if c.patient not in config.validation]
     sources = {(c.patient, c.licence): None for c in used}
-    scanned = sum(not c.bones for c in used)
+    scanned = sum(not c.is_made_up for c in used)
     return ModelCard(
         schema=SCHEMA_VERSION,
         name=config.name,

@@ -18,9 +18,8 @@ from BoneXrayLib.geometry import Geometry
 from BoneXrayLib.projection import PreparedParts, prepare, project_prepared
 from BoneXrayLib.volume import Volume
 
-from ..deformation import deformed
 from ..pairs import TISSUES, Draw, draw_pair, project_draw
-from ..sources import load_source
+from ..sources import load_source, make_variant
 from .config import GenerateSource, SampleConfig
 from .hashes import array_sha256, path_sha256
 from .landmarks import landmarks_file, project_landmarks, read_landmarks
@@ -60,11 +59,11 @@ class LoadedCt:
         if self._kept.get("variant") != variant:
             parts = self.parts
             if variant:
-                rng = np.random.default_rng(
-                    [self.config.seed, variant, *self.source.patient.encode()]
-                )
+                spread = self.config.pairs.deformation
                 with _one_deformation:
-                    parts = deformed(parts, rng, self.config.pairs.deformation)
+                    parts = make_variant(
+                        self.source, self.root, self.config.seed, variant, parts, spread
+                    )
             self._kept.update(variant=variant, patient=(parts, prepare(parts)))
         return self._kept["patient"]
 
