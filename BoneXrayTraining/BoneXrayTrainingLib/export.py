@@ -136,6 +136,8 @@ def make_card(
     used = [c for c in config.ct if c.patient not in config.validation]
     sources = {(c.patient, c.licence): None for c in used}
     scanned = sum(not c.is_made_up for c in used)
+    meshed = sum(c.is_made_up_of_meshes for c in used)
+    mapped = len(used) - scanned - meshed
     return ModelCard(
         schema=SCHEMA_VERSION,
         name=config.name,
@@ -158,7 +160,8 @@ def make_card(
         trained_on={
             "sources": [{"name": name, "licence": licence} for name, licence in sources],
             "cts": scanned,
-            "label_maps": len(used) - scanned,
+            "label_maps": mapped,
+            "mesh_files": meshed,
             "steps": step,
             "bone": "voxels of at least 200 HU, couch and specks removed",
         },
@@ -168,8 +171,8 @@ def make_card(
             "Not a medical device."
         ),
         limits=(
-            f"Trained on simulated radiographs of {scanned} CTs and {len(used) - scanned} label "
-            "maps only. On real radiographs it was looked at, not measured. Metal counts as bone, "
+            f"Trained on simulated radiographs of {scanned} CTs, {mapped} label maps and {meshed} "
+            "files of bone surfaces in made-up flesh only. On real radiographs it was looked at, not measured. Metal counts as bone, "
             "and so does contrast medium in simulated radiographs, as in the HU window it was "
             "trained on; fine fractures may vanish; ultrasound, photographs and inverted images "
             "give nonsense."

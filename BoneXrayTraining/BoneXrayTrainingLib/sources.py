@@ -121,7 +121,7 @@ def load_variants(
 def make_variant(
     source: CtSource, data_root: Path, seed: int, number: int, parts: Parts, spread_mm: float
 ) -> Parts:
-    """Patient `number` of a source whose first one is `parts`: a deformed copy, or one drawn anew."""
+    """Patient `number` of a source, a deformed copy of `parts` (number 0) or drawn anew."""
     if source.is_made_up_of_meshes:
         return mesh_patient(source, data_root, seed, number)
     rng = np.random.default_rng([seed, number, *source.patient.encode()])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -20,7 +21,7 @@ WARP_MM = (80.0, 250.0)
 
 
 def posed(bones: list[Bone], patient: Patient, rng: np.random.Generator) -> list[Bone]:
-    """The bones of this patient: scaled, a little out of the ordinary, and turned in their joints."""
+    """The bones of this patient: scaled, a little out of shape, and turned in their joints."""
     bones = _shaped(bones, patient, rng)
     return _bent_knee(_turned_fingers(bones, rng), rng)
 
@@ -54,7 +55,7 @@ def _turned_fingers(bones: list[Bone], rng: np.random.Generator) -> list[Bone]:
     for digit, chain in enumerate(DIGITS, start=1):
         lot = rng.normal(size=(3, 2))
         there = [name for name in chain if name in now]
-        for joint, (one, after) in enumerate(zip(there, there[1:], strict=False)):
+        for joint, (one, after) in enumerate(itertools.pairwise(there)):
             head = _head(now[one], now[after])
             along = now[after].mesh.vertices.mean(axis=0) - head
             bend = min(35.0, flexion * (1.0, 1.2, 0.6)[joint]) + 3.0 * lot[joint, 0]

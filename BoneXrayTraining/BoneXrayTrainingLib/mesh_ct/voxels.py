@@ -110,7 +110,7 @@ def fill(mesh: Mesh, grid: Grid) -> tuple[np.ndarray, tuple[slice, slice, slice]
     mask = votes >= 2
     edge = _edge_length(mesh) / grid.spacing
     if edge > 3.0:
-        mask = ndimage.gaussian_filter(mask.astype(np.float32), 0.25 * edge) > 0.5
+        mask = ndimage.gaussian_filter(mask.astype(np.float32), 0.15 * edge) > 0.5
     return mask, box
 
 
