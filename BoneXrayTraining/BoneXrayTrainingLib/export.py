@@ -138,6 +138,7 @@ def make_card(
     scanned = sum(not c.is_made_up for c in used)
     meshed = sum(c.is_made_up_of_meshes for c in used)
     mapped = len(used) - scanned - meshed
+    meshes = f", and of {meshed} files of bone surfaces in made-up flesh," if meshed else ""
     return ModelCard(
         schema=SCHEMA_VERSION,
         name=config.name,
@@ -171,8 +172,8 @@ def make_card(
             "Not a medical device."
         ),
         limits=(
-            f"Trained on simulated radiographs of {scanned} CTs, {mapped} label maps and {meshed} "
-            "files of bone surfaces in made-up flesh only. On real radiographs it was looked at, not measured. Metal counts as bone, "
+            f"Trained on simulated radiographs of {scanned} CTs and {mapped} label maps{meshes} "
+            "only. On real radiographs it was looked at, not measured. Metal counts as bone, "
             "and so does contrast medium in simulated radiographs, as in the HU window it was "
             "trained on; fine fractures may vanish; ultrasound, photographs and inverted images "
             "give nonsense."
