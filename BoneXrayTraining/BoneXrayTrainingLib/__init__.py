@@ -4,6 +4,7 @@ The stages, in the order of the data (a stage imports earlier stages and BoneXra
 
     mappings        tables of TOML and JSON as dataclasses
     pairs           draw a pose and a beam, project a CT: one sample and its record
+    label_ct        a CT from a label map; mesh_ct: from surface meshes of bones
     sources         CTs: which file, which patient, how it becomes parts
     generation      data sets of samples on disk, from any number of CTs
     augmentation    what detectors and displays do to an image

@@ -138,7 +138,10 @@ def make_card(
     """The card of an extraction model, from the run's configuration; `shown`: size and framing."""
     used = [c for c in config.ct if c.patient not in config.validation]
     sources = {(c.patient, c.licence): None for c in used}
-    scanned = sum(not c.bones for c in used)
+    scanned = sum(not c.is_made_up for c in used)
+    meshed = sum(c.is_made_up_of_meshes for c in used)
+    mapped = len(used) - scanned - meshed
+    meshes = f", and of {meshed} files of bone surfaces in made-up flesh," if meshed else ""
     return ModelCard(
         schema=SCHEMA_VERSION,
         name=config.name,
@@ -161,7 +164,8 @@ def make_card(
         trained_on={
             "sources": [{"name": name, "licence": licence} for name, licence in sources],
             "cts": scanned,
-            "label_maps": len(used) - scanned,
+            "label_maps": mapped,
+            "mesh_files": meshed,
             "steps": step,
             "bone": "voxels of at least 200 HU, couch and specks removed",
         },
@@ -171,8 +175,8 @@ def make_card(
             "Not a medical device."
         ),
         limits=(
-            f"Trained on simulated radiographs of {scanned} CTs and {len(used) - scanned} label "
-            "maps only. On real radiographs it was looked at, not measured. Metal counts as bone, "
+            f"Trained on simulated radiographs of {scanned} CTs and {mapped} label maps{meshes} "
+            "only. On real radiographs it was looked at, not measured. Metal counts as bone, "
             "and so does contrast medium in simulated radiographs, as in the HU window it was "
             "trained on; fine fractures may vanish; ultrasound, photographs and inverted images "
             "give nonsense."

@@ -14,6 +14,8 @@ from BoneXrayLib.volume import read_volume
 
 from .deformation import deformed
 from .label_ct import label_ct
+from .mesh_ct import SUFFIX as MESHES
+from .mesh_ct import MeshConfig, mesh_ct, read_patients
 from .pairs import tissue_parts
 from .regions import check_chains
 
@@ -23,7 +25,7 @@ class CtSource:
     """One CT to train on or to validate with."""
 
     path: str
-    """CT or label map, relative to the data root."""
+    """CT, label map or surface meshes of bones (.npz), relative to the data root."""
     patient: str
     """Training and validation must not share one."""
     licence: str
@@ -42,13 +44,30 @@ class CtSource:
     vessels: tuple[tuple[tuple[float, ...], ...], ...] = ()
     """The same around vessels and kidneys."""
     variants: int = 1
-    """How many patients to make of this one: itself and copies of it, smoothly deformed."""
+    """How many patients to make of this one: itself and copies of it, smoothly deformed; of
+    meshes, patients drawn anew."""
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    """For surface meshes: which they are, and how they lie. Flesh and units are then made up."""
 
     def __post_init__(self) -> None:
         check_chains(self.heart, f"{self.path}: heart")
         check_chains(self.vessels, f"{self.path}: vessels")
         if self.variants < 1:
             raise ValueError(f"{self.path}: variants: got {self.variants}; expected at least 1")
+        if self.is_made_up_of_meshes and self.bones:
+            raise ValueError(f"{self.path}: bones; expected mesh.only, for this is no label map")
+        if not self.is_made_up_of_meshes and self.mesh != MeshConfig():
+            raise ValueError(f"{self.path}: mesh; expected none, for this is no file of meshes")
+
+    @property
+    def is_made_up_of_meshes(self) -> bool:
+        """Whether the file holds surfaces rather than voxels."""
+        return self.path.lower().endswith(MESHES)
+
+    @property
+    def is_made_up(self) -> bool:
+        """Whether the Hounsfield units are invented."""
+        return bool(self.bones) or self.is_made_up_of_meshes
 
 
 def load_source(
@@ -70,6 +89,8 @@ def load_source(
         structures: the values that count; all when empty.
     """
     path = data_root / source.path
+    if source.is_made_up_of_meshes:
+        return mesh_patient(source, data_root, seed, 0)
     if source.bones:
         tissues, ijk_to_ras, _ = read_labels(path)
         rng = np.random.default_rng([seed, *source.patient.encode()])
@@ -94,14 +115,37 @@ def load_source(
 def load_variants(
     source: CtSource, data_root: Path, seed: int, spread_mm: float
 ) -> list[tuple[CtSource, Parts]]:
-    """One CT as itself and as `source.variants` - 1 deformed copies, its share divided by them."""
+    """All patients that are made of one source, its share divided by them."""
     parts = load_source(source, data_root, seed)
     each = dataclasses.replace(source, share=source.share / source.variants)
-    loaded = [(each, parts)]
-    for number in range(1, source.variants):
-        rng = np.random.default_rng([seed, number, *source.patient.encode()])
-        loaded.append((each, deformed(parts, rng, spread_mm)))
-    return loaded
+    others = range(1, source.variants)
+    made = [make_variant(source, data_root, seed, n, parts, spread_mm) for n in others]
+    return [(each, one) for one in (parts, *made)]
+
+
+def make_variant(
+    source: CtSource, data_root: Path, seed: int, number: int, parts: Parts, spread_mm: float
+) -> Parts:
+    """Patient `number` of a source, a deformed copy of `parts` (number 0) or drawn anew."""
+    if source.is_made_up_of_meshes:
+        return mesh_patient(source, data_root, seed, number)
+    rng = np.random.default_rng([seed, number, *source.patient.encode()])
+    return deformed(parts, rng, spread_mm)
+
+
+def mesh_patient(source: CtSource, data_root: Path, seed: int, number: int) -> Parts:
+    """Patient `number` of a file of meshes; those of several people take turns.
+
+    Raises:
+        FileNotFoundError, ValueError: the file, or what the entry says of it, in one line.
+    """
+    patients = read_patients(data_root / source.path, source.mesh)
+    rng = np.random.default_rng([seed, number, *source.patient.encode()])
+    keep = source.crop.get("k", (0.0, 1.0))
+    meshes = patients[number % len(patients)]
+    made = mesh_ct(meshes, rng, source.mesh, keep, source.patient)
+    parts = tissue_parts(made.volume, BoneConfig(preset=source.preset, remove_couch=False))
+    return _cropped(parts, {axis: span for axis, span in source.crop.items() if axis != "k"})
 
 
 def _cropped(parts: Parts, crop: dict[str, tuple[float, float]]) -> Parts:

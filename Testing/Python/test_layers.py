@@ -38,7 +38,7 @@ LIB_STAGES = """
     slicer_panel_radiograph slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    mappings label_ct regions pairs deformation sources generation
+    mappings label_ct mesh_ct regions pairs deformation sources generation
     appearance augmentation dataset pool losses configuration
     processes learner checkpoints beginnings run_folder watch trainer
     preview export markdown intervals evaluation_cts pairings evaluation_tables evaluation_report

@@ -48,6 +48,8 @@ class GenerateSource(CtSource):
             raise ValueError(f"{self.path}: labels and structures; expected both or neither")
         if self.labels and self.bones:
             raise ValueError(f"{self.path}: bones; expected none with labels (bones makes up a CT)")
+        if self.labels and self.is_made_up_of_meshes:
+            raise ValueError(f"{self.path}: labels; expected none with surface meshes")
         if not 0.0 < self.share < float("inf"):
             raise ValueError(f"{self.path}: share: got {self.share}; expected more than 0")
 

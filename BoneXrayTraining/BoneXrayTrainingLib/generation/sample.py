@@ -19,9 +19,8 @@ from BoneXrayLib.projection import PreparedParts, prepare, project_prepared
 from BoneXrayLib.projection.workers import numba_threads_limited
 from BoneXrayLib.volume import Volume
 
-from ..deformation import deformed
 from ..pairs import TISSUES, Draw, draw_pair, project_draw
-from ..sources import load_source
+from ..sources import load_source, make_variant
 from .config import GenerateSource, SampleConfig
 from .exposures import DrawnExposure, draw_exposure, exposed_images
 from .hashes import array_sha256, path_sha256
@@ -62,11 +61,11 @@ class LoadedCt:
         if self._kept.get("variant") != variant:
             parts = self.parts
             if variant:
-                rng = np.random.default_rng(
-                    [self.config.seed, variant, *self.source.patient.encode()]
-                )
+                spread = self.config.pairs.deformation
                 with _one_deformation, numba_threads_limited():
-                    parts = deformed(parts, rng, self.config.pairs.deformation)
+                    parts = make_variant(
+                        self.source, self.root, self.config.seed, variant, parts, spread
+                    )
             self._kept.update(variant=variant, patient=(parts, prepare(parts)))
         return self._kept["patient"]
 

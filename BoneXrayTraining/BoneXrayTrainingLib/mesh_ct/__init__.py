@@ -1,0 +1,103 @@
+"""A CT from surface meshes of bones: limbs in flesh where no CT is to be had, any number of them.
+
+meshes   the file: which bones, where they point to
+patient  what a bone's name says, what is drawn for a patient
+pose     size, shape, turned fingers, a bent knee
+voxels   triangles to voxels
+texture  uneven tissue
+bones    cortex, spongy bone, marrow
+flesh    skin, fat, muscle, vessels, tendons
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from BoneXrayLib.volume import Volume
+
+from .bones import paint_bones
+from .flesh import cropped, envelope, soft_tissue
+from .meshes import SUFFIX, Mesh, MeshConfig, read_patients
+from .patient import Patient, as_bones, draw_patient
+from .pose import posed
+from .texture import Texture
+from .voxels import Grid, bone_labels, closed, grid_around
+
+__all__ = ["SUFFIX", "MeshConfig", "MeshCt", "mesh_ct", "read_patients"]
+
+FINE_VOXELS = 14e6
+FINE_MM = (0.4, 1.2)
+"""Voxel sizes that suit a hand and a whole leg."""
+BLUR_VOXELS = 0.55
+"""A scanner's blur."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeshCt:
+    """A CT that was made up.
+
+    Attributes:
+        volume: Hounsfield units.
+        labels: (k, j, i) uint8 on the same grid, the bone in each voxel, 0 = none.
+        names: {value: name of the mesh}.
+        patient: what was drawn.
+    """
+
+    volume: Volume
+    labels: np.ndarray
+    names: dict[int, str]
+    patient: Patient
+
+
+def mesh_ct(
+    meshes: list[Mesh],
+    rng: np.random.Generator,
+    config: MeshConfig | None = None,
+    keep: tuple[float, float] = (0.0, 1.0),
+    name: str = "mesh CT",
+) -> MeshCt:
+    """A patient with these bones: the same meshes and the same `rng` give the same CT.
+
+    Args:
+        meshes: of one right side, RAS mm, as `read_patients` gives them.
+        rng: source of all that is drawn.
+        config: kind of nameless bones, voxel size.
+        keep: part of the limb to make, as fractions of its length from below.
+        name: of the volume.
+
+    Raises:
+        ValueError: a mesh that is wide open, or a part of the limb without bones.
+    """
+    config = config or MeshConfig()
+    patient = draw_patient(rng, config.both_sides)
+    if config.side == "left":
+        patient = dataclasses.replace(patient, mirrored=not patient.mirrored)
+    bones = as_bones([closed(mesh) for mesh in meshes], config.kind)
+    bones = posed(bones, patient, rng)
+    texture = Texture(rng)
+    limb = cropped(envelope(bones, patient, texture, keep))
+    grid = _fine_grid(limb.grid, config.voxel)
+    labels = bone_labels([b.mesh for b in bones], grid)
+    hu = soft_tissue(limb, grid, patient, texture, rng)
+    paint_bones(hu, labels, bones, grid, patient, texture)
+    hu = ndimage.gaussian_filter(hu, BLUR_VOXELS, mode="nearest", truncate=3.0)
+    values = np.rint(hu).astype(np.int16)
+    matrix = grid.ijk_to_ras
+    if patient.mirrored:
+        values, labels = (np.ascontiguousarray(a[:, :, ::-1]) for a in (values, labels))
+        matrix[0, 3] = -grid.coordinates(0)[-1]
+    names = {n: b.mesh.name for n, b in enumerate(bones, start=1)}
+    return MeshCt(Volume(values, matrix, name), labels, names, patient)
+
+
+def _fine_grid(coarse: Grid, voxel: float) -> Grid:
+    half = coarse.spacing / 2
+    extent = np.array(coarse.shape[::-1]) * coarse.spacing
+    if not voxel:
+        voxel = float(np.clip((np.prod(extent) / FINE_VOXELS) ** (1 / 3), *FINE_MM))
+    low = coarse.origin - half
+    return grid_around(low, low + extent, voxel)

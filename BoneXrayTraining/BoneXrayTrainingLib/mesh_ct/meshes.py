@@ -1,0 +1,163 @@
+"""Surface meshes of bones: read, chosen, brought to RAS and to the patient's right side."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from BoneXrayLib.files import existing_path
+
+SUFFIX = ".npz"
+VERTICES, FACES = ".vertices", ".faces"
+AXES = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
+SIDES = ("right", "left")
+SMALLEST_PIECE = 0.02
+"""Pieces of a mesh below this share of its vertices are dropped."""
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    """What a file of surface meshes holds, and what is made of it."""
+
+    axes: str = "RAS"
+    """Where the file's x, y and z point to in the patient: letters of R/L, A/P and S/I."""
+    side: str = "right"
+    """Side of the body the meshes are of; patients of both sides are made."""
+    only: tuple[str, ...] = ("*",)
+    """Names of meshes to use; * stands for anything."""
+    each: str = ""
+    """Where the file holds several patients: the beginning, with * and ?, of one's mesh names."""
+    kind: str = ""
+    """Bone that meshes are whose names say nothing, such as femur."""
+    voxel: float = 0.0
+    """Voxel size [mm]; 0 takes what suits the size of the limb, 0.4 to 1."""
+    both_sides: bool = True
+    """Whether every other patient is mirrored."""
+
+    def __post_init__(self) -> None:
+        if sorted(AXES[c][0] if c in AXES else -1 for c in self.axes) != [0, 1, 2]:
+            raise ValueError(f"mesh.axes: got {self.axes!r}; expected three letters such as LPS")
+        if self.side not in SIDES:
+            raise ValueError(f"mesh.side: got {self.side!r}; expected right or left")
+        if self.voxel and not 0.2 <= self.voxel <= 3.0:
+            raise ValueError(f"mesh.voxel: got {self.voxel}; expected 0 or 0.2 to 3 mm")
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """The surface of one bone.
+
+    Attributes:
+        name: as in the file; further pieces of one mesh are numbered.
+        vertices: (N, 3) float64, RAS mm, of a right side.
+        faces: (M, 3) int64, vertices of the triangles.
+    """
+
+    name: str
+    vertices: np.ndarray
+    faces: np.ndarray
+
+    def moved(self, vertices: np.ndarray) -> Mesh:
+        """The same triangles elsewhere."""
+        return dataclasses.replace(self, vertices=vertices)
+
+
+def read_patients(path: Path, config: MeshConfig) -> list[list[Mesh]]:
+    """The meshes of each patient in a file, in the order of their names.
+
+    The file is a NumPy archive (.npz) that holds `NAME.vertices` (N, 3) in mm and `NAME.faces`
+    (M, 3) for each bone.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        ValueError: it is no such file, or holds none of the meshes wanted.
+    """
+    arrays = _read_arrays(existing_path(path, "mesh"))
+    names = sorted(name.removesuffix(FACES) for name in arrays if name.endswith(FACES))
+    chosen = [n for n in names if any(fnmatch.fnmatchcase(n, p) for p in config.only)]
+    patients: dict[str, list[Mesh]] = {}
+    for name in chosen:
+        key = _beginning(name, config.each) if config.each else ""
+        if key is not None:
+            mesh = _checked(name, arrays, path.name)
+            patients.setdefault(key, []).extend(_pieces(_in_patient(mesh, config)))
+    if not patients:
+        few = ", ".join(names[:6]) or "none"
+        raise ValueError(f"mesh: {path.name} holds none of the meshes wanted; it holds {few}")
+    return list(patients.values())
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("one array")
+            return {name: file[name] for name in file.files}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile):
+        raise ValueError(
+            f"mesh: {path.name} is no archive of plain arrays; expected .npz with "
+            "NAME.vertices and NAME.faces"
+        ) from None
+
+
+def _checked(name: str, arrays: dict[str, np.ndarray], file: str) -> Mesh:
+    vertices, faces = arrays.get(name + VERTICES), arrays[name + FACES]
+    if vertices is None or vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) < 4:
+        raise ValueError(f"mesh: {file}: {name}{VERTICES}; expected (N, 3) coordinates in mm")
+    if vertices.dtype.kind not in "fiu" or not np.isfinite(vertices).all():
+        raise ValueError(f"mesh: {file}: {name}{VERTICES}; expected finite numbers")
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu" or len(faces) < 4:
+        raise ValueError(f"mesh: {file}: {name}{FACES}; expected (M, 3) vertex numbers")
+    if int(faces.min()) < 0 or int(faces.max()) >= len(vertices):
+        raise ValueError(f"mesh: {file}: {name}{FACES}; expected numbers below {len(vertices)}")
+    extent = float(np.ptp(vertices, axis=0).max())
+    if not 2.0 <= extent <= 2000.0:
+        raise ValueError(f"mesh: {file}: {name} is {extent:.3g} mm long; expected 2 to 2000")
+    return Mesh(name, vertices.astype(np.float64), faces.astype(np.int64))
+
+
+def _in_patient(mesh: Mesh, config: MeshConfig) -> Mesh:
+    ras = np.empty_like(mesh.vertices)
+    for column, letter in enumerate(config.axes):
+        axis, sign = AXES[letter]
+        ras[:, axis] = sign * mesh.vertices[:, column]
+    if config.side == "left":
+        ras[:, 0] *= -1
+    return mesh.moved(ras)
+
+
+def _pieces(mesh: Mesh) -> list[Mesh]:
+    """The mesh's connected pieces, largest first, vertices in one place made one."""
+    _, first, same = np.unique(
+        np.round(mesh.vertices, 4), axis=0, return_index=True, return_inverse=True
+    )
+    vertices, faces = mesh.vertices[first], same.reshape(-1)[mesh.faces]
+    ends = np.concatenate([faces[:, :2], faces[:, 1:]])
+    links = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(first),) * 2)
+    _, of_vertex = connected_components(links, directed=False)
+    counts = np.bincount(of_vertex)
+    found = []
+    for piece in np.argsort(-counts, kind="stable"):
+        if counts[piece] < max(4, SMALLEST_PIECE * len(vertices)):
+            break
+        used = of_vertex == piece
+        number = np.cumsum(used) - 1
+        own = number[faces[used[faces[:, 0]]]]
+        name = mesh.name if not found else f"{mesh.name} {len(found) + 1}"
+        found.append(Mesh(name, vertices[used], own))
+    return found
+
+
+def _beginning(name: str, pattern: str) -> str | None:
+    """The longest beginning of a name that matches a pattern."""
+    match = re.compile(fnmatch.translate(pattern))
+    fits = (name[:n] for n in range(len(name), 0, -1) if match.match(name[:n]))
+    return next(fits, None)
