@@ -7,6 +7,10 @@ never more than what is there, the fine detail of the radiograph stays, and
     enhanced = image + λ · bone
 
 has a meaning: λ = -1 leaves the bones out, 0 changes nothing, +1 makes them twice as dense.
+
+The network sees the whole image at the working size of its model, however large the image is,
+and its shares are interpolated: no tiles at the image's own size, so no seams. Finer tiles would
+show the network bones larger than any it was trained on, without what lies around them.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from .inference import run_network
 from .models import Model, find_model
 from .progress import IsCancelled, Progress
 from .radiograph import Radiograph
+from .resizing import resize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,8 +101,9 @@ def enhance(pixels: np.ndarray, bone: np.ndarray, enhance_by: float) -> np.ndarr
 
 def image_scale(pixels: np.ndarray, domain: str) -> Scale:
     """Base and span of an image: optical density starts at 0, a display image at its darkest."""
-    base = 0.0 if domain == "optical density" else float(np.percentile(pixels, BASE_PERCENTILE))
-    span = float(np.percentile(pixels, HIGH_PERCENTILE)) - base
+    low, high = (float(p) for p in np.percentile(pixels, (BASE_PERCENTILE, HIGH_PERCENTILE)))
+    base = 0.0 if domain == "optical density" else low
+    span = high - base
     if span <= 0:
         span = max(float(pixels.max()) - base, 1e-6)
     return Scale(base, span)
@@ -152,11 +158,11 @@ def extract(
         pixel_mm = float(np.mean(radiograph.pixel_mm)) * factor
     channels = input_channels(small, scale, radiograph.domain, pixel_mm)
     answer = _mirror_average(model, channels, progress, is_cancelled, runtime)
-    share = _resize(answer, pixels.shape)
-    bone = np.clip(share, 0.0, 1.0) * np.maximum(pixels - np.float32(scale.base), 0.0)
-    return Extraction(
-        radiograph, bone.astype(np.float32), f"{model.card.name} {model.card.version}"
-    )
+    bone = resize(answer, pixels.shape)
+    np.clip(bone, 0.0, 1.0, out=bone)
+    above_base = pixels - np.float32(scale.base)
+    bone *= np.maximum(above_base, 0.0, out=above_base)
+    return Extraction(radiograph, bone, f"{model.card.name} {model.card.version}")
 
 
 def _mirror_average(
@@ -187,18 +193,4 @@ def _to_working_size(pixels: np.ndarray, working_size: int) -> tuple[np.ndarray,
     """The image with its longer side at `working_size`, and how many pixels became one."""
     factor = max(pixels.shape) / working_size
     shape = tuple(max(1, round(n / factor)) for n in pixels.shape)
-    return _resize(pixels, shape), factor
-
-
-def _resize(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Bilinear, pixel edges aligned; averaged first when shrinking, so nothing aliases."""
-    from scipy.ndimage import gaussian_filter, map_coordinates
-
-    if image.shape == shape:
-        return image.astype(np.float32)
-    ratio = [old / new for old, new in zip(image.shape, shape, strict=True)]
-    sigma = [0.4 * r if r > 1 else 0.0 for r in ratio]
-    source = gaussian_filter(image.astype(np.float32), sigma) if max(sigma) > 0 else image
-    axes = [(np.arange(n) + 0.5) * r - 0.5 for n, r in zip(shape, ratio, strict=True)]
-    grid = np.meshgrid(*axes, indexing="ij")
-    return map_coordinates(source.astype(np.float32), grid, order=1, mode="nearest")
+    return resize(pixels, shape), factor

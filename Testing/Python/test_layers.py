@@ -27,7 +27,7 @@ LIB_STAGES = """
     materials spectra thicknesses detector scatter beam_field exposure_config exposure ct_exposure
     thinning kept live
     long_leg_config long_leg_shots long_leg
-    model_card model_files models networks runtimes inference extraction
+    model_card model_files models networks runtimes tiles inference resizing extraction
     picture_report comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
