@@ -145,8 +145,11 @@ def _values(
     low, high = (
         (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if stored.dtype.kind == "i" else (0, 2**bits - 1)
     )
-    values = stored.astype(np.float64) * slope + intercept
-    return values.astype(np.float32), (low * slope + intercept, high * slope + intercept)
+    values = stored.astype(np.float32)
+    if (slope, intercept) != (1.0, 0.0):
+        for row, line in zip(values, stored, strict=True):  # in double, but never all of it
+            row[:] = line.astype(np.float64) * slope + intercept
+    return values, (low * slope + intercept, high * slope + intercept)
 
 
 def _through_palette(stored: np.ndarray, dataset: Dataset, name: str) -> np.ndarray:

@@ -68,8 +68,12 @@ def to_grey(array: np.ndarray, low: float, high: float, bits: int = 8) -> np.nda
     if not (np.isfinite([low, high]).all() and high > low):
         raise ValueError(f"window: {low} to {high}; expected a low end below the high end")
     top = 2**bits - 1
-    scaled = (np.nan_to_num(np.asarray(array, dtype=np.float64)) - low) * (top / (high - low))
-    return np.rint(np.clip(scaled, 0, top)).astype(np.uint8 if bits == 8 else np.uint16)
+    array = np.asarray(array)
+    grey = np.empty(array.shape, np.uint8 if bits == 8 else np.uint16)
+    for place, values in enumerate(array):  # in double, but never all of a large image
+        scaled = (np.nan_to_num(values.astype(np.float64)) - low) * (top / (high - low))
+        grey[place] = np.rint(np.clip(scaled, 0, top))
+    return grey
 
 
 def write_png(

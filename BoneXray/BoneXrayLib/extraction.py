@@ -7,6 +7,10 @@ never more than what is there, the fine detail of the radiograph stays, and
     enhanced = image + λ · bone
 
 has a meaning: λ = -1 leaves the bones out, 0 changes nothing, +1 makes them twice as dense.
+
+The network sees the whole image at the working size of its model, however large the image is,
+and its shares are interpolated: no tiles at the image's own size, so no seams. Finer tiles would
+show the network bones larger than any it was trained on, without what lies around them.
 """
 
 from __future__ import annotations
@@ -17,11 +21,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .domain import domain_warnings
-from .framing import content, resize, to_working_size
+from .framing import content, to_working_size
 from .inference import run_network
 from .models import Model, find_model
 from .progress import IsCancelled, Progress
 from .radiograph import Radiograph
+from .resizing import resize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,8 +116,9 @@ def enhance(pixels: np.ndarray, bone: np.ndarray, enhance_by: float) -> np.ndarr
 
 def image_scale(pixels: np.ndarray, domain: str) -> Scale:
     """Base and span of an image: optical density starts at 0, a display image at its darkest."""
-    base = 0.0 if domain == "optical density" else float(np.percentile(pixels, BASE_PERCENTILE))
-    span = float(np.percentile(pixels, HIGH_PERCENTILE)) - base
+    low, high = (float(p) for p in np.percentile(pixels, (BASE_PERCENTILE, HIGH_PERCENTILE)))
+    base = 0.0 if domain == "optical density" else low
+    span = high - base
     if span <= 0:
         span = max(float(pixels.max()) - base, 1e-6)
     return Scale(base, span)
@@ -195,9 +201,11 @@ def _channels(radiograph: Radiograph, scale: Scale, working_size: int) -> np.nda
 
 def _bone(answer: np.ndarray, pixels: np.ndarray, scale: Scale) -> np.ndarray:
     """What bone adds to `pixels`, same shape, float32, from its share at the working size."""
-    share = resize(answer, pixels.shape)
-    bone = np.clip(share, 0.0, 1.0) * np.maximum(pixels - np.float32(scale.base), 0.0)
-    return bone.astype(np.float32)
+    bone = resize(answer, pixels.shape)
+    np.clip(bone, 0.0, 1.0, out=bone)
+    above_base = pixels - np.float32(scale.base)
+    bone *= np.maximum(above_base, 0.0, out=above_base)
+    return bone
 
 
 def _both_ways(

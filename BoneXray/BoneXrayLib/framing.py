@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .resizing import resize
+
 FRAMINGS = ("whole", "content")
 """The whole image, or without the air around the patient where the image tells it from him."""
 AIR, AIR_PERCENTILE = 0.03, 99.0
@@ -47,17 +49,3 @@ def to_working_size(pixels: np.ndarray, working_size: int) -> tuple[np.ndarray, 
     factor = max(pixels.shape) / working_size
     shape = tuple(max(1, round(n / factor)) for n in pixels.shape)
     return resize(pixels, shape), factor
-
-
-def resize(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Bilinear, pixel edges aligned; averaged first when shrinking, so nothing aliases."""
-    from scipy.ndimage import gaussian_filter, map_coordinates
-
-    if image.shape == shape:
-        return image.astype(np.float32)
-    ratio = [old / new for old, new in zip(image.shape, shape, strict=True)]
-    sigma = [0.4 * r if r > 1 else 0.0 for r in ratio]
-    source = gaussian_filter(image.astype(np.float32), sigma) if max(sigma) > 0 else image
-    axes = [(np.arange(n) + 0.5) * r - 0.5 for n, r in zip(shape, ratio, strict=True)]
-    grid = np.meshgrid(*axes, indexing="ij")
-    return map_coordinates(source.astype(np.float32), grid, order=1, mode="nearest")

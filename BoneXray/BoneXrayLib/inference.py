@@ -1,6 +1,7 @@
 """A network's answer to an image: ONNX Runtime on the CPU, torch or OpenVINO where asked for.
 
-The whole image is run at once, at the working size of its model: no tiles, so no seams.
+An image comes at the working size of its model and is run at once; only models of a large working
+size need tiles, which take the memory of one and answer as the whole would (`tiles.py`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from .model_files import ONNX_FILE, WEIGHTS_FILE
 from .models import Model
 from .progress import Cancelled, IsCancelled, Progress, raise_if_cancelled
 from .runtimes import LOADERS, Runner, Stop
+from .tiles import tiles
 
 RUNTIMES = ("auto", *LOADERS)
 MAX_PIXELS = 4096 * 4096
-"""Beyond it a U-Net's first level alone takes several GB."""
+"""Beyond it the image and its answer alone take hundreds of MB."""
+MAX_PIXELS_AT_ONCE = 1024 * 1024
+"""Beyond it in tiles: the shipped U-Net takes 0.7 kB a pixel."""
 KEPT_NETWORKS = 4
 POLL_SECONDS = 0.05
 
@@ -38,7 +42,7 @@ def run_network(
     Args:
         model: a verified model.
         channels: (channels, rows, columns) float32, as the card's `input.channels` say.
-        progress: told 0 before and 1 after.
+        progress: told 0 before and 1 after, and in between after each tile.
         is_cancelled: asked before, during and after the run, always in the calling thread.
         runtime: onnxruntime, torch (the safetensors weights, on the GPU where there is one),
             openvino; auto takes ONNX Runtime.
@@ -59,16 +63,12 @@ def run_network(
     padded, inner = _padded(image, int(model.card.input["size_multiple"]))
     raise_if_cancelled(is_cancelled)
     tell(0.05, f"running {model.card.name}")
-    answer = _run(model, network, padded[np.newaxis], is_cancelled)
-    raise_if_cancelled(is_cancelled)
-    expected = (1, len(model.card.outputs), *padded.shape[1:])
-    if answer.shape != expected or not np.isfinite(answer).all():
-        raise ValueError(
-            f"model {model.folder}: answered with shape {answer.shape} or values that are not "
-            f"finite; expected finite {expected}"
-        )
+    if padded[0].size <= MAX_PIXELS_AT_ONCE:
+        answer = _run(model, network, padded, is_cancelled)
+    else:
+        answer = _by_tiles(model, network, padded, tell, is_cancelled)
     tell(1.0, f"{model.card.name} done")
-    return np.ascontiguousarray(answer[0][inner], dtype=np.float32)
+    return np.ascontiguousarray(answer[inner], dtype=np.float32)
 
 
 def forget_networks() -> None:
@@ -97,6 +97,8 @@ def _checked(model: Model, channels: np.ndarray) -> np.ndarray:
 def _padded(image: np.ndarray, multiple: int) -> tuple[np.ndarray, tuple[slice, ...]]:
     """The image mirrored outwards to sides that are multiples, and where it lies in there."""
     pads, inner = [(0, 0)], [slice(None)]
+    if not any(n % multiple for n in image.shape[1:]):
+        return image, (slice(None),) * 3
     for n in image.shape[1:]:
         missing = -n % multiple
         pads.append((missing // 2, missing - missing // 2))
@@ -105,7 +107,39 @@ def _padded(image: np.ndarray, multiple: int) -> tuple[np.ndarray, tuple[slice, 
     return np.pad(image, pads, mode=mode), tuple(inner)
 
 
+def _by_tiles(
+    model: Model,
+    network: Runner,
+    image: np.ndarray,
+    tell: Progress,
+    is_cancelled: IsCancelled | None,
+) -> np.ndarray:
+    """The answer to an image whose sides are multiples, (outputs, rows, columns) float32."""
+    answer = np.empty((len(model.card.outputs), *image.shape[1:]), np.float32)
+    places = tiles(*image.shape[1:], int(model.card.input["size_multiple"]))
+    for done, tile in enumerate(places, 1):
+        seen = np.ascontiguousarray(image[:, *tile.seen])
+        answer[:, *tile.kept] = _run(model, network, seen, is_cancelled)[:, *tile.inside]
+        tell(0.05 + 0.9 * done / len(places), f"running {model.card.name}")
+    return answer
+
+
 def _run(
+    model: Model, network: Runner, image: np.ndarray, is_cancelled: IsCancelled | None
+) -> np.ndarray:
+    """The answer, (outputs, rows, columns), checked for its shape and numbers."""
+    answer = _run_stoppably(model, network, image[np.newaxis], is_cancelled)
+    raise_if_cancelled(is_cancelled)
+    expected = (1, len(model.card.outputs), *image.shape[1:])
+    if answer.shape != expected or not np.isfinite(answer).all():
+        raise ValueError(
+            f"model {model.folder}: answered with shape {answer.shape} or values that are not "
+            f"finite; expected finite {expected}"
+        )
+    return answer[0]
+
+
+def _run_stoppably(
     model: Model, network: Runner, image: np.ndarray, is_cancelled: IsCancelled | None
 ) -> np.ndarray:
     """Run in a thread of its own, so that the caller can ask whether to stop."""

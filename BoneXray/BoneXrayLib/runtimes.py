@@ -50,6 +50,8 @@ def _load_onnx(model: Model) -> Runner:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _cores()
     options.log_severity_level = 4
+    # Plans of the memory for each size of image cost more memory than they save time.
+    options.enable_mem_pattern = False
     # From the bytes whose hash was checked: no second read, and no external data beside the file.
     data = read_model_file(model, ONNX_FILE)
     try:

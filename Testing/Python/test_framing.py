@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from BoneXrayLib.framing import content, resize, to_working_size
+from BoneXrayLib.framing import content, to_working_size
+from BoneXrayLib.resizing import resize
 
 
 @pytest.fixture

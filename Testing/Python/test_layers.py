@@ -28,7 +28,7 @@ LIB_STAGES = """
     exposure ct_exposure
     thinning kept live
     long_leg_config long_leg_shots long_leg
-    framing model_card model_files models networks runtimes inference
+    resizing framing model_card model_files models networks runtimes tiles inference
     image_statistics polarity_statistics domain_weights domain extraction
     picture_report comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
