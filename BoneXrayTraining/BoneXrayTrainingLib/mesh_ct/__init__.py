@@ -21,13 +21,13 @@ from BoneXrayLib.volume import Volume
 
 from .bones import paint_bones
 from .flesh import cropped, envelope, soft_tissue
-from .meshes import SUFFIX, Mesh, MeshConfig, read_patients
+from .meshes import SUFFIX, Mesh, MeshConfig, read_patient
 from .patient import Patient, as_bones, draw_patient
 from .pose import posed
 from .texture import Texture
 from .voxels import Grid, bone_labels, closed, grid_around
 
-__all__ = ["SUFFIX", "MeshConfig", "MeshCt", "mesh_ct", "read_patients"]
+__all__ = ["SUFFIX", "MeshConfig", "MeshCt", "mesh_ct", "read_patient"]
 
 FINE_VOXELS = 14e6
 FINE_MM = (0.4, 1.2)
@@ -63,7 +63,7 @@ def mesh_ct(
     """A patient with these bones: the same meshes and the same `rng` give the same CT.
 
     Args:
-        meshes: of one right side, RAS mm, as `read_patients` gives them.
+        meshes: of one right side, RAS mm, as `read_patient` gives them.
         rng: source of all that is drawn.
         config: kind of nameless bones, voxel size.
         keep: part of the limb to make, as fractions of its length from below.

@@ -58,7 +58,7 @@ def profile_of(bone: Bone) -> Profile:
         above = np.inf if bone.capped else edges[-1] - places
         to_end = np.minimum(places - edges[0], above)
         shaft = _smoothstep((1.9 - radius / narrow) / 0.7)
-        shaft *= _smoothstep((to_end - 0.6 * narrow) / (2.0 * narrow))
+        shaft *= _smoothstep((to_end - narrow) / (2.2 * narrow))
     thin = float(np.clip(0.055 * _inner_radius(bone), 0.45, 1.5))
     return Profile(middle, axis, places, radius, shaft, thin)
 
@@ -141,7 +141,7 @@ def _units(
     thick += (1 - shaft) * profile.thin * (1 + 0.2 * broad)
     compact = patient.cortex * (0.65 + 0.35 * shaft) * (1 + 0.05 * fine)
     spongy = patient.trabecular * (0.75 + 0.8 * np.exp(-depth / 3.5))
-    spongy *= np.exp(np.clip(0.4 * fine + 0.12 * broad, -1.2, 1.2))
+    spongy *= np.exp(np.clip(0.28 * fine + 0.1 * broad, -1.0, 1.0))
     hollow = patient.marrow + 12 * broad
     inner = spongy + (hollow - spongy) * _smoothstep(1.3 * shaft)
     in_cortex = np.clip((thick - depth) / grid.spacing + 0.5, 0.0, 1.0)

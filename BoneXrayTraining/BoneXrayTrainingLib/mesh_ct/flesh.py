@@ -11,7 +11,7 @@ from scipy import ndimage
 from BoneXrayLib.attenuation import AIR_HU
 
 from .patient import Bone, Patient
-from .texture import Texture
+from .texture import Texture, between
 from .voxels import Grid, bone_labels, grid_around
 
 COARSE_VOXELS = 1.2e6
@@ -62,10 +62,11 @@ def envelope(
     away, nearest = ndimage.distance_transform_edt(
         labels == 0, sampling=spacing, return_indices=True
     )
-    wanted = _wanted_depth(bones, labels, nearest, grid) * patient.flesh
-    depth = ndimage.gaussian_filter(wanted.astype(np.float32), 4.0 / grid.spacing, mode="nearest")
+    wanted = _wanted_depth(bones, labels, nearest, grid) * np.float32(patient.flesh)
+    smooth = float(np.clip(0.35 * np.median(wanted[away < wanted]), 3.0, 14.0)) / grid.spacing
+    depth = ndimage.gaussian_filter(wanted, smooth, mode="nearest")
     outline = away - depth * (1 + 0.04 * texture.over(grid.shape, 8.0 / grid.spacing))
-    body = ndimage.gaussian_filter(outline.astype(np.float32), 2.5 / grid.spacing, mode="nearest")
+    body = ndimage.gaussian_filter(outline.astype(np.float32), smooth / 2, mode="nearest")
     signed = _signed_distance(body < 0, grid.spacing)
     return Envelope(grid, signed, depth)
 
@@ -103,8 +104,10 @@ def _wanted_depth(
         beside, front, up = (off @ bone.frame.T.astype(np.float32)).T
         height = (bone.mesh.vertices @ bone.frame[2]).astype(np.float32)
         at = (foot * grid.spacing + grid.origin) @ bone.frame[2]
-        share = np.clip((at - height.min()) / max(float(np.ptp(height)), 1e-6), 0.0, 1.0)
         kind = bone.kind
+        # Of a bone that is cut off only its lower end is there.
+        whole = max(float(np.ptp(height)), kind.length if bone.capped else 1.0)
+        share = np.clip((at - height.min()) / whole, 0.0, 1.0)
         sides = np.stack([kind.distal, kind.middle, kind.proximal])
         ant, post, med, lat = (np.interp(share, (0.08, 0.5, 0.85), s) for s in sides.T)
         level = (
@@ -160,19 +163,8 @@ def soft_tissue(
 
 def _finer(field: np.ndarray, coarse: Grid, fine: Grid) -> np.ndarray:
     """A coarse field between its voxels, on the fine grid, (k, j, i) float32; by lines."""
-    out = np.ascontiguousarray(field, dtype=np.float32)
-    for axis in range(3):
-        at = (fine.coordinates(2 - axis) - coarse.origin[2 - axis]) / coarse.spacing
-        at = np.clip(at, 0, field.shape[axis] - 1)
-        low = np.minimum(at.astype(int), max(field.shape[axis] - 2, 0))
-        share = (at - low).astype(np.float32)
-        share = share.reshape([-1 if a == axis else 1 for a in range(3)])
-        lower, upper = out.take(low, axis), out.take(low + 1, axis)
-        upper -= lower
-        upper *= share
-        upper += lower
-        out = upper
-    return out
+    axes = (2, 1, 0)
+    return between(field, [(fine.coordinates(a) - coarse.origin[a]) / coarse.spacing for a in axes])
 
 
 def _draw_tubes(hu: np.ndarray, skin: np.ndarray, grid: Grid, rng: np.random.Generator) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import fnmatch
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +71,8 @@ class Mesh:
         return dataclasses.replace(self, vertices=vertices)
 
 
-def read_patients(path: Path, config: MeshConfig) -> list[list[Mesh]]:
-    """The meshes of each patient in a file, in the order of their names.
+def read_patient(path: Path, config: MeshConfig, number: int = 0) -> list[Mesh]:
+    """The meshes of one patient in a file; those of several take turns by `number`.
 
     The file is a NumPy archive (.npz) that holds `NAME.vertices` (N, 3) in mm and `NAME.faces`
     (M, 3) for each bone.
@@ -80,37 +81,45 @@ def read_patients(path: Path, config: MeshConfig) -> list[list[Mesh]]:
         FileNotFoundError: it is not there.
         ValueError: it is no such file, or holds none of the meshes wanted.
     """
-    arrays = _read_arrays(existing_path(path, "mesh"))
-    names = sorted(name.removesuffix(FACES) for name in arrays if name.endswith(FACES))
-    chosen = [n for n in names if any(fnmatch.fnmatchcase(n, p) for p in config.only)]
-    patients: dict[str, list[Mesh]] = {}
-    for name in chosen:
-        key = _beginning(name, config.each) if config.each else ""
-        if key is not None:
-            mesh = _checked(name, arrays, path.name)
-            patients.setdefault(key, []).extend(_pieces(_in_patient(mesh, config)))
-    if not patients:
-        few = ", ".join(names[:6]) or "none"
-        raise ValueError(f"mesh: {path.name} holds none of the meshes wanted; it holds {few}")
-    return list(patients.values())
+    with _opened(existing_path(path, "mesh")) as file:
+        names = sorted(name.removesuffix(FACES) for name in file.files if name.endswith(FACES))
+        patients: dict[str, list[str]] = {}
+        for name in names:
+            key = _beginning(name, config.each) if config.each else ""
+            if key is not None and any(fnmatch.fnmatchcase(name, p) for p in config.only):
+                patients.setdefault(key, []).append(name)
+        if not patients:
+            few = ", ".join(names[:6]) or "none"
+            raise ValueError(f"mesh: {path.name} holds none of the meshes wanted; it holds {few}")
+        chosen = list(patients.values())[number % len(patients)]
+        meshes = [_in_patient(_checked(name, file, path.name), config) for name in chosen]
+    return [piece for mesh in meshes for piece in _pieces(mesh)]
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+def _opened(path: Path) -> np.lib.npyio.NpzFile:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("one array")
-            return {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile):
+        file = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile):
+        file = None
+    if not isinstance(file, np.lib.npyio.NpzFile):
         raise ValueError(
-            f"mesh: {path.name} is no archive of plain arrays; expected .npz with "
-            "NAME.vertices and NAME.faces"
-        ) from None
+            f"mesh: {path.name} is no archive of arrays; expected .npz with NAME.vertices and "
+            "NAME.faces"
+        )
+    return file
 
 
-def _checked(name: str, arrays: dict[str, np.ndarray], file: str) -> Mesh:
-    vertices, faces = arrays.get(name + VERTICES), arrays[name + FACES]
-    if vertices is None or vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) < 4:
+def _array(name: str, file: np.lib.npyio.NpzFile, called: str) -> np.ndarray:
+    try:
+        return file[name]
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise ValueError(f"mesh: {called}: {name}; expected a plain array of numbers") from None
+
+
+def _checked(name: str, archive: np.lib.npyio.NpzFile, file: str) -> Mesh:
+    vertices = _array(name + VERTICES, archive, file)
+    faces = _array(name + FACES, archive, file)
+    if vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) < 4:
         raise ValueError(f"mesh: {file}: {name}{VERTICES}; expected (N, 3) coordinates in mm")
     if vertices.dtype.kind not in "fiu" or not np.isfinite(vertices).all():
         raise ValueError(f"mesh: {file}: {name}{VERTICES}; expected finite numbers")

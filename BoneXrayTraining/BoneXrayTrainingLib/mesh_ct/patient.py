@@ -23,6 +23,7 @@ class BoneKind:
         pattern: regular expression found in the names of such bones.
         proximal, middle, distal: soft tissue around it.
         tip: soft tissue beyond its distal end where the limb ends there; 0 where it goes on.
+        length: of the whole bone [mm], for long bones of which a part is there.
     """
 
     name: str
@@ -31,6 +32,7 @@ class BoneKind:
     middle: Flesh
     distal: Flesh
     tip: float = 0.0
+    length: float = 0.0
 
 
 KINDS = (
@@ -39,12 +41,17 @@ KINDS = (
     BoneKind("metacarpal", r"\dmc|metacarp", (13, 5, 7, 7), (13, 4.5, 7, 7), (10, 5, 6, 6)),
     BoneKind("carpal", r"capitate|hamate|lunate|pisiform|scaphoid|trape|triquetr",
              (9, 6, 7, 7), (10, 5.5, 7, 7), (12, 5, 8, 8)),
-    BoneKind("forearm", r"radius|ulna", (30, 20, 22, 26), (22, 17, 18, 18), (9, 6, 7, 7)),
-    BoneKind("humerus", r"humer", (40, 35, 30, 25), (38, 30, 28, 22), (25, 10, 12, 12)),
-    BoneKind("femur", r"femur|femor", (60, 75, 70, 42), (52, 58, 50, 42), (16, 30, 14, 15)),
+    BoneKind("forearm", r"radius|ulna", (30, 20, 22, 26), (22, 17, 18, 18), (9, 6, 7, 7),
+             length=240),
+    BoneKind("humerus", r"humer", (40, 35, 30, 25), (38, 30, 28, 22), (25, 10, 12, 12),
+             length=310),
+    BoneKind("femur", r"femur|femor", (60, 75, 70, 42), (52, 58, 50, 42), (16, 30, 14, 15),
+             length=430),
     BoneKind("patella", r"patell", (8, 10, 12, 12), (7, 10, 14, 14), (8, 10, 12, 12)),
-    BoneKind("fibula", r"fibul", (16, 34, 20, 12), (22, 42, 20, 24), (7, 14, 10, 5)),
-    BoneKind("tibia", r"tibi", (10, 40, 13, 15), (7, 58, 14, 34), (9, 24, 6, 8)),
+    BoneKind("fibula", r"fibul", (16, 34, 20, 12), (22, 42, 20, 24), (7, 14, 10, 5),
+             length=350),
+    BoneKind("tibia", r"tibi", (10, 40, 13, 15), (7, 58, 14, 34), (9, 24, 6, 8),
+             length=360),
     BoneKind("foot", r"talus|calcan|navic|cuboid|cunei|metatars", (10, 22, 8, 8),
              (10, 14, 8, 8), (10, 12, 8, 8)),
     BoneKind("pelvis", r"pelvi|ilium|sacr|hip|innomin", (45, 60, 40, 35), (50, 70, 45, 45),
@@ -110,7 +117,7 @@ def draw_patient(rng: np.random.Generator, both_sides: bool = True) -> Patient:
         fat=float(rng.uniform(0.12, 0.45)),
         cortex_share=0.28 + 0.22 * strength,
         cortex=1050.0 + 550.0 * strength + float(rng.normal(0.0, 50.0)),
-        trabecular=120.0 + 210.0 * strength + float(rng.normal(0.0, 20.0)),
+        trabecular=150.0 + 230.0 * strength + float(rng.normal(0.0, 20.0)),
         marrow=float(rng.uniform(-60.0, 40.0)),
         muscle=float(rng.uniform(45.0, 65.0)),
         fat_hu=float(rng.uniform(-110.0, -85.0)),

@@ -36,7 +36,24 @@ class Texture:
         return self.block[index]
 
     def over(self, shape: tuple[int, ...], grain: float) -> np.ndarray:
-        """Noise over a whole grid (k, j, i), `grain` voxels a grain."""
+        """Noise over a whole grid (k, j, i), `grain` voxels a grain, smooth between grains."""
         start = self._rng.integers(0, SIDE, 3)
-        lines = [((np.arange(n) / grain).astype(int) + s) % SIDE for n, s in zip(shape, start)]  # noqa: B905
-        return self.block[np.ix_(*lines)]
+        lines = [
+            (s + np.arange(int(n / grain) + 2)) % SIDE for n, s in zip(shape, start, strict=True)
+        ]
+        return between(self.block[np.ix_(*lines)], [np.arange(n) / grain for n in shape])
+
+
+def between(field: np.ndarray, places: list[np.ndarray]) -> np.ndarray:
+    """A field (k, j, i) at other places along each axis [voxels], linear between; float32."""
+    out = np.ascontiguousarray(field, dtype=np.float32)
+    for axis, at in enumerate(places):
+        last = field.shape[axis] - 1
+        low = np.clip(at.astype(int), 0, max(last - 1, 0))
+        share = np.clip(at - low, 0.0, 1.0).astype(np.float32)
+        lower, upper = out.take(low, axis), out.take(np.minimum(low + 1, last), axis)
+        upper -= lower
+        upper *= share.reshape([-1 if a == axis else 1 for a in range(3)])
+        upper += lower
+        out = upper
+    return out
