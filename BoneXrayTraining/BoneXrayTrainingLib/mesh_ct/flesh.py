@@ -50,6 +50,8 @@ def envelope(
         texture: for an uneven outline.
         keep: part of the limb to make, as fractions of its length from below.
     """
+    if not 0.0 <= keep[0] < keep[1] <= 1.0:
+        raise ValueError(f"crop: k from {keep[0]:g} to {keep[1]:g}; expected two of 0 to 1, rising")
     grid = _around(bones, patient, keep)
     labels = bone_labels([b.mesh for b in bones], grid, gap=False)
     for number, bone in enumerate(bones, start=1):
