@@ -50,6 +50,8 @@ def envelope(
         texture: for an uneven outline.
         keep: part of the limb to make, as fractions of its length from below.
     """
+    if not 0.0 <= keep[0] < keep[1] <= 1.0:
+        raise ValueError(f"crop: k from {keep[0]:g} to {keep[1]:g}; expected two of 0 to 1, rising")
     grid = _around(bones, patient, keep)
     labels = bone_labels([b.mesh for b in bones], grid, gap=False)
     for number, bone in enumerate(bones, start=1):
@@ -147,7 +149,10 @@ def soft_tissue(
     """Hounsfield units without bones on the fine grid, (k, j, i) float32; air outside."""
     grid, below = limb.grid, limb.below_skin
     broad = texture.over(grid.shape, 5.0 / grid.spacing)
-    layer = SKIN_MM + patient.fat * limb.depth * (1 + 0.25 * broad)
+    # Where there is much flesh most of it is muscle.
+    thin = np.minimum(limb.depth, 18.0)
+    fat = patient.fat * (thin + 0.35 * (limb.depth - thin))
+    layer = SKIN_MM + fat * (1 + 0.25 * broad)
     muscle = np.clip((below - layer) / 2.5 + 0.5, 0.0, 1.0)
     strands = texture.over(grid.shape, 1.6 / grid.spacing)
     seams = np.exp(-((strands / 0.16) ** 2)) * np.clip(limb.depth / 30.0, 0.15, 1.0)

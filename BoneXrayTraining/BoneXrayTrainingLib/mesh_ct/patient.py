@@ -45,7 +45,7 @@ KINDS = (
              length=240),
     BoneKind("humerus", r"humer", (40, 35, 30, 25), (38, 30, 28, 22), (25, 10, 12, 12),
              length=310),
-    BoneKind("femur", r"femur|femor", (60, 75, 70, 42), (52, 58, 50, 42), (16, 30, 14, 15),
+    BoneKind("femur", r"femur|femor", (60, 75, 48, 42), (52, 58, 50, 42), (16, 30, 14, 15),
              length=430),
     BoneKind("patella", r"patell", (8, 10, 12, 12), (7, 10, 14, 14), (8, 10, 12, 12)),
     BoneKind("fibula", r"fibul", (16, 34, 20, 12), (22, 42, 20, 24), (7, 14, 10, 5),
@@ -95,7 +95,7 @@ class Patient:
     flesh: float
     """Soft tissue, relative to `BoneKind`."""
     fat: float
-    """Share of the soft tissue's depth that is fat."""
+    """Share of the soft tissue's depth that is fat, where it is thin."""
     cortex_share: float
     """Thickness of a shaft's cortex over the shaft's radius."""
     cortex: float
@@ -117,7 +117,7 @@ def draw_patient(rng: np.random.Generator, both_sides: bool = True) -> Patient:
         fat=float(rng.uniform(0.12, 0.45)),
         cortex_share=0.28 + 0.22 * strength,
         cortex=1050.0 + 550.0 * strength + float(rng.normal(0.0, 50.0)),
-        trabecular=150.0 + 230.0 * strength + float(rng.normal(0.0, 20.0)),
+        trabecular=170.0 + 200.0 * strength + float(rng.normal(0.0, 20.0)),
         marrow=float(rng.uniform(-60.0, 40.0)),
         muscle=float(rng.uniform(45.0, 65.0)),
         fat_hu=float(rng.uniform(-110.0, -85.0)),

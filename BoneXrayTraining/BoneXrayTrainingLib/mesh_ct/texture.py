@@ -23,7 +23,7 @@ class Texture:
         spectrum = np.fft.rfftn(rng.standard_normal((SIDE, SIDE, SIDE)))
         # Grains larger than an eighth of the block would show that it repeats.
         spectrum /= np.maximum(frequency, 8 / SIDE)
-        noise = np.fft.irfftn(spectrum, s=(SIDE, SIDE, SIDE))
+        noise = np.fft.irfftn(spectrum, s=(SIDE, SIDE, SIDE), axes=(0, 1, 2))
         self.block = (noise / noise.std()).astype(np.float32)
         self._rng = rng
 
