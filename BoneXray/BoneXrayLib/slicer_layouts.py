@@ -17,6 +17,15 @@ LAYOUTS: dict[str, tuple[int, dict[str, str]]] = {
         5572,
         {"BoneXrayInput": "I", "BoneXrayBones": "B", "BoneXrayEnhanced": "E"},
     ),
+    "extraction and uncertainty": (
+        5581,
+        {
+            "BoneXrayInput": "I",
+            "BoneXrayBones": "B",
+            "BoneXrayEnhanced": "E",
+            "BoneXrayUncertainty": "U",
+        },
+    ),
     "pairs": (5574, {"BoneXrayImages": "I", "BoneXrayTargets": "B"}),
     "pairs and plots": (5575, {"BoneXrayImages": "I", "BoneXrayTargets": "B"}),
     "plots": (5576, {}),

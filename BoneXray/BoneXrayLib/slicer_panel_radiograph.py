@@ -127,7 +127,9 @@ class RadiographSection:
             self._show(source, nodes)
 
     def _show(self, source: Any, nodes: ExtractionNodes) -> None:
-        self._views.show("extraction", [source, nodes.bones, nodes.enhanced])
+        shown = [node for node in (source, *nodes) if node is not None]
+        layout = "extraction" if nodes.uncertainty is None else "extraction and uncertainty"
+        self._views.show(layout, shown)
         made = ", ".join(node.GetName() for node in nodes if node is not None)
         text = _("{made}, by {model}.").format(
             made=made, model=nodes.bones.GetAttribute(PREFIX + "Model"))  # fmt: skip

@@ -325,6 +325,9 @@ def test_the_uncertainty_is_mapped_where_its_box_is_ticked(panel: Any, radiograp
     assert pixels(sigma).shape == pixels(bones).shape
     assert pixels(sigma).max() > 0
     assert "hand uncertainty" in panel.ui.resultStatus.text
+    assert layout_of(panel)[-1] == "BoneXrayUncertainty"
+    view = slicer.app.layoutManager().sliceWidget("BoneXrayUncertainty")
+    assert view.mrmlSliceCompositeNode().GetBackgroundVolumeID() == sigma.GetID()
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(sigma))
     assert hierarchy.GetItemDataNode(parent) is radiograph
