@@ -1,4 +1,4 @@
-"""Images brought to another size, one axis after the other, in little more than their own memory."""
+"""Images brought to another size, an axis at a time, in little more than their own memory."""
 
 from __future__ import annotations
 
