@@ -376,13 +376,6 @@ def a_truncated_radiograph(folder: Path) -> Words:
     return extract("broken.dcm")
 
 
-@kind("colour")
-def a_colour_photograph(folder: Path) -> Words:
-    rng = np.random.default_rng(2)
-    Image.fromarray(rng.integers(0, 255, (64, 64, 3)).astype(np.uint8)).save(folder / "cat.jpg")
-    return extract("cat.jpg")
-
-
 @kind("1 x 1")
 def an_image_of_one_pixel(folder: Path) -> Words:
     Image.new("L", (1, 1), 7).save(folder / "dot.png")

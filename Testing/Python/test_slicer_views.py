@@ -89,8 +89,7 @@ def test_a_layout_is_sound_and_its_views_are_ours(layout: str) -> None:
     slices = [view for view in tree.iter("view") if view.get("class") == "vtkMRMLSliceNode"]
     tags = [view.get("singletontag") for view in slices]
     ours = [tag for tag in tags if tag.startswith("BoneXray")]
-    plots = list(slicer_layouts.PLOT_VIEWS) if "plots" in layout else []
-    assert ours == [*views, *plots]
+    assert ours == list(views)
     users = ["1", *slicer_layouts.SLICES] if layout == "drr in scene" else []
     assert [tag for tag in tags if tag not in ours] == users[1:]
     node = slicer_nodes.node_from_radiograph(corner_marks())
