@@ -173,8 +173,8 @@ def make_card(
             f"Trained on simulated radiographs of {counts['cts']} CTs and {counts['label_maps']} "
             f"label maps{also} only. On real radiographs it was looked at, not measured. "
             "Metal counts as bone, and so does contrast medium in simulated radiographs, as in the "
-            "HU window it was trained on; fine fractures may vanish; ultrasound, photographs and inverted images "
-            "give nonsense."
+            "HU window it was trained on; fine fractures may vanish; ultrasound, photographs "
+            "and inverted images give nonsense."
         ),
     )
 
