@@ -19,6 +19,7 @@ from BoneXrayLib.networks import build_network, size_multiple
 from .beginnings import read_record
 from .checkpoints import best_checkpoint, latest_checkpoint, read_state
 from .configuration import TrainConfig, from_mapping
+from .sources import CtSource
 
 OPSET = 17
 
@@ -138,10 +139,9 @@ def make_card(
     """The card of an extraction model, from the run's configuration; `shown`: size and framing."""
     used = [c for c in config.ct if c.patient not in config.validation]
     sources = {(c.patient, c.licence): None for c in used}
-    scanned = sum(not c.is_made_up for c in used)
-    meshed = sum(c.is_made_up_of_meshes for c in used)
-    mapped = len(used) - scanned - meshed
-    meshes = f", and of {meshed} files of bone surfaces in made-up flesh," if meshed else ""
+    counts = _counts(used)
+    meshes = counts["mesh_files"]
+    also = f", and of {meshes} files of bone surfaces in made-up flesh," if meshes else ""
     return ModelCard(
         schema=SCHEMA_VERSION,
         name=config.name,
@@ -163,9 +163,7 @@ def make_card(
         network=config.network,
         trained_on={
             "sources": [{"name": name, "licence": licence} for name, licence in sources],
-            "cts": scanned,
-            "label_maps": mapped,
-            "mesh_files": meshed,
+            **counts,
             "steps": step,
             "bone": "voxels of at least 200 HU, couch and specks removed",
         },
@@ -175,11 +173,11 @@ def make_card(
             "Not a medical device."
         ),
         limits=(
-            f"Trained on simulated radiographs of {scanned} CTs and {mapped} label maps{meshes} "
-            "only. On real radiographs it was looked at, not measured. Metal counts as bone, "
-            "and so does contrast medium in simulated radiographs, as in the HU window it was "
-            "trained on; fine fractures may vanish; ultrasound, photographs and inverted images "
-            "give nonsense."
+            f"Trained on simulated radiographs of {counts['cts']} CTs and {counts['label_maps']} "
+            f"label maps{also} only. On real radiographs it was looked at, not measured. "
+            "Metal counts as bone, and so does contrast medium in simulated radiographs, as in the "
+            "HU window it was trained on; fine fractures may vanish; ultrasound, photographs "
+            "and inverted images give nonsense."
         ),
     )
 
@@ -193,3 +191,12 @@ def with_beginning(card: ModelCard, record: dict | None) -> ModelCard:
     began = {key: value for key, value in record.items() if key != "sources"}
     trained_on = {**card.trained_on, "sources": list(known.values()), "started_from": began}
     return dataclasses.replace(card, trained_on=trained_on)
+
+
+def _counts(used: list[CtSource]) -> dict[str, int]:
+    """How many sources of each kind a model was trained on."""
+    return {
+        "cts": sum(not c.is_made_up for c in used),
+        "label_maps": sum(bool(c.bones) for c in used),
+        "mesh_files": sum(c.is_made_up_of_meshes for c in used),
+    }
