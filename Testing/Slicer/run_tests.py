@@ -8,11 +8,16 @@ import slicer.util
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import bonexray_groups_in_slicer
 import bonexray_in_slicer
 import bonexraytraining_in_slicer
 
 suite = unittest.TestSuite()
-for module in (bonexray_in_slicer, bonexraytraining_in_slicer):
+for module in (
+    bonexray_in_slicer,
+    bonexray_groups_in_slicer,
+    bonexraytraining_in_slicer,
+):
     suite.addTests(unittest.defaultTestLoader.loadTestsFromModule(module))
 result = unittest.TextTestRunner(verbosity=2).run(suite)
 slicer.util.exit(0 if result.wasSuccessful() else 1)
