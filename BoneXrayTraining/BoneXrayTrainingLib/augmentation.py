@@ -19,8 +19,12 @@ BONE, LEAN = TISSUES.index("bone"), TISSUES.index("lean")
 BLOOD_HU = 40.0
 CONTRAST_HU = (120.0, 520.0)
 """From late venous enhancement to CT angiography."""
-LUMP_DENSITY = (0.05, 0.9)
-"""Optical density of a lump's middle, drawn evenly by its logarithm: up to 5 cm of soft tissue."""
+LUMP_DEPTH = (0.5, 2.5)
+"""How deep a lump is along the ray, as a share of its shorter side across."""
+MOST_LUMP = 1.2
+"""No lump of more optical density: 6 cm."""
+LEAN_PER_MM = 0.02
+"""Optical density of soft tissue."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def augment(
     tissues, pixel_mm = frame(tissues, pixel_mm, config, rng)
     tissues = vary_densities(tissues, config, rng)
     if rng.random() < config.lump_share:
-        tissues = add_lumps(tissues, rng)
+        tissues = add_lumps(tissues, pixel_mm, rng)
     display = rng.random() < config.display_share
     if not display and rng.random() < config.contrast_share:
         tissues = add_contrast(tissues, rng)
@@ -154,8 +158,11 @@ def add_contrast(tissues: torch.Tensor, rng: np.random.Generator) -> torch.Tenso
     return out
 
 
-def add_lumps(tissues: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """One to four ellipsoids of lean tissue within the patient, as they project: sqrt(1 - r²)."""
+def add_lumps(tissues: torch.Tensor, pixel_mm: float, rng: np.random.Generator) -> torch.Tensor:
+    """One to four ellipsoids of lean tissue within the patient, as they project: sqrt(1 - r²).
+
+    They are about as deep as they are broad: a thin dense one would be bone or metal.
+    """
     out, side = tissues.clone(), tissues.shape[-1]
     inside = tissues.sum(0) > 0.15
     axis = torch.arange(side, dtype=torch.float32) / side
@@ -167,6 +174,7 @@ def add_lumps(tissues: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         across = (y - row) * np.cos(turn) - (x - column) * np.sin(turn)
         bend = float(rng.normal(0.0, 0.5)) * along**2 / max(long, short)
         squared = (along / long) ** 2 + ((across - bend) / short) ** 2
-        middle = float(np.exp(rng.uniform(*np.log(LUMP_DENSITY))))
+        depth = 2 * min(long, short) * side * pixel_mm * float(rng.uniform(*LUMP_DEPTH))
+        middle = min(LEAN_PER_MM * depth, MOST_LUMP)
         out[LEAN] += middle * (1 - squared).clamp(min=0.0).sqrt() * inside
     return out

@@ -87,11 +87,13 @@ def test_lumps_are_soft_tissue_within_the_patient(layers: np.ndarray) -> None:
     tissues = torch.from_numpy(layers.astype(np.float32))
     grown = 0
     for seed in SEEDS:
-        added = add_lumps(tissues, np.random.default_rng(seed)) - tissues
+        added = add_lumps(tissues, 2.0, np.random.default_rng(seed)) - tissues
         assert added.min() >= 0
         assert not added[:LEAN].any()
         assert not added[LEAN + 1 :].any()
         assert not added[:, tissues.sum(0) == 0].any()
+        finer = add_lumps(tissues, 1.0, np.random.default_rng(seed)) - tissues
+        assert (finer <= added + 1e-6).all(), "a smaller lump is not as deep"
         grown += bool(added[LEAN].max() > 0.02)
     assert grown > len(SEEDS) / 2
     assert made(layers, dataclasses.replace(DENSITY, lump_share=1.0), 3).target.min() >= 0
