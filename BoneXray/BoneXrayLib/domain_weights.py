@@ -1,4 +1,7 @@
-"""Weights of the two models of `domain.py`, as `Testing/benchmarks/domain.py` fits them."""
+"""Weights of the two models of `domain.py`, as `Testing/benchmarks/domain.py` fits them.
+
+Those of the polarity come from more draws of its examples (6 a projection, 40 a real radiograph).
+"""
 
 #: Log odds against a radiograph where all numbers are 0: photograph, ultrasound, screenshot.
 KIND_OFFSETS = (16.35, 12.52, 13.16)

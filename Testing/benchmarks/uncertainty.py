@@ -2,6 +2,9 @@
 
     python Testing/benchmarks/uncertainty.py --ct CT [--view AP --view LAT-L] [--json FILE]
 
+The bones to be found are without contrast medium, as the model was trained to find them, unless
+`--keep-contrast` is given.
+
 For each view, over the pixels that the beam reaches through the patient: Spearman's correlation
 of the map with |error|, and the error left when the 20 % of pixels it ranks highest are dropped.
 Beside it what needs no ensemble (the extracted bone itself as the ranking), what no ranking can
@@ -31,10 +34,15 @@ def main() -> None:
     parser.add_argument("--ct", required=True, help="CT file or DICOM folder")
     parser.add_argument("--model", default="extract-general")
     parser.add_argument("--view", action="append", help="named view; AP and LAT-L without it")
+    parser.add_argument("--keep-contrast", action="store_true", help="count it as bone")
     parser.add_argument("--json", type=Path, help="write the figures here, too")
     given = parser.parse_args()
     volume = read_volume(given.ct)
-    figures = {view: measure(volume, view, given.model) for view in given.view or ("AP", "LAT-L")}
+    configs = [
+        DrrConfig(view=view, remove_contrast=not given.keep_contrast)
+        for view in given.view or ("AP", "LAT-L")
+    ]
+    figures = {config.view: measure(volume, config, given.model) for config in configs}
     for view, rows in figures.items():
         for name, value in rows.items():
             print(f"{view:6s} {name:48s} {value:8.3f}")
@@ -42,9 +50,9 @@ def main() -> None:
         given.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def measure(volume: Volume, view: str, model: str) -> dict[str, float]:
+def measure(volume: Volume, config: DrrConfig, model: str) -> dict[str, float]:
     """The figures of one view, errors in optical density."""
-    drr = simulate(volume, DrrConfig(view=view))
+    drr = simulate(volume, config)
     radiograph = drr.radiograph(drr.full, "full")
     plain, mapping = ExtractConfig(model=model), ExtractConfig(model=model, uncertainty=True)
     extract(radiograph, plain)  # loads the model
