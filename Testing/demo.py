@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     drrs = []
     for view in VIEWS:
         say(f"chest CT: projecting, {view}")
-        drrs.append(simulate(volume, DrrConfig(view=view)))
+        drrs.append(simulate(volume, DrrConfig(view=view, remove_contrast=True)))
         write_drr(drrs[-1], folder / f"chest-ct-{view}", "chest-ct")
     found = []
     for name, title in RADIOGRAPHS.items():
@@ -74,7 +74,7 @@ def write_report(drrs: list[Drr], found: list[Extraction], path: Path) -> None:
     for drr in drrs:
         view = drr.config.view
         first[f"chest CT, {view}: simulated"] = drr.full
-        first[f"{view}: bone only (200 HU and more)"] = drr.bone
+        first[f"{view}: bone without contrast"] = drr.bone
     rows = [first]
     for extraction, title in zip(found, RADIOGRAPHS.values(), strict=True):
         enhanced = extraction.enhanced(ExtractConfig().enhance)
