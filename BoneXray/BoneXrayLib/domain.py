@@ -78,5 +78,4 @@ def kind_scores(numbers: np.ndarray) -> np.ndarray:
 
 def polarity_margin(numbers: np.ndarray) -> float:
     """Log odds that bone is bright, from `polarity_numbers`; odd, as they are."""
-    weights = np.array([POLARITY_WEIGHTS[name] for name in POLARITY_NAMES])
-    return float((numbers * weights.T).sum())
+    return float(numbers @ [POLARITY_WEIGHTS[name] for name in POLARITY_NAMES])

@@ -1,7 +1,4 @@
-"""Weights of the two models of `domain.py`, as `Testing/benchmarks/domain.py` fits them.
-
-Those of the polarity come from more draws of its examples (6 a projection, 40 a real radiograph).
-"""
+"""Weights of the two models of `domain.py`, as `Testing/benchmarks/domain.py` fits them."""
 
 #: Log odds against a radiograph where all numbers are 0: photograph, ultrasound, screenshot.
 KIND_OFFSETS = (16.35, 12.52, 13.16)
@@ -22,30 +19,19 @@ KIND_WEIGHTS = {
     "white": (-3.515, 8.806, 4.651),
     "busy": (2.052, 5.049, 2.560),
 }
-#: What one unit of each of `polarity_statistics.POLARITY_NAMES`, in its three rows, adds to the log
-#: odds of bone bright.
+#: What one unit of each of `POLARITY_NAMES` adds to the log odds of bone bright.
 POLARITY_WEIGHTS = {
-    "border": (1.002, -4.083, 0.634),
-    "corners": (1.545, -0.953, 1.301),
-    "skew": (1.075, -1.239, -0.240),
-    "fine skew": (1.072, 6.568, -0.314),
-    "middle skew": (0.728, 2.141, -0.727),
-    "coarse skew": (-0.710, 0.904, 0.323),
-    "ridges": (2.832, -0.596, 2.136),
-    "broad ridges": (-0.269, -32.605, -1.338),
-    "texture": (0.011, 5.715, 1.851),
-    "ends": (3.385, 8.608, 4.120),
-    "border ends": (-1.344, -11.798, 1.261),
-    "border thirds": (-0.375, -11.870, -0.755),
-    "frame": (1.326, -2.836, 0.489),
-    "tissue fine ridges": (7.512, 12.601, -1.839),
-    "tissue ridges": (4.988, -1.547, -2.568),
-    "tissue broad ridges": (4.266, 4.863, -0.518),
-    "tissue fine lean": (-11.715, -11.181, -19.830),
-    "tissue middle lean": (8.339, -4.736, -1.309),
-    "tissue coarse lean": (-0.083, -22.696, -11.060),
-    "tissue texture": (1.997, 1.626, 3.514),
-    "tissue broad texture": (-1.884, -12.927, -2.386),
-    "tissue lean": (-0.026, -0.982, 0.282),
-    "tissue level": (-0.794, 12.926, 5.365),
+    "border": 0.780,
+    "corners": 1.380,
+    "skew": 1.513,
+    "fine skew": 2.671,
+    "middle skew": 0.735,
+    "coarse skew": -2.592,
+    "ridges": 1.639,
+    "broad ridges": -9.220,
+    "texture": 0.672,
+    "ends": 7.878,
+    "border ends": -1.851,
+    "border thirds": -1.724,
+    "frame": 1.948,
 }

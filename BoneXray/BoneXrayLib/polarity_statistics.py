@@ -13,19 +13,13 @@ from .image_statistics import correlation, details, local, moment, working_image
 POLARITY_NAMES = (
     "border", "corners", "skew", "fine skew", "middle skew", "coarse skew", "ridges",
     "broad ridges", "texture", "ends", "border ends", "border thirds", "frame",
-    "tissue fine ridges", "tissue ridges", "tissue broad ridges", "tissue fine lean",
-    "tissue middle lean", "tissue coarse lean", "tissue texture", "tissue broad texture",
-    "tissue lean", "tissue level",
 )  # fmt: skip
 END = 0.03
-"""How far from the ends of the range (0 to 1) tissue begins: air and blades are nearer."""
+"""How near to an end of the range (0 to 1) air and blades are."""
 
 
 def polarity_numbers(pixels: np.ndarray) -> np.ndarray:
-    """Which way up the grey values are: (3, numbers) float64, numbers as `POLARITY_NAMES`.
-
-    Rows: the numbers, and the numbers times the roots of the smaller and the larger share of
-    pixels at the ends of the range, as with much air or wide blades they mean other things.
+    """Whether it is bone bright (positive) or not, as `POLARITY_NAMES`, float64, odd.
 
     border, corners: how much darker than the middle they are, in spreads.
     skew, … skew: third moment of the grey values, and of details of about 1, 3 and 9 pixels.
@@ -35,16 +29,8 @@ def polarity_numbers(pixels: np.ndarray) -> np.ndarray:
     border ends, border thirds: the same along the border alone, wider ends for the second.
     frame: how dark the even rows and columns next to the patient are; these, and what lies outside
         of them (air, then collimator blades), are left out of all other numbers.
-    tissue …: where the image is near neither end. Lean: mean less median, in spreads.
     """
     image, frame = _without_frame(working_image(pixels))
-    shares = sorted(((image < 0.02).mean(), (image > 0.98).mean()))
-    numbers = np.array([*_whole(image), frame, *_tissue(image)])
-    return numbers * np.sqrt([1.0, *shares])[:, np.newaxis]
-
-
-def _whole(image: np.ndarray) -> list[float]:
-    """The numbers of the whole image, but for its frame."""
     spread = max(float(image.std()), 1e-9)
     n = max(2, round(0.06 * min(image.shape)))
     edge = np.ones(image.shape, bool)
@@ -53,38 +39,21 @@ def _whole(image: np.ndarray) -> list[float]:
     middle = np.median(image[tuple(quarters)])
     corners = [image[:n, :n], image[:n, -n:], image[-n:, :n], image[-n:, -n:]]
     skews = [float(np.tanh(moment(x, 3) / 2)) for x in (image, *details(image))]
-    everywhere = np.ones(image.shape, bool)
-    ridges = [_ridge_sign(image, sigma, everywhere, 2) for sigma in (1.0, 3.0)]
+    ridges = [_ridge_sign(image, sigma) for sigma in (1.0, 3.0)]
     low, high = image < END, image > 1 - END
-    return [
-        float(middle - np.median(image[edge])) / spread,
-        float(middle - np.median([np.median(c) for c in corners])) / spread,
-        *skews,
-        *ridges,
-        correlation(*local(image, 2.0)),
-        float(low.mean() - high.mean()),
-        float(low[edge].mean() - high[edge].mean()),
-        float((image[edge] < 0.3).mean() - (image[edge] > 0.7).mean()),
-    ]
-
-
-def _tissue(image: np.ndarray) -> list[float]:
-    """The numbers of what is neither air nor blade."""
-    from scipy.ndimage import binary_erosion
-
-    core = binary_erosion((image > END) & (image < 1 - END), iterations=3)
-    if np.count_nonzero(core) < 200:
-        core = np.ones(image.shape, bool)
-    ridges = [_ridge_sign(image, sigma, core, 1) for sigma in (1.0, 2.0, 4.0)]
-    textures = [correlation(*(x[core] for x in local(image, sigma))) for sigma in (2.0, 5.0)]
-    level = 0.5 - float(np.median(image[core]))
-    leans = [_lean(x[core]) for x in details(image)]
-    return [*ridges, *leans, *textures, _lean(image[core]), level]
-
-
-def _lean(values: np.ndarray) -> float:
-    lean = (values.mean() - np.median(values)) / max(float(values.std()), 1e-6)
-    return float(np.clip(lean, -1.0, 1.0))
+    return np.array(
+        [
+            (middle - np.median(image[edge])) / spread,
+            (middle - np.median([np.median(c) for c in corners])) / spread,
+            *skews,
+            *ridges,
+            correlation(*local(image, 2.0)),
+            low.mean() - high.mean(),
+            low[edge].mean() - high[edge].mean(),
+            (image[edge] < 0.3).mean() - (image[edge] > 0.7).mean(),
+            frame,
+        ]
+    )
 
 
 def _without_frame(image: np.ndarray) -> tuple[np.ndarray, float]:
@@ -106,16 +75,18 @@ def _without_frame(image: np.ndarray) -> tuple[np.ndarray, float]:
     return inner, float(np.mean(darkness))
 
 
-def _ridge_sign(image: np.ndarray, sigma: float, where: np.ndarray, power: int) -> float:
-    """(bright - dark) / (bright + dark) of ridge strengths to a power, -1 to 1."""
+def _ridge_sign(image: np.ndarray, sigma: float) -> float:
+    """(bright - dark) / (bright + dark) of squared ridge strengths, -1 to 1."""
     from scipy.ndimage import gaussian_filter
 
-    smooth = np.pad(gaussian_filter(image, sigma, truncate=3), 1, mode="edge")
+    smooth = gaussian_filter(image, sigma, truncate=3)
+    if min(smooth.shape) < 3:
+        return 0.0
     middle = smooth[1:-1, 1:-1]
     rr = smooth[2:, 1:-1] + smooth[:-2, 1:-1] - 2 * middle
     cc = smooth[1:-1, 2:] + smooth[1:-1, :-2] - 2 * middle
     rc = (smooth[2:, 2:] + smooth[:-2, :-2] - smooth[2:, :-2] - smooth[:-2, 2:]) / 4
-    mean, half = (rr + cc)[where] / 2, np.hypot((rr - cc) / 2, rc)[where]
-    bright = float((np.maximum(half - mean, 0) ** power).sum())
-    dark = float((np.maximum(half + mean, 0) ** power).sum())
+    mean, half = (rr + cc) / 2, np.hypot((rr - cc) / 2, rc)
+    bright = float((np.maximum(half - mean, 0) ** 2).sum())
+    dark = float((np.maximum(half + mean, 0) ** 2).sum())
     return (bright - dark) / max(bright + dark, 1e-12)

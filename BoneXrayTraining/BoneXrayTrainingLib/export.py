@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import warnings
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from BoneXrayLib.extraction import ENHANCE_RANGE
 from BoneXrayLib.files import checked_output_folder, staged_folder
+from BoneXrayLib.framing import FRAMINGS
 from BoneXrayLib.models import SCHEMA_VERSION, ModelCard, write_card
 from BoneXrayLib.networks import build_network, size_multiple
 
@@ -28,7 +30,7 @@ def export(
     run: str | Path,
     output: str | Path,
     version: str = "1.0.0",
-    working_size: int = 512,
+    working_size: int | None = None,
     evaluation: list[dict] | None = None,
     gain: float = 1.0,
     name: str | None = None,
@@ -44,7 +46,8 @@ def export(
         run: folder of the run.
         output: the model folder.
         version: stated by the card.
-        working_size: longer side [pixels] at which images are given to the network.
+        working_size: longer side [pixels] at which images are given to the network; None takes
+            what patients measured in the training images.
         evaluation: figures for the card.
         gain: multiplies the network's answers. Absolute and structural losses make a network
             answer too little where it is in doubt; take what fits the training CTs best.
@@ -56,6 +59,8 @@ def export(
     Raises:
         ValueError: the run holds no checkpoint or its configuration is damaged, a wrong gain.
     """
+    if framing not in FRAMINGS:
+        raise ValueError(f"framing: got {framing!r}; expected one of {', '.join(FRAMINGS)}")
     run, output = Path(run), checked_output_folder(output)
     latest_checkpoint(run)
     config = from_mapping(TrainConfig, json.loads((run / "config.json").read_text()), "config")
@@ -63,6 +68,7 @@ def export(
     config = dataclasses.replace(config, name=name or config.name)
     if gain != 1.0:
         config = dataclasses.replace(config, network={**config.network, "gain": gain})
+    working_size = seen_size(config) if working_size is None else working_size
     step = read_state(checkpoint).step
     network = build_network(config.network)
     weights = load_file(checkpoint / "average.safetensors")
@@ -71,10 +77,17 @@ def export(
     with staged_folder(output) as stage:
         save_file(halves, stage / "weights.safetensors")
         write_onnx(network.eval(), config.network, stage / "model.onnx")
-        card = make_card(config, version, {"working_size": working_size, "framing": framing},
-                         step, evaluation or [])  # fmt: skip
+        shown = {"working_size": working_size, "framing": framing}
+        card = make_card(config, version, shown, step, evaluation or [])
         write_card(stage, with_beginning(card, read_record(run)))
     return output
+
+
+def seen_size(config: TrainConfig) -> int:
+    """How large a patient is in the training images, in the middle of their range [pixels]."""
+    field, scale = config.pairs.field_of_view, config.augmentation.scale
+    shown = config.pairs.size / (sum(field) / 2) / math.sqrt(scale[0] * scale[1])
+    return max(size_multiple(config.network), 8 * round(shown / 8))
 
 
 def write_onnx(network: nn.Module, description: dict, path: Path) -> None:

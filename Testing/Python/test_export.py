@@ -16,6 +16,7 @@ from small_run import NETWORK, small_config
 from BoneXrayLib.inference import run_network
 from BoneXrayLib.models import verify_model
 from BoneXrayLib.networks import build_network
+from BoneXrayTrainingLib.configuration import read_config
 from BoneXrayTrainingLib.dataset import CtSource
 from BoneXrayTrainingLib.export import export, make_card, store_weights_in_half
 from BoneXrayTrainingLib.trainer import train
@@ -42,6 +43,22 @@ def test_the_model_folder_verifies_and_says_what_it_is(folder: Path) -> None:
     assert model.card.input["size_multiple"] == 16
     assert model.card.trained_on["sources"] == [{"name": "limb", "licence": "MIT"}]
     assert model.card.trained_on["steps"] == 3
+
+
+def test_images_are_shown_as_large_as_patients_were_in_training(run: Path, tmp_path: Path) -> None:
+    model = verify_model(export(run, tmp_path / "model"))
+    config = read_config(run / "config.json")
+    low, high = (
+        config.pairs.size / field / scale
+        for field, scale in zip(
+            config.pairs.field_of_view[::-1], config.augmentation.scale[::-1], strict=True
+        )
+    )
+    assert low - 8 < model.card.input["working_size"] < high + 8
+    assert model.card.framing == "content"
+    with pytest.raises(ValueError, match="framing: got 'half'; expected one of whole, content"):
+        export(run, tmp_path / "other", framing="half")
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("sides", [(64, 64), (48, 80), (37, 53)])

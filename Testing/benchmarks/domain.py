@@ -70,7 +70,7 @@ def gather(given: argparse.Namespace) -> tuple[np.ndarray, ...]:
     def add(kind: str, group: str, image: np.ndarray) -> None:
         image = np.ascontiguousarray(image, dtype=np.float32)
         if np.ptp(image) > 0:
-            made.append((kind, group, kind_numbers(image), polarity_numbers(image).ravel()))
+            made.append((kind, group, kind_numbers(image), polarity_numbers(image)))
 
     densities = [(ct.name.split(".")[0], d) for ct in given.ct for d in projections(ct, given)]
     for name, density in densities:
@@ -174,7 +174,7 @@ def scores_by(numbers: np.ndarray, mean: np.ndarray, spread: np.ndarray, weights
 def shipped_scores(numbers: np.ndarray, polarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Scores and margins by the weights in the library."""
     return np.array([domain.kind_scores(n) for n in numbers]), np.array(
-        [domain.polarity_margin(p.reshape(3, -1)) for p in polarity]
+        [domain.polarity_margin(p) for p in polarity]
     )
 
 
@@ -222,8 +222,8 @@ def print_weights(mean, spread, weights, odd) -> None:
     print("OFFSETS =", tuple(round(float(v), 3) for v in weights[:, -1] - raw @ mean))
     for name, column in zip(KIND_NAMES, raw.T, strict=True):
         print(f'    "{name}": ({", ".join(f"{v:.3f}" for v in column)}),')
-    for name, column in zip(POLARITY_NAMES, odd.reshape(3, -1).T, strict=True):
-        print(f'    "{name}": ({", ".join(f"{v:.3f}" for v in column)}),')
+    for name, value in zip(POLARITY_NAMES, odd, strict=True):
+        print(f'    "{name}": {value:.3f},')
 
 
 if __name__ == "__main__":

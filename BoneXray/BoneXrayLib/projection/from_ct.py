@@ -83,21 +83,36 @@ def prepare_ct(
     shares = np.full(32768, 255, np.uint8)
     if part is None or config.labels_within_hu:
         shares = flag(values, config, matrix, blood, is_cancelled)
-        if parts is not None:
-            drop_unflagged_parts(parts, values)
     tell(0.9, "preparing the CT")
-    single: list[PackedVolume | None] = []
-    if len(names) > 2 or shares[shares > 0].min(initial=255) < 255:
-        single = _boxes(values, order, part, len(names) - 1, shares, is_cancelled)
-        set_window(values, 1, 0)
-    elif parts is not None:
-        flag_labelled(values, parts)
+    single = _divide(values, order, part, len(names) - 1, shares, config, is_cancelled)
     whole = with_cells(values, order, (0, 0, 0), is_cancelled)
     tell(1.0, "preparing the CT")
     by_hu = part is None and not single
     removed = config.removes_couch if by_hu else None
     without = blood is not None and config.removes_contrast
     return PreparedParts(whole, tuple(single), matrix, names, removed, blood, without)
+
+
+def _divide(
+    values: np.ndarray,
+    order: tuple[int, int, int],
+    part: np.ndarray | None,
+    count: int,
+    shares: np.ndarray,
+    config: BoneConfig,
+    is_cancelled: IsCancelled | None,
+) -> list[PackedVolume | None]:
+    """Flag the one bone in packed `values`, or box several bones, and bones by shares, apart."""
+    parts = None if part is None else in_order(part, order)
+    if parts is not None and config.labels_within_hu:
+        drop_unflagged_parts(parts, values)
+    if count > 1 or shares[shares > 0].min(initial=255) < 255:
+        single = _boxes(values, order, part, count, shares, is_cancelled)
+        set_window(values, 1, 0)
+        return single
+    if parts is not None:
+        flag_labelled(values, parts)
+    return []
 
 
 def can_flag(prepared: PreparedParts, config: BoneConfig) -> bool:

@@ -103,8 +103,9 @@ class Export(Command):
     framing: str = "content"
     """What of an image the network is shown: content (without the air around the patient, where
     the image tells it) or whole."""
-    working_size: int = 512
-    """Longer side at which images are given to the network [pixels]."""
+    working_size: int | None = None
+    """Longer side at which images are given to the network [pixels]; what patients measured in the
+    training images unless given."""
     gain: float = 1.0
     """Multiplies the network's answers, 0.5 to 2."""
 
@@ -167,7 +168,7 @@ class EvaluateExtract(Command):
         wanted = (self.model, self.data, self.views)
         keywords: dict[str, Any] = {
             "progress": report.progress,
-            "config": DrrConfig(remove_contrast=not self.keep_contrast),
+            "config": DrrConfig() if self.keep_contrast else None,
             "pairing": Pairing(self.pairing, self.misregistration, self.seed, self.whole, self.kvp),
         }
         files: dict[str, Path] = {}
