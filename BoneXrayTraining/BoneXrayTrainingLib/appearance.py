@@ -84,7 +84,10 @@ def add_noise(image: torch.Tensor, rng: np.random.Generator, chance: float) -> t
 def collimate(
     image: torch.Tensor, target: torch.Tensor, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Shutters at a grey value of their own, and a side marker: neither is bone."""
+    """Shutters at a grey value of their own, and a side marker: neither is bone.
+
+    The target may have leading axes.
+    """
     image, target = image.clone(), target.clone()
     side = image.shape[-1]
     low, high = float(image.min()), float(image.max())
@@ -94,10 +97,10 @@ def collimate(
         bottom, right = (side - int(n) for n in rng.integers(0, side // 4, 2))
         outside[top:bottom, left:right] = False
         image[outside] = low if rng.random() < 0.5 else high
-        target[outside] = 0.0
+        target[..., outside] = 0.0
     if rng.random() < 0.5:
         r, c = (int(n) for n in rng.integers(side // 20, side - side // 7, 2))
         h, w = (int(n) for n in rng.integers(side // 40 + 1, side // 10 + 2, 2))
         image[r : r + h, c : c + w] = high
-        target[r : r + h, c : c + w] = 0.0
+        target[..., r : r + h, c : c + w] = 0.0
     return image, target

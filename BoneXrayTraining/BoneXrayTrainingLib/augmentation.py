@@ -52,6 +52,12 @@ class AugmentationConfig:
     """
     lump_share: float = 0.0
     """Share of the samples that get lumps of soft tissue with plain contours, as organs have."""
+    turned: float = 0.0
+    """Turn all images by this first [degrees]: 180 shows a hand that hangs down fingers up."""
+    quarter_share: float = 0.15
+    """Share of the samples that lie on any side."""
+    mirrored_share: float = 0.5
+    """Share of the samples that are mirrored."""
 
     def __post_init__(self) -> None:
         if len(self.densities) != len(TISSUES):
@@ -104,11 +110,11 @@ def frame(
     """Crop, scale, turn, mirror and gently warp all layers alike; gives the new pixel size too."""
     side, crop = tissues.shape[-1], config.crop
     scale = float(np.exp(rng.uniform(*np.log(config.scale))))
-    angle = np.deg2rad(rng.normal(0.0, config.rotation))
-    if rng.random() < 0.15:
+    angle = np.deg2rad(config.turned + rng.normal(0.0, config.rotation))
+    if rng.random() < config.quarter_share:
         angle += np.pi / 2 * rng.integers(4)
     matrix = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    if rng.random() < 0.5:
+    if rng.random() < config.mirrored_share:
         matrix[:, 0] *= -1
     room = max(0.0, side - crop * scale) / 2 + 0.08 * side
     shift = rng.uniform(-room, room, 2)

@@ -20,7 +20,7 @@ from .pairs import PairConfig
 __all__ = ["TrainConfig", "from_mapping", "on_dataset", "read_config"]
 
 CHOICES = {
-    "task": ("extract",),
+    "task": ("extract", "segment"),
     "device": ("auto", "cpu", "cuda"),
     "precision": ("auto", "float32", "bfloat16"),
 }
@@ -38,6 +38,9 @@ class TrainConfig:
     dataset_sha256: str = ""
     """Of the data set's samples; filled in, so that a run is resumed with those it began with."""
     task: str = "extract"
+    """extract (how much of each pixel is bone) or segment (which bones it belongs to)."""
+    structures: tuple[str, ...] = ()
+    """To segment: names of the bones, a channel of the network each."""
     data_root: str = "."
     validation: tuple[str, ...] = ()
     """Patients kept out of training, to watch the run with."""
@@ -82,6 +85,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.ct or not self.dataset:
             self._check_patients()
+        self._check_task()
         for name in ("steps", "batch", "log_every", "checkpoint_every", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}; expected at least 1")
@@ -97,6 +101,23 @@ class TrainConfig:
             raise ValueError(
                 f"augmentation.crop: got {self.augmentation.crop}; expected a multiple of "
                 f"{size_multiple(self.network)}"
+            )
+
+    def _check_task(self) -> None:
+        if bool(self.structures) != (self.task == "segment"):
+            raise ValueError(
+                f"structures: got {list(self.structures)} for task {self.task!r}; expected names "
+                "of bones to segment, none to extract"
+            )
+        if len(set(self.structures)) < len(self.structures):
+            raise ValueError("structures: a name is there twice; expected each once")
+        if self.structures and self.dataset:
+            raise ValueError("dataset: set; expected [[ct]] entries for task 'segment'")
+        channels = self.network.get("out_channels")
+        if channels != max(1, len(self.structures)):
+            raise ValueError(
+                f"network.out_channels: got {channels!r}; expected "
+                f"{max(1, len(self.structures))}, one for each structure"
             )
 
     def _check_patients(self) -> None:

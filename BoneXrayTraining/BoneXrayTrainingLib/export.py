@@ -12,16 +12,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from BoneXrayLib.extraction import ENHANCE_RANGE
 from BoneXrayLib.files import checked_output_folder, staged_folder
 from BoneXrayLib.framing import FRAMINGS
-from BoneXrayLib.models import SCHEMA_VERSION, ModelCard, write_card
+from BoneXrayLib.models import write_card
 from BoneXrayLib.networks import build_network, size_multiple
 
 from .beginnings import read_record
 from .checkpoints import best_checkpoint, latest_checkpoint, read_state
 from .configuration import TrainConfig, from_mapping
-from .sources import CtSource
+from .export_card import make_card, with_beginning
 
 OPSET = 17
 
@@ -144,72 +143,3 @@ def store_weights_in_half(path: Path) -> None:
         model.graph.node.insert(0, node)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
-
-
-def make_card(
-    config: TrainConfig, version: str, shown: dict, step: int, evaluation: list[dict]
-) -> ModelCard:
-    """The card of an extraction model, from the run's configuration; `shown`: size and framing."""
-    used = [c for c in config.ct if c.patient not in config.validation]
-    sources = {(c.patient, c.licence): None for c in used}
-    counts = _counts(used)
-    meshes = counts["mesh_files"]
-    also = f", and of {meshes} files of bone surfaces in made-up flesh," if meshes else ""
-    return ModelCard(
-        schema=SCHEMA_VERSION,
-        name=config.name,
-        task="extract",
-        version=version,
-        description=(
-            "Finds how much of each pixel of a radiograph is bone. "
-            f"λ from {ENHANCE_RANGE[0]:g} to {ENHANCE_RANGE[1]:g} then removes or enhances bone."
-        ),
-        input={
-            "domain": ["optical density", "display"],
-            "pixel_mm": [0.1, 3.0],
-            "size_multiple": size_multiple(config.network),
-            "channels": ["image / span", "span / 5 or 0", "pixel_mm / 2 or 0"],
-            "polarity": "bone bright",
-            **shown,
-        },
-        outputs=[{"name": "bone share", "colour": [241, 214, 145]}],
-        network=config.network,
-        trained_on={
-            "sources": [{"name": name, "licence": licence} for name, licence in sources],
-            **counts,
-            "steps": step,
-            "bone": "voxels of at least 200 HU, couch and specks removed",
-        },
-        evaluation=evaluation,
-        intended_use=(
-            "Research on radiographs of bone: looking at, enhancing or suppressing bone. "
-            "Not a medical device."
-        ),
-        limits=(
-            f"Trained on simulated radiographs of {counts['cts']} CTs and {counts['label_maps']} "
-            f"label maps{also} only. On real radiographs it was looked at, not measured. "
-            "Metal counts as bone, and so does contrast medium in simulated radiographs, as in the "
-            "HU window it was trained on; fine fractures may vanish; ultrasound, photographs "
-            "and inverted images give nonsense."
-        ),
-    )
-
-
-def with_beginning(card: ModelCard, record: dict | None) -> ModelCard:
-    """The card, saying also what model the run was started from and what that was trained on."""
-    if record is None:
-        return card
-    known = {tuple(sorted(source.items())): source for source in card.trained_on["sources"]}
-    known.update({tuple(sorted(source.items())): source for source in record["sources"]})
-    began = {key: value for key, value in record.items() if key != "sources"}
-    trained_on = {**card.trained_on, "sources": list(known.values()), "started_from": began}
-    return dataclasses.replace(card, trained_on=trained_on)
-
-
-def _counts(used: list[CtSource]) -> dict[str, int]:
-    """How many sources of each kind a model was trained on."""
-    return {
-        "cts": sum(not c.is_made_up for c in used),
-        "label_maps": sum(bool(c.bones) for c in used),
-        "mesh_files": sum(c.is_made_up_of_meshes for c in used),
-    }

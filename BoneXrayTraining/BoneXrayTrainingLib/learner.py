@@ -12,7 +12,6 @@ from BoneXrayLib.networks import build_network
 
 from .configuration import TrainConfig
 from .dataset import Batch
-from .losses import ExtractionLoss
 from .processes import Processes
 
 ALONE = Processes(0, 1, torch.device("cpu"))
@@ -93,7 +92,7 @@ def predict(
 
 
 def step(
-    learner: Learner, batch: Batch, loss: ExtractionLoss, decay: float
+    learner: Learner, batch: Batch, loss: torch.nn.Module, decay: float
 ) -> tuple[float, dict[str, float]]:
     """One gradient step; returns the loss and its terms, those of this process's images."""
     learner.network.train()

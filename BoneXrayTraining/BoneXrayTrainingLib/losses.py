@@ -24,6 +24,11 @@ class LossConfig:
     """Distance of SqueezeNet features; needs `perceptual_weights`."""
     perceptual_weights: str = ""
     """An .npz with SqueezeNet 1.0 weights, `<layer>.weight` and `<layer>.bias`, Caffe order."""
+    dice: float = 1.0
+    """To learn bones by name, this and the next two: 1 - Dice, each structure alike."""
+    cross_entropy: float = 1.0
+    overlap: float = 1.0
+    """How much more cross-entropy counts where bones overlap."""
 
 
 class ExtractionLoss(nn.Module):

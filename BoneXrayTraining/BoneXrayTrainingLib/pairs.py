@@ -72,11 +72,15 @@ class Draw:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Optical density of each tissue, (tissues, rows, columns) float16, and its origin."""
+    """Optical density of each tissue, (tissues, rows, columns) float16, and its origin.
+
+    Where bones have names their layers follow those of `TISSUES`.
+    """
 
     layers: np.ndarray
     draw: Draw
     magnification: float
+    structures: tuple[str, ...] = ()
 
 
 def tissue_parts(
@@ -86,10 +90,12 @@ def tissue_parts(
     vessels: Sequence[Chain] = (),
     labels: np.ndarray | None = None,
     label_names: dict[int, str] | None = None,
+    crop: bool = True,
 ) -> Parts:
     """Split a CT into `TISSUES` by voxel: bone as the preset says, the rest by HU and chains.
 
     With `labels` (k, j, i) every labelled structure takes the place of bone, under its own name.
+    Air around the body is cut off where `crop` is set.
     """
     found = make_parts(volume, bone, labels, label_names)
     part = np.zeros(found.hu.shape, dtype=np.uint8)
@@ -103,7 +109,8 @@ def tissue_parts(
     is_bone = found.part > 0
     part[is_bone] = found.part[is_bone] + np.uint8(TISSUES.index("bone") - 1)
     names = (*TISSUES[:-1], *found.names[1:])
-    return crop_to_body(Parts(found.hu, found.ijk_to_ras, part, None, names))
+    parts = Parts(found.hu, found.ijk_to_ras, part, None, names)
+    return crop_to_body(parts) if crop else parts
 
 
 def crop_to_body(parts: Parts, margin: int = 2) -> Parts:
@@ -165,7 +172,8 @@ def draw_pair(
 def make_pair(parts: Parts, draw: Draw) -> Pair:
     """The sample that `draw` describes; the same draw gives the same sample."""
     layers, geometry = project_draw(parts, draw)
-    return Pair(layers.astype(np.float16), draw, geometry.magnification)
+    named = parts.names[len(TISSUES) :] if parts.names[: len(TISSUES)] == TISSUES else ()
+    return Pair(layers.astype(np.float16), draw, geometry.magnification, named)
 
 
 def project_draw(

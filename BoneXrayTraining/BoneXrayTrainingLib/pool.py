@@ -13,6 +13,7 @@ from BoneXrayLib.bone import Parts
 from .augmentation import AugmentationConfig, augment
 from .dataset import Batch, CtSource, PoolConfig, collate
 from .pairs import Pair, PairConfig, draw_pair, make_pair
+from .segment_images import augment_segments, collate_segments
 
 AHEAD = 24
 """Samples made before the schedule asks for them."""
@@ -186,9 +187,15 @@ def make_batch(
     rng: np.random.Generator,
     number: int = 0,
 ) -> Batch:
-    """Draw `size` samples as batch `number` of a run finds them, and augment them."""
-    images = []
+    """Draw `size` samples as batch `number` of a run finds them, and augment them.
+
+    The targets of samples with structures are masks.
+    """
+    images, named = [], []
     for _ in range(size):
         pair = pool.draw(rng, number * size)
-        images.append(augment(pair.layers, pair.draw.pixel, config, rng))
-    return collate(images)
+        if pair.structures:
+            named.append(augment_segments(pair, config, rng))
+        else:
+            images.append(augment(pair.layers, pair.draw.pixel, config, rng))
+    return collate_segments(named) if named else collate(images)

@@ -12,9 +12,10 @@ from BoneXrayLib.progress import Progress
 from BoneXrayLib.radiograph import radiograph_from_array, write_float_nrrd
 
 from .configuration import TrainConfig, on_dataset
-from .dataset import PoolConfig, load_source
+from .dataset import PoolConfig
 from .generation.pool import StorePool
 from .pool import PairPool, Pool, make_batch
+from .run_pools import patient_of
 
 COUNT, COLUMNS = 6, 3
 GAP = 4
@@ -32,7 +33,7 @@ def write_preview(config: TrainConfig, folder: Path, progress: Progress | None =
         rng = np.random.default_rng([config.seed, 17, number])
         batch = make_batch(pool, 1, config.augmentation, rng, drawn)
         images.append(batch.level[0, 0].numpy())
-        bones.append(batch.target[0, 0].numpy())
+        bones.append(batch.target[0].sum(0).numpy())
     with staged_folder(folder) as stage:
         for name, tiles in ((IMAGES_FILE, images), (BONES_FILE, bones)):
             picture = radiograph_from_array(tiled(tiles), "display", None, name.split(".")[0])
@@ -53,7 +54,7 @@ def _pools(config: TrainConfig, progress: Progress | None) -> Iterator[tuple[Poo
         if progress is not None:
             progress(number / COUNT, f"projecting {source.path}")
         if number < len(cts):
-            parts = load_source(source, Path(config.data_root), config.seed)
+            parts = patient_of(config, source)
             pools.append(PairPool([(source, parts)], config.pairs, PoolConfig(1, 1), config.seed))
         # each further round draws a sample of its own
         yield pools[number % len(cts)], 24 * (number // len(cts))

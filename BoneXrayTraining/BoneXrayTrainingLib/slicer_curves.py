@@ -24,14 +24,23 @@ class Chart(NamedTuple):
     series: dict[str, tuple[str, tuple[float, float, float]]]
 
 
-CHARTS = (
-    Chart("Training loss", "BoneXrayLoss", "loss", {"loss": ("loss", (0.27, 0.53, 0.8))}),
-    Chart(
-        "On the CT kept out", "BoneXrayQuality", "PSNR [dB]",
-        {"validation_psnr": ("network", (0.3, 0.65, 0.3)),
-         "validation_floor_psnr": ("scaled radiograph", (0.6, 0.6, 0.6))},
-    ),
+LOSS = Chart("Training loss", "BoneXrayLoss", "loss", {"loss": ("loss", (0.27, 0.53, 0.8))})
+BONE = Chart(
+    "On the CT kept out", "BoneXrayQuality", "PSNR [dB]",
+    {"validation_psnr": ("network", (0.3, 0.65, 0.3)),
+     "validation_floor_psnr": ("scaled radiograph", (0.6, 0.6, 0.6))},
 )  # fmt: skip
+NAMED = Chart(
+    "Named bones on the CT kept out", "BoneXrayQuality", "Dice",
+    {"validation_dice": ("all pixels", (0.3, 0.65, 0.3)),
+     "validation_overlap_dice": ("where bones overlap", (0.8, 0.4, 0.3))},
+)  # fmt: skip
+
+
+def charts_of(records: list[dict[str, Any]]) -> tuple[Chart, Chart]:
+    """The plots of a run: its loss, and the figure of its task."""
+    named = any("validation_dice" in record for record in records)
+    return LOSS, NAMED if named else BONE
 
 
 def read_log(run: str | Path) -> list[dict[str, Any]]:
@@ -56,16 +65,18 @@ class Curves:
 
     def __init__(self) -> None:
         self._seen: tuple[str, int] | None = None
+        self._charts = charts_of([])
 
     def show(self, run: str | Path) -> dict[str, Any]:
         """Bring tables and plots up to the run's log; gives its last record of a step."""
         records = read_log(run)
         seen = (str(run), len(records))
+        charts = charts_of(records)
         if seen != self._seen or any(
-            _find("vtkMRMLPlotChartNode", c.title) is None for c in CHARTS
+            _find("vtkMRMLPlotChartNode", c.title) is None for c in charts
         ):
-            self._seen = seen
-            for chart in CHARTS:
+            self._seen, self._charts = seen, charts
+            for chart in charts:
                 _fill(chart, records)
         told = [record for record in records if "loss" in record]
         return told[-1] if told else {}
@@ -77,7 +88,7 @@ class Curves:
 
     def put_into_views(self) -> None:
         """Show each plot in the plot view of its name, where the layout has one."""
-        for chart in CHARTS:
+        for chart in self._charts:
             view = slicer.mrmlScene.GetSingletonNode(chart.view, "vtkMRMLPlotViewNode")
             node = _find("vtkMRMLPlotChartNode", chart.title)
             if view is not None and node is not None:

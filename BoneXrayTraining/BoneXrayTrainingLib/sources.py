@@ -48,6 +48,15 @@ class CtSource:
     meshes, patients drawn anew."""
     mesh: MeshConfig = field(default_factory=MeshConfig)
     """For surface meshes: which they are, and how they lie. Flesh and units are then made up."""
+    labels: str = ""
+    """To learn bones by name: label map of the CT, relative to the data root."""
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """To learn bones by name: which labels are a structure's, by patterns of their names, or by
+    values; `2@left` is the half of label 2 on the patient's left. A structure that is not here is
+    the label of its own name."""
+    near: float = 0.0
+    """To learn bones by name: keep only what lies this near to a labelled bone [mm], as of a hand
+    that lies on the belly; 0 keeps all."""
 
     def __post_init__(self) -> None:
         check_chains(self.heart, f"{self.path}: heart")
@@ -109,7 +118,7 @@ def load_source(
             raise ValueError(f"structures: {list(structures)}; {labels.name} holds none of them")
         bone = BoneConfig(preset=source.preset, labels=tuple(found))
     parts = tissue_parts(volume, bone, source.heart, source.vessels, *of_labels)
-    return _cropped(parts, source.crop)
+    return cropped(parts, source.crop)
 
 
 def load_variants(
@@ -144,10 +153,11 @@ def mesh_patient(source: CtSource, data_root: Path, seed: int, number: int) -> P
     keep = source.crop.get("k", (0.0, 1.0))
     made = mesh_ct(meshes, rng, source.mesh, keep, source.patient)
     parts = tissue_parts(made.volume, BoneConfig(preset=source.preset, remove_couch=False))
-    return _cropped(parts, {axis: span for axis, span in source.crop.items() if axis != "k"})
+    return cropped(parts, {axis: span for axis, span in source.crop.items() if axis != "k"})
 
 
-def _cropped(parts: Parts, crop: dict[str, tuple[float, float]]) -> Parts:
+def cropped(parts: Parts, crop: dict[str, tuple[float, float]]) -> Parts:
+    """The part of a patient between fractions along i, j or k."""
     spans = []
     for axis, count in zip("kji", parts.hu.shape, strict=True):
         low, high = crop.get(axis, (0.0, 1.0))

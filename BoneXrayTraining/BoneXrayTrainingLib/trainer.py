@@ -23,11 +23,10 @@ from BoneXrayLib.progress import IsCancelled, Progress
 from .beginnings import RECORD, read_beginning, start_with
 from .checkpoints import RunState, latest_checkpoint, read_checkpoint, write_best, write_checkpoint
 from .configuration import TrainConfig, on_dataset
-from .dataset import Batch, PoolConfig, load_source, load_variants
-from .generation.pool import StorePool
+from .dataset import Batch
 from .learner import Learner, join_gradients, make_learner, step, validate
 from .losses import ExtractionLoss
-from .pool import PairPool, Pool, Share, make_batch
+from .pool import Pool, make_batch
 from .processes import Processes, joined
 from .run_folder import (
     STOP_FILE,
@@ -37,10 +36,14 @@ from .run_folder import (
     prepare_run,
     write_whole,
 )
+from .run_pools import make_pools
+from .segment_loss import SegmentationLoss, validate_segments
 from .watch import Watch
 
 log = logging.getLogger(__name__)
 MOST_MAKERS = 8
+CRITERIA = {"extract": "validation_psnr", "segment": "validation_dice"}
+"""The figure by which weights are better than others."""
 
 
 def train(
@@ -65,7 +68,7 @@ def train(
         if config.threads:
             torch.set_num_threads(config.threads)
         learner, state = _begin(config, run, processes)
-        pool, watched = _make_pools(config, processes, progress)
+        pool, watched = make_pools(config, processes, progress)
         training = Training(config, run, learner, state, pool, watched)
         pool.start(state.step * config.batch)
         try:
@@ -107,7 +110,7 @@ class Training:
     def go(self, progress: Progress | None, is_cancelled: IsCancelled | None) -> Path:
         """All steps that are left, or until somebody wishes to stop; the last checkpoint."""
         config, state, processes = self.config, self.state, self.learner.processes
-        loss = ExtractionLoss(config.loss, Path(config.data_root)).to(processes.device)
+        loss = make_loss(config).to(processes.device)
         journal = RunLog(self.run, state.step, progress) if processes.is_first else None
         watch = Watch(state.step, config.steps)
         if progress is not None and state.step < config.steps:
@@ -141,19 +144,20 @@ class Training:
                 journal.write({**place, **figures, **watch.figures(state.step), **terms})
             state.recent.clear()
         if config.validation and state.step % config.validate_every == 0:
-            found = validate(self.learner, self.watched) if self.watched else {}
+            measure = validate_segments if config.structures else validate
+            found = measure(self.learner, self.watched) if self.watched else {}
             found = self.learner.processes.of_first(found)
             if journal is not None:
                 journal.write({**place, **found})
-            self._compare(found["validation_psnr"])
+            self._compare(found[CRITERIA[config.task]])
 
-    def _compare(self, psnr: float) -> None:
+    def _compare(self, figure: float) -> None:
         """Keep the weights that do best on the patients kept out."""
         state = self.state
-        if state.best is not None and not psnr > state.best:
+        if state.best is not None and not figure > state.best:
             state.worse += 1
             return
-        state.best, state.best_step, state.worse = psnr, state.step, 0
+        state.best, state.best_step, state.worse = figure, state.step, 0
         if self.learner.processes.is_first:
             write_best(self.run, self.learner, state)
 
@@ -204,39 +208,13 @@ def _makers(device: torch.device) -> int:
     return 1 if device.type == "cpu" else max(1, min(MOST_MAKERS, (os.cpu_count() or 1) - 2))
 
 
+def make_loss(config: TrainConfig) -> torch.nn.Module:
+    """What the task minimises."""
+    if config.structures:
+        return SegmentationLoss(config.loss)
+    return ExtractionLoss(config.loss, Path(config.data_root))
+
+
 def _number(*words: int) -> int:
     """A seed of words, as NumPy mixes them."""
     return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _make_pools(
-    config: TrainConfig, processes: Processes, progress: Progress | None
-) -> tuple[Pool, list[Batch]]:
-    """The samples to train on; for the first process the images to watch the run with, too."""
-    if config.dataset:
-        watched = []
-        if config.validation and processes.is_first:
-            watched = _watched_batches(config, StorePool(config.dataset, "validation"))
-        return StorePool(config.dataset, "train"), [b.to(processes.device) for b in watched]
-    root = Path(config.data_root)
-    used, kept = [], []
-    for n, source in enumerate(config.ct):
-        if progress is not None and processes.is_first:
-            progress(0.0, f"reading {source.path} ({n + 1} of {len(config.ct)})")
-        if source.patient not in config.validation:
-            used += load_variants(source, root, config.seed, config.pairs.deformation)
-        elif processes.is_first:
-            kept.append((source, load_source(source, root, config.seed)))
-    share = Share(processes.rank, processes.count)
-    pool = PairPool(used, config.pairs, config.pool, config.seed, share)
-    few = PoolConfig(capacity=16, first=16)
-    watched = []
-    if kept:
-        watched = _watched_batches(config, PairPool(kept, config.pairs, few, config.seed + 1))
-    return pool, [batch.to(processes.device) for batch in watched]
-
-
-def _watched_batches(config: TrainConfig, pool: Pool) -> list[Batch]:
-    """The same images at each validation: 32, from patients kept out."""
-    rng = np.random.default_rng([config.seed, 11])
-    return [make_batch(pool, 8, config.augmentation, rng) for _ in range(4)]

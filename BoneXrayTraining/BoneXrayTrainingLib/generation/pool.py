@@ -84,7 +84,7 @@ def _refuse_unfit(folder: str | Path, header: dict) -> None:
 
 def _source(about: dict) -> CtSource:
     names = [field.name for field in dataclasses.fields(CtSource)]
-    return from_mapping(CtSource, {name: about[name] for name in names}, "source")
+    return from_mapping(CtSource, {name: about[name] for name in names if name in about}, "source")
 
 
 class StorePool:

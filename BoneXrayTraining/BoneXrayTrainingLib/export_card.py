@@ -1,0 +1,128 @@
+"""What the card of a trained model says: from its run's configuration, nothing made up."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from BoneXrayLib.extraction import ENHANCE_RANGE
+from BoneXrayLib.models import SCHEMA_VERSION, ModelCard
+from BoneXrayLib.networks import size_multiple
+from BoneXrayLib.structures import structure
+
+from .configuration import TrainConfig
+from .sources import CtSource
+
+REAL = "On real radiographs it was looked at, not measured."
+
+
+def make_card(
+    config: TrainConfig, version: str, shown: dict, step: int, evaluation: list[dict]
+) -> ModelCard:
+    """The card of a model, from the run's configuration; `shown`: working size and framing."""
+    used = [c for c in config.ct if c.patient not in config.validation]
+    sources = {(c.patient, c.licence): None for c in used}
+    counts = _counts(used)
+    texts = _segments(config, counts) if config.structures else _extracts(counts)
+    return ModelCard(
+        schema=SCHEMA_VERSION,
+        name=config.name,
+        task=config.task,
+        version=version,
+        input={
+            "domain": ["optical density", "display"],
+            "pixel_mm": [0.1, 3.0],
+            "size_multiple": size_multiple(config.network),
+            "channels": ["image / span", "span / 5 or 0", "pixel_mm / 2 or 0"],
+            "polarity": "bone bright",
+            **shown,
+        },
+        network=config.network,
+        trained_on={
+            "sources": [{"name": name, "licence": licence} for name, licence in sources],
+            **counts,
+            "steps": step,
+            "bone": texts.pop("bone"),
+        },
+        evaluation=evaluation,
+        **texts,
+    )
+
+
+def _extracts(counts: dict[str, int]) -> dict[str, Any]:
+    return {
+        "description": (
+            "Finds how much of each pixel of a radiograph is bone. "
+            f"λ from {ENHANCE_RANGE[0]:g} to {ENHANCE_RANGE[1]:g} then removes or enhances bone."
+        ),
+        "outputs": [{"name": "bone share", "colour": [241, 214, 145]}],
+        "bone": "voxels of at least 200 HU, couch and specks removed",
+        "intended_use": (
+            "Research on radiographs of bone: looking at, enhancing or suppressing bone. "
+            "Not a medical device."
+        ),
+        "limits": (
+            f"{_trained(counts)} {REAL} "
+            "Metal counts as bone; contrast medium does not, but may be taken for it; fine "
+            "fractures may vanish; ultrasound, photographs and inverted images give nonsense."
+        ),
+    }
+
+
+def _segments(config: TrainConfig, counts: dict[str, int]) -> dict[str, Any]:
+    known = [structure(name) for name in config.structures]
+    return {
+        "description": (
+            "Names the bones of a radiograph: for each pixel how sure it is that each of "
+            f"{len(known)} bones lies there. Bones may overlap."
+        ),
+        "outputs": [
+            {
+                "name": s.name,
+                "colour": list(s.colour),
+                "terminology": {"scheme": s.scheme, "code": s.code, "meaning": s.meaning},
+                "side": s.side,
+                "pieces": s.pieces,
+            }
+            for s in known
+        ],
+        "bone": "solids of labelled bones with all inside; a mask is where 1 mm of water's density "
+        "is exceeded along the ray",
+        "intended_use": (
+            "Research on radiographs of these bones: outlines to be corrected by a reader. "
+            "Not a medical device."
+        ),
+        "limits": (
+            f"{_trained(counts)} {REAL} Few patients stand behind it; children, fractures, "
+            "implants and fused bones were not among them."
+        ),
+    }
+
+
+def _trained(counts: dict[str, int]) -> str:
+    meshes = counts["mesh_files"]
+    also = f", and of {meshes} files of bone surfaces in made-up flesh," if meshes else ""
+    return (
+        f"Trained on simulated radiographs of {counts['cts']} CTs and {counts['label_maps']} "
+        f"label maps{also} only."
+    )
+
+
+def with_beginning(card: ModelCard, record: dict | None) -> ModelCard:
+    """The card, saying also what model the run was started from and what that was trained on."""
+    if record is None:
+        return card
+    known = {tuple(sorted(source.items())): source for source in card.trained_on["sources"]}
+    known.update({tuple(sorted(source.items())): source for source in record["sources"]})
+    began = {key: value for key, value in record.items() if key != "sources"}
+    trained_on = {**card.trained_on, "sources": list(known.values()), "started_from": began}
+    return dataclasses.replace(card, trained_on=trained_on)
+
+
+def _counts(used: list[CtSource]) -> dict[str, int]:
+    """How many sources of each kind a model was trained on."""
+    return {
+        "cts": sum(not c.is_made_up for c in used),
+        "label_maps": sum(bool(c.bones) for c in used),
+        "mesh_files": sum(c.is_made_up_of_meshes for c in used),
+    }

@@ -1,0 +1,65 @@
+"""Where a run's samples come from: its CTs, their named bones, or a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from BoneXrayLib.bone import Parts
+from BoneXrayLib.progress import Progress
+
+from .configuration import TrainConfig
+from .dataset import Batch, CtSource, PoolConfig, load_source, load_variants
+from .generation.pool import StorePool
+from .labelled import named_parts, named_variants
+from .pool import PairPool, Pool, Share, make_batch
+from .processes import Processes
+
+
+def make_pools(
+    config: TrainConfig, processes: Processes, progress: Progress | None
+) -> tuple[Pool, list[Batch]]:
+    """The samples to train on; for the first process the images to watch the run with, too."""
+    if config.dataset:
+        watched = []
+        if config.validation and processes.is_first:
+            watched = _watched_batches(config, StorePool(config.dataset, "validation"))
+        return StorePool(config.dataset, "train"), [b.to(processes.device) for b in watched]
+    used, kept = [], []
+    for n, source in enumerate(config.ct):
+        if progress is not None and processes.is_first:
+            progress(0.0, f"reading {source.path} ({n + 1} of {len(config.ct)})")
+        if source.patient not in config.validation:
+            used += patients_of(config, source)
+        elif processes.is_first:
+            kept.append((source, patient_of(config, source)))
+    share = Share(processes.rank, processes.count)
+    pool = PairPool(used, config.pairs, config.pool, config.seed, share)
+    few = PoolConfig(capacity=16, first=16)
+    watched = []
+    if kept:
+        watched = _watched_batches(config, PairPool(kept, config.pairs, few, config.seed + 1))
+    return pool, [batch.to(processes.device) for batch in watched]
+
+
+def patients_of(config: TrainConfig, source: CtSource) -> list[tuple[CtSource, Parts]]:
+    """All patients that are made of one source, as the task wants them."""
+    root, spread = Path(config.data_root), config.pairs.deformation
+    if config.structures:
+        return named_variants(source, root, config.seed, spread, config.structures)
+    return load_variants(source, root, config.seed, spread)
+
+
+def patient_of(config: TrainConfig, source: CtSource) -> Parts:
+    """The patient of one source, as the task wants it."""
+    root = Path(config.data_root)
+    if config.structures:
+        return named_parts(source, root, config.seed, config.structures)
+    return load_source(source, root, config.seed)
+
+
+def _watched_batches(config: TrainConfig, pool: Pool) -> list[Batch]:
+    """The same images at each validation: 32, from patients kept out."""
+    rng = np.random.default_rng([config.seed, 11])
+    return [make_batch(pool, 8, config.augmentation, rng) for _ in range(4)]

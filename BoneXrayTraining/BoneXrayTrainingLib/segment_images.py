@@ -1,0 +1,93 @@
+"""From layers of named bones to what a segmentation network trains on.
+
+Masks come from the layers as projected, before anything is varied: however dense a bone is made
+and however the image responds, its outline stays where it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from BoneXrayLib.extraction import image_scale, input_channels
+
+from .appearance import add_noise, collimate, expose, respond
+from .augmentation import BONE, AugmentationConfig, add_lumps, frame, vary_densities
+from .dataset import Batch
+from .pairs import TISSUES, Pair
+
+MASK_OD = 0.02
+"""A bone's mask is where its layer exceeds this optical density: about 0.5 mm of bone, 1 of water.
+"""
+OTHER_SIDE = {"left": "right", "right": "left"}
+BONES_APART = 0.12
+"""Standard deviation of the log density of each named bone beside that of all bone."""
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentImage:
+    """One image (rows, columns) and its masks (structures, rows, columns), float32 tensors."""
+
+    image: torch.Tensor
+    masks: torch.Tensor
+    domain: str
+    pixel_mm: float | None
+
+
+def augment_segments(
+    pair: Pair, config: AugmentationConfig, rng: np.random.Generator
+) -> SegmentImage:
+    """One training image from a sample with structures."""
+    every = torch.from_numpy(np.asarray(pair.layers, dtype=np.float32))
+    if rng.random() < config.mirrored_share:
+        every = mirrored(every, pair.structures)
+    once = dataclasses.replace(config, mirrored_share=0.0)
+    every, pixel_mm = frame(every, pair.draw.pixel, once, rng)
+    named = every[len(TISSUES) :]
+    masks = (named > MASK_OD).float()
+    tissues = every[: len(TISSUES)].clone()
+    apart = torch.from_numpy(np.exp(rng.normal(0.0, BONES_APART, len(named))).astype(np.float32))
+    tissues[BONE] += (named * apart[:, None, None]).sum(0)
+    tissues = vary_densities(tissues, config, rng)
+    if rng.random() < config.lump_share:
+        tissues = add_lumps(tissues, pixel_mm, rng)
+    image, display = tissues.sum(0), rng.random() < config.display_share
+    if display:
+        image = respond(expose(image, image, rng), rng)[0]
+    image = add_noise(image, rng, 0.8 if display else 0.3)
+    if display and rng.random() < 0.3:
+        image, masks = collimate(image, masks, rng)
+    domain = "display" if display else "optical density"
+    known = rng.random() < 0.6
+    return SegmentImage(image, masks, domain, pixel_mm if known else None)
+
+
+def mirrored(layers: torch.Tensor, structures: tuple[str, ...]) -> torch.Tensor:
+    """The patient's mirror image, (tissues + structures, rows, columns): left bones are right ones.
+
+    So "left" stays on the same side of a frontal image, however the heart lies.
+    """
+    order = list(range(len(TISSUES)))
+    for name in structures:
+        other = " ".join(OTHER_SIDE.get(word, word) for word in name.split(" "))
+        taken = structures.index(other if other in structures else name)
+        order.append(len(TISSUES) + taken)
+    return layers[order].flip(-1)
+
+
+def collate_segments(images: list[SegmentImage]) -> Batch:
+    """Bring images to the network's scale, exactly as `segment` does, and stack them.
+
+    The network's answer is the mask itself: level and weight are 1.
+    """
+    channels = []
+    for image in images:
+        pixels = image.image.numpy()
+        scale = image_scale(pixels, image.domain)
+        seen = input_channels(pixels, scale, image.domain, image.pixel_mm)
+        channels.append(torch.from_numpy(seen))
+    ones = torch.ones((len(images), 1, 1, 1))
+    return Batch(torch.stack(channels), ones, torch.stack([i.masks for i in images]), ones)
