@@ -64,7 +64,8 @@ def named_parts(source: CtSource, data_root: Path, seed: int, structures: Sequen
         volume = label_ct(values, matrix, tuple(source.bones), rng, name=source.patient)
     elif source.labels:
         volume = read_volume(path)
-        values, matrix, names = read_labels(data_root / source.labels)
+        called = data_root / source.label_names if source.label_names else None
+        values, matrix, names = read_labels(data_root / source.labels, called)
         values = resample_labels(values, matrix, volume)
     else:
         raise ValueError(f"{source.path}: labels: got none; expected a label map to learn from")

@@ -170,9 +170,16 @@ def draw_pair(
 
 
 def make_pair(parts: Parts, draw: Draw) -> Pair:
-    """The sample that `draw` describes; the same draw gives the same sample."""
+    """The sample that `draw` describes; the same draw gives the same sample.
+
+    Where bones of two sides are named, images seen from behind are mirrored, as radiographs are
+    hung: the patient's left is on the right of any frontal image.
+    """
     layers, geometry = project_draw(parts, draw)
     named = parts.names[len(TISSUES) :] if parts.names[: len(TISSUES)] == TISSUES else ()
+    two_sided = any({"left", "right"} & set(name.split(" ")) for name in named)
+    if two_sided and geometry.column_axis[0] > 0:
+        layers = layers[:, :, ::-1]
     return Pair(layers.astype(np.float16), draw, geometry.magnification, named)
 
 

@@ -50,6 +50,8 @@ class CtSource:
     """For surface meshes: which they are, and how they lie. Flesh and units are then made up."""
     labels: str = ""
     """To learn bones by name: label map of the CT, relative to the data root."""
+    label_names: str = ""
+    """Names of the labels where the map has none: CSV, JSON or colour table, as `read_names`."""
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """To learn bones by name: which labels are a structure's, by patterns of their names, or by
     values; `2@left` is the half of label 2 on the patient's left. A structure that is not here is
