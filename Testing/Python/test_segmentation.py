@@ -14,8 +14,8 @@ from BoneXrayLib.progress import Cancelled
 from BoneXrayLib.radiograph import Radiograph
 from BoneXrayLib.resizing import resize
 from BoneXrayLib.segmentation import (
-    SegmentConfig,
     Segmentation,
+    SegmentConfig,
     masks_of_shares,
     model_structures,
     segment,
