@@ -24,7 +24,7 @@ from .domain import domain_warnings
 from .framing import content, to_working_size
 from .inference import run_network
 from .models import Model, find_model
-from .progress import IsCancelled, Progress
+from .progress import IsCancelled, Progress, part_of
 from .radiograph import Radiograph
 from .resizing import resize
 
@@ -171,9 +171,10 @@ def extract(
     sizes = (1.0, *OTHER_SIZES) if config.uncertainty else (1.0,)
     answers = []
     for turn, size in enumerate(sizes):
-        channels = _channels(shown, scale, round(size * model.card.input["working_size"]))
-        tell = _part_of(progress, turn, len(sizes))
-        answers.append(_both_ways(model, channels, tell, is_cancelled, runtime))
+        channels = working_channels(shown, scale, round(size * model.card.input["working_size"]))
+        tell = part_of(progress, turn, len(sizes))
+        found = answers_both_ways(model, channels, tell, is_cancelled, runtime)
+        answers.append([answer[0] for answer in found])
     bone, spread = np.zeros(radiograph.pixels.shape, np.float32), None
     bone[part] = _bone((answers[0][0] + answers[0][1]) / 2, shown.pixels, scale)
     if config.uncertainty:
@@ -183,14 +184,7 @@ def extract(
     return Extraction(radiograph, bone, name, spread, domain_warnings(radiograph))
 
 
-def _part_of(progress: Progress | None, turn: int, turns: int) -> Progress | None:
-    """Progress of one of several equal turns."""
-    if progress is None:
-        return None
-    return lambda fraction, message: progress((turn + fraction) / turns, message)
-
-
-def _channels(radiograph: Radiograph, scale: Scale, working_size: int) -> np.ndarray:
+def working_channels(radiograph: Radiograph, scale: Scale, working_size: int) -> np.ndarray:
     """`input_channels` of the radiograph with its longer side at `working_size`."""
     small, factor = to_working_size(radiograph.pixels, working_size)
     pixel_mm = None
@@ -208,22 +202,22 @@ def _bone(answer: np.ndarray, pixels: np.ndarray, scale: Scale) -> np.ndarray:
     return bone
 
 
-def _both_ways(
+def answers_both_ways(
     model: Model,
     channels: np.ndarray,
     progress: Progress | None,
     is_cancelled: IsCancelled | None,
     runtime: str,
 ) -> list[np.ndarray]:
-    """The answers to an image and to its mirror image, turned back; (rows, columns) float32.
+    """The answers to an image and to its mirror image, turned back; (outputs, rows, columns).
 
     Left and right are alike to a network trained on both, but its errors differ: the mean of both
     is better than either.
     """
     answers = []
     for turn, step in enumerate((1, -1)):
-        tell = _part_of(progress, turn, 2)
+        tell = part_of(progress, turn, 2)
         seen = np.ascontiguousarray(channels[..., ::step])
         found = run_network(model, seen, progress=tell, is_cancelled=is_cancelled, runtime=runtime)
-        answers.append(found[0][:, ::step])
+        answers.append(found[..., ::step])
     return answers

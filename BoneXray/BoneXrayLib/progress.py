@@ -18,3 +18,10 @@ def raise_if_cancelled(is_cancelled: IsCancelled | None) -> None:
     """Raise `Cancelled` when the caller wants to stop."""
     if is_cancelled is not None and is_cancelled():
         raise Cancelled("stopped by the user")
+
+
+def part_of(progress: Progress | None, turn: int, turns: int) -> Progress | None:
+    """Progress of one of several equal turns."""
+    if progress is None:
+        return None
+    return lambda fraction, message: progress((turn + fraction) / turns, message)

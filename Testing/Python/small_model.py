@@ -9,11 +9,21 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
+from BoneXrayLib.structures import structure
 
-def write_small_model(folder: Path, name: str = "small", task: str = "extract") -> Path:
-    """A model that answers with the first channel of its input, squared and clipped to 0..1."""
+
+def write_small_model(
+    folder: Path,
+    name: str = "small",
+    task: str = "extract",
+    gains: dict[str, float] | None = None,
+) -> Path:
+    """A model that answers with the first channel of its input, squared and clipped to 0..1.
+
+    With `gains`, once for each of these structures, multiplied by its gain before it is clipped.
+    """
     folder.mkdir(parents=True)
-    _network(folder / "model.onnx")
+    _network(folder / "model.onnx", [1.0] if gains is None else list(gains.values()))
     digest = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
     card = {
         "schema": 1,
@@ -29,7 +39,11 @@ def write_small_model(folder: Path, name: str = "small", task: str = "extract") 
             "polarity": "bone bright",
             "working_size": 64,
         },
-        "outputs": [{"name": "bone share"}],
+        "outputs": (
+            [{"name": "bone share"}]
+            if gains is None
+            else [structure(each).to_output() for each in gains]
+        ),
         "trained_on": {"sources": [{"name": "nothing", "licence": "MIT"}], "cts": 0},
         "evaluation": [],
         "intended_use": "Tests.",
@@ -40,20 +54,23 @@ def write_small_model(folder: Path, name: str = "small", task: str = "extract") 
     return folder
 
 
-def _network(path: Path) -> None:
+def _network(path: Path, gains: list[float]) -> None:
     shape = ["batch", 3, "rows", "columns"]
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)
-    share = helper.make_tensor_value_info("share", TensorProto.FLOAT, ["batch", 1, *shape[2:]])
+    answer = ["batch", len(gains), *shape[2:]]
+    share = helper.make_tensor_value_info("share", TensorProto.FLOAT, answer)
     ints = {"zero": 0, "one": 1}
     nodes = [
         helper.make_node("Slice", ["image", "zero", "one", "one"], ["first"]),
         helper.make_node("Mul", ["first", "first"], ["square"]),
-        helper.make_node("Clip", ["square", "low", "high"], ["share"]),
+        helper.make_node("Mul", ["square", "gains"], ["shares"]),
+        helper.make_node("Clip", ["shares", "low", "high"], ["share"]),
     ]
     constants = [helper.make_tensor(n, TensorProto.INT64, [1], [v]) for n, v in ints.items()]
     constants += [
         helper.make_tensor(n, TensorProto.FLOAT, [], [v]) for n, v in (("low", 0.0), ("high", 1.0))
     ]
+    constants.append(helper.make_tensor("gains", TensorProto.FLOAT, [1, len(gains), 1, 1], gains))
     graph = helper.make_graph(nodes, "small", [image], [share], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 9

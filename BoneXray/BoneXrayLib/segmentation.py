@@ -1,0 +1,224 @@
+"""Bones of a radiograph by name: a mask each, and a pixel may belong to several.
+
+The network sees what it sees for extraction, the whole image at its working size, and answers for
+each bone with a share from 0 to 1 at every pixel. Shares are interpolated to the image's own size
+and cut at a threshold there, so outlines are smooth whatever the working size. Bones are worked on
+one after the other and within the box that holds them: many large masks never are floats at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .domain import domain_warnings
+from .extraction import answers_both_ways, image_scale, working_channels
+from .framing import content
+from .mask_pieces import tidy
+from .models import Model, find_model
+from .progress import IsCancelled, Progress, part_of, raise_if_cancelled
+from .radiograph import POLARITIES, Radiograph
+from .resizing import resampling
+from .structures import Structure, mirrored_order, structure_from_output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from scipy.sparse import csr_array
+
+SPECK_SIDE = 3
+"""Pieces of less than a square of so many pixels of the network's are specks."""
+
+
+@dataclass
+class SegmentConfig:
+    """The fields of command and panel for naming bones."""
+
+    model: str = "segment-wrist"
+    """Name or folder of the model."""
+    pixel: float | None = None
+    """Pixel size at the detector [mm], for files that do not say it."""
+    polarity: str = "auto"
+    """auto, bone-bright or bone-dark: how bone is stored in the file."""
+    threshold: float = 0.5
+    """Share from which a pixel belongs to a bone; lower makes bones larger."""
+    clean: bool = True
+    """Leave out specks and further pieces of a bone, and fill holes."""
+
+    def __post_init__(self) -> None:
+        if self.pixel is not None and not (np.isfinite(self.pixel) and self.pixel > 0):
+            raise ValueError(f"pixel: got {self.pixel!r}; expected a positive length in mm")
+        if self.polarity not in POLARITIES:
+            raise ValueError(
+                f"polarity: got {self.polarity!r}; expected auto, bone-bright or bone-dark"
+            )
+        if not (np.isfinite(self.threshold) and 0 < self.threshold < 1):
+            raise ValueError(f"threshold: got {self.threshold!r}; expected above 0 and below 1")
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """Named bones of one radiograph.
+
+    Attributes:
+        radiograph: the input.
+        structures: the bones, in the order of the masks, all of different names.
+        masks: (bones, rows, columns) bool; bones overlap.
+        model: name and version of the model that found them.
+        warnings: what the image looks like if not like a radiograph; see `domain_warnings`.
+
+    Raises:
+        ValueError: masks of another shape or kind, or one name twice.
+    """
+
+    radiograph: Radiograph
+    structures: tuple[Structure, ...]
+    masks: np.ndarray
+    model: str
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        expected = (len(self.structures), *self.radiograph.pixels.shape)
+        if self.masks.dtype != bool or self.masks.shape != expected:
+            raise ValueError(
+                f"masks: {self.masks.dtype} of shape {self.masks.shape}; expected bool {expected}"
+            )
+        _check_names(self.structures)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the bones."""
+        return tuple(s.name for s in self.structures)
+
+    @property
+    def area_unit(self) -> str:
+        """mm² at the detector, or pixels² where nobody knows how large a pixel is."""
+        return "pixels²" if self.radiograph.pixel_mm is None else "mm²"
+
+    def areas(self) -> dict[str, float]:
+        """Area of each bone's shadow in `area_unit`, 0 for one that was not found."""
+        pixel = self._pixel_area()
+        counts = (np.count_nonzero(mask) for mask in self.masks)
+        return {name: n * pixel for name, n in zip(self.names, counts, strict=True)}
+
+    def overlaps(self) -> dict[tuple[str, str], float]:
+        """Area that two bones share in `area_unit`, for each two that share any."""
+        pixel, found = self._pixel_area(), {}
+        named = zip(self.names, self.masks, strict=True)
+        for (one, mask), (other, others) in combinations(named, 2):
+            shared = np.count_nonzero(mask & others)
+            if shared:
+                found[one, other] = shared * pixel
+        return found
+
+    def _pixel_area(self) -> float:
+        row_mm, column_mm = self.radiograph.pixel_mm or (1.0, 1.0)
+        return row_mm * column_mm
+
+
+def segment(
+    radiograph: Radiograph,
+    config: SegmentConfig | None = None,
+    model: Model | None = None,
+    model_folders: Sequence[str] = (),
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+    runtime: str = "auto",
+) -> Segmentation:
+    """Name the bones of a radiograph.
+
+    Args:
+        radiograph: any radiograph, bone bright.
+        config: which model; `model` overrides it with a loaded one.
+        model: a model found already.
+        model_folders: where else to look for models.
+        progress: told fraction and message.
+        is_cancelled: asked before and during the network's run, and before each bone.
+        runtime: "auto", or "torch" to run the weights with torch.
+
+    Raises:
+        ValueError: no such model, one of another task, or one whose card names no bones.
+        Cancelled: `is_cancelled()` became true.
+    """
+    config = config or SegmentConfig()
+    model = model or find_model(config.model, "segment", model_folders)
+    structures = model_structures(model)
+    part = content(radiograph.pixels, radiograph.domain, model.card.framing)
+    shown = replace(radiograph, pixels=np.ascontiguousarray(radiograph.pixels[part]))
+    scale = image_scale(shown.pixels, shown.domain)
+    channels = working_channels(shown, scale, model.card.input["working_size"])
+    tell = part_of(progress, 0, 2)
+    plain, mirrored = answers_both_ways(model, channels, tell, is_cancelled, runtime)
+    shares = (plain + mirrored[mirrored_order(structures)]) / 2
+    masks = np.zeros((len(structures), *radiograph.pixels.shape), bool)
+    tell = part_of(progress, 1, 2)
+    masks[:, *part] = masks_of_shares(
+        shares, shown.pixels.shape, structures, config, tell, is_cancelled
+    )
+    name = f"{model.card.name} {model.card.version}"
+    return Segmentation(radiograph, structures, masks, name, domain_warnings(radiograph))
+
+
+def model_structures(model: Model) -> tuple[Structure, ...]:
+    """What a model's outputs are, in the network's order.
+
+    Raises:
+        ValueError: one name twice, or an entry that is no structure.
+    """
+    try:
+        found = tuple(structure_from_output(output) for output in model.card.outputs)
+        _check_names(found)
+    except ValueError as error:
+        raise ValueError(f"model {model.folder}: card.json: outputs: {error}") from None
+    return found
+
+
+def masks_of_shares(
+    shares: np.ndarray,
+    shape: tuple[int, int],
+    structures: tuple[Structure, ...],
+    config: SegmentConfig,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> np.ndarray:
+    """Masks (bones, *shape) of shares (bones, rows, columns) at the working size."""
+    by_row, by_column = (resampling(*n) for n in zip(shares.shape[1:], shape, strict=True))
+    speck = SPECK_SIDE**2 * (shape[0] * shape[1]) / (shares.shape[1] * shares.shape[2])
+    masks = np.zeros((len(shares), *shape), bool)
+    tell: Callable[[float, str], None] = progress or (lambda fraction, message: None)
+    for place, (share, found) in enumerate(zip(shares, structures, strict=True)):
+        raise_if_cancelled(is_cancelled)
+        tell(place / len(shares), f"outlining {found.name}")
+        box = _box(share > config.threshold, by_row, by_column)
+        if box is None:
+            continue
+        rows, columns = box
+        across = np.ascontiguousarray((by_column[columns] @ share.T).T)
+        mask = (by_row[rows] @ across) > config.threshold
+        masks[place, *box] = tidy(mask, found, speck) if config.clean else mask
+    tell(1.0, "bones outlined")
+    return masks
+
+
+def _box(there: np.ndarray, by_row: csr_array, by_column: csr_array) -> tuple[slice, slice] | None:
+    """Rows and columns of the image outside which no share passes the threshold.
+
+    An interpolated share lies between those it is made of: it passes where one of these does.
+    """
+    found = []
+    for matrix, axis in ((by_row, 1), (by_column, 0)):
+        reached = np.flatnonzero(matrix @ there.any(axis=axis).astype(np.float32))
+        if not reached.size:
+            return None
+        found.append(slice(int(reached[0]), int(reached[-1]) + 1))
+    return found[0], found[1]
+
+
+def _check_names(structures: tuple[Structure, ...]) -> None:
+    names = [s.name for s in structures]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"structures: two are named {twice!r}; expected different names")
