@@ -92,6 +92,14 @@ class Geometry:
         to_isocentre = abs(self.normal @ (self.isocentre - self.source))
         return self.source_detector_mm / max(float(to_isocentre), 1e-9)
 
+    @property
+    def is_from_behind(self) -> bool:
+        """Whether the patient's right is on the image's right: not as frontal images are hung.
+
+        The named views are hung; others are from behind within 60° of a frontal one's mirror image.
+        """
+        return bool(self.column_axis[0] > 0.5)
+
     def pixel_offsets(self) -> tuple[np.ndarray, np.ndarray]:
         """Distances [mm] of pixel centres from the detector's centre: (rows,), (columns,)."""
         rows, columns = self.size

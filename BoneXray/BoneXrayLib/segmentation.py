@@ -130,6 +130,10 @@ def segment(
 ) -> Segmentation:
     """Name the bones of a radiograph.
 
+    A model that tells left from right takes the image as it is hung, the patient's left on its
+    right. One whose geometry says otherwise, as an AP view turned by 180°, is mirrored for it and
+    back.
+
     Args:
         radiograph: any radiograph, bone bright.
         config: which model; `model` overrides it with a loaded one.
@@ -146,8 +150,10 @@ def segment(
     config = config or SegmentConfig()
     model = model or find_model(config.model, "segment", model_folders)
     structures = model_structures(model)
+    hung = _is_hung(radiograph) or not any(s.side for s in structures)
     part = content(radiograph.pixels, radiograph.domain, model.card.framing)
-    shown = replace(radiograph, pixels=np.ascontiguousarray(radiograph.pixels[part]))
+    pixels = radiograph.pixels[part][:, :: 1 if hung else -1]
+    shown = replace(radiograph, pixels=np.ascontiguousarray(pixels))
     scale = image_scale(shown.pixels, shown.domain)
     channels = working_channels(shown, scale, model.card.input["working_size"])
     tell = part_of(progress, 0, 2)
@@ -155,11 +161,15 @@ def segment(
     shares = (plain + mirrored[mirrored_order(structures)]) / 2
     masks = np.zeros((len(structures), *radiograph.pixels.shape), bool)
     tell = part_of(progress, 1, 2)
-    masks[:, *part] = masks_of_shares(
-        shares, shown.pixels.shape, structures, config, tell, is_cancelled
-    )
+    found = masks_of_shares(shares, pixels.shape, structures, config, tell, is_cancelled)
+    masks[:, *part] = found[:, :, :: 1 if hung else -1]
     name = f"{model.card.name} {model.card.version}"
     return Segmentation(radiograph, structures, masks, name, domain_warnings(radiograph))
+
+
+def _is_hung(radiograph: Radiograph) -> bool:
+    """Whether nothing says that the patient's right is on the image's right."""
+    return radiograph.geometry is None or not radiograph.geometry.is_from_behind
 
 
 def model_structures(model: Model) -> tuple[Structure, ...]:

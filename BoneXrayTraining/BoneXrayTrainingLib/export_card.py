@@ -76,16 +76,7 @@ def _segments(config: TrainConfig, counts: dict[str, int]) -> dict[str, Any]:
             "Names the bones of a radiograph: for each pixel how sure it is that each of "
             f"{len(known)} bones lies there. Bones may overlap."
         ),
-        "outputs": [
-            {
-                "name": s.name,
-                "colour": list(s.colour),
-                "terminology": {"scheme": s.scheme, "code": s.code, "meaning": s.meaning},
-                "side": s.side,
-                "pieces": s.pieces,
-            }
-            for s in known
-        ],
+        "outputs": [each.to_output() for each in known],
         "bone": "solids of labelled bones with all inside; a mask is where 1 mm of water's density "
         "is exceeded along the ray",
         "intended_use": (

@@ -11,6 +11,7 @@ import numpy as np
 from BoneXrayLib.bone import BoneConfig, Parts, make_parts
 from BoneXrayLib.geometry import VIEWS, Geometry, GeometryConfig, make_geometry
 from BoneXrayLib.projection import PreparedParts, prepare, project_prepared
+from BoneXrayLib.structures import structure
 from BoneXrayLib.volume import Volume
 
 from .regions import Chain, inside_chains
@@ -177,8 +178,8 @@ def make_pair(parts: Parts, draw: Draw) -> Pair:
     """
     layers, geometry = project_draw(parts, draw)
     named = parts.names[len(TISSUES) :] if parts.names[: len(TISSUES)] == TISSUES else ()
-    two_sided = any({"left", "right"} & set(name.split(" ")) for name in named)
-    if two_sided and geometry.column_axis[0] > 0:
+    two_sided = any(structure(name).side for name in named)
+    if two_sided and geometry.is_from_behind:
         layers = layers[:, :, ::-1]
     return Pair(layers.astype(np.float16), draw, geometry.magnification, named)
 

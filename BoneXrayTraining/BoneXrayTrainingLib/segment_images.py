@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from BoneXrayLib.extraction import image_scale, input_channels
+from BoneXrayLib.structures import mirrored_order, structure
 
 from .appearance import add_noise, collimate, expose, respond
 from .augmentation import BONE, AugmentationConfig, add_lumps, frame, vary_densities
@@ -22,7 +23,6 @@ from .pairs import TISSUES, Pair
 MASK_OD = 0.02
 """A bone's mask is where its layer exceeds this optical density: about 0.5 mm of bone, 1 of water.
 """
-OTHER_SIDE = {"left": "right", "right": "left"}
 BONES_APART = 0.12
 """Standard deviation of the log density of each named bone beside that of all bone."""
 
@@ -70,12 +70,9 @@ def mirrored(layers: torch.Tensor, structures: tuple[str, ...]) -> torch.Tensor:
 
     So "left" stays on the same side of a frontal image, however the heart lies.
     """
-    order = list(range(len(TISSUES)))
-    for name in structures:
-        other = " ".join(OTHER_SIDE.get(word, word) for word in name.split(" "))
-        taken = structures.index(other if other in structures else name)
-        order.append(len(TISSUES) + taken)
-    return layers[order].flip(-1)
+    order = mirrored_order(tuple(structure(name) for name in structures))
+    tissues = len(TISSUES)
+    return layers[[*range(tissues), *(tissues + place for place in order)]].flip(-1)
 
 
 def collate_segments(images: list[SegmentImage]) -> Batch:

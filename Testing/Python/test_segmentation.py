@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from small_model import write_small_model
 
+from BoneXrayLib.geometry import GeometryConfig, make_geometry
 from BoneXrayLib.mask_pieces import tidy
 from BoneXrayLib.models import Model, verify_model
 from BoneXrayLib.progress import Cancelled
@@ -237,3 +239,31 @@ def test_an_image_that_looks_inverted_brings_a_warning(model: Model, limb: objec
     drr = simulate(limb, DrrConfig(size=(96, 72), pixel=2.5))  # type: ignore[arg-type]
     upside = Radiograph(drr.full.max() - drr.full)
     assert "inverted" in segment(upside, model=model).warnings[0]
+
+
+def test_a_view_from_behind_is_hung_for_a_model_that_knows_sides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gains = {"femur left": 1.0, "femur right": 1.0}
+    model = verify_model(write_small_model(tmp_path / "sides", "sides", "segment", gains))
+
+    def by_side(_: Model, channels: np.ndarray, *rest: object) -> tuple[np.ndarray, np.ndarray]:
+        """Left is what is bright on the right half."""
+        bright, middle = channels[0], channels.shape[2] // 2
+        left, right = bright.copy(), bright.copy()
+        left[:, :middle], right[:, middle:] = 0, 0
+        return np.stack([left, right]), np.stack([right, left])
+
+    monkeypatch.setattr("BoneXrayLib.segmentation.answers_both_ways", by_side)
+    hill = ellipse((64, 64)).pixels
+    geometry = {
+        turn: make_geometry(GeometryConfig(rotate=(turn, 0.0), size=hill.shape), np.zeros(3))
+        for turn in (0.0, 180.0)
+    }
+    assert [g.is_from_behind for g in geometry.values()] == [False, True]
+    front, back = (
+        segment(Radiograph(hill, "optical density", geometry=each), model=model)
+        for each in geometry.values()
+    )
+    assert np.nonzero(front.masks[0])[1].min() >= 31, "left is on the right, as hung"
+    assert np.nonzero(back.masks[0])[1].max() <= 32, "and on the left from behind"
