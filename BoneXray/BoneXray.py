@@ -175,7 +175,7 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
         from BoneXrayLib.radiograph import read_radiograph
         from BoneXrayLib.slicer_inputs import input_node
 
-        return input_node(read_radiograph(Path(path), pixelMm, polarity))
+        return input_node(read_radiograph(Path(path), pixelMm, polarity), Path(path))
 
     def extract(self, radiographNode, config=None):
         """Find the bones; see `BoneXrayLib.extraction.ExtractConfig` for what can be chosen.
@@ -194,6 +194,35 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
         from BoneXrayLib.slicer_results import set_enhance
 
         set_enhance(enhancedNode, enhanceBy)
+
+    def segment(self, radiographNode, config=None):
+        """Name the bones; see `BoneXrayLib.segmentation.SegmentConfig` for what can be chosen.
+
+        Returns nodes (segments: a segmentation, areas: a table), placed beneath the radiograph.
+        """
+        from BoneXrayLib.segmentation import SegmentConfig
+        from BoneXrayLib.slicer_segments import segment_nodes
+
+        work = self.segmentation(radiographNode, config or SegmentConfig())
+        return segment_nodes(work(None, None), radiographNode)
+
+    def exportSegments(self, segmentationNode, folder, forms=("png", "nrrd")):
+        """Write named bones as they are now, edited or not: png, nrrd (.seg.nrrd), dicom (SEG)."""
+        from BoneXrayLib.slicer_segments import export_segments
+
+        return export_segments(segmentationNode, folder, forms)
+
+    def measureSegments(self, segmentationNode):
+        """Fill the table of areas again, after segments were edited; returns its node."""
+        from BoneXrayLib.slicer_segments import measure
+
+        return measure(segmentationNode)
+
+    def segmentModels(self):
+        """Trained models that name bones, shipped ones and those in the user's folder."""
+        from BoneXrayLib.models import list_models
+
+        return list_models(task="segment")
 
     def models(self):
         """Trained models for extraction, shipped ones and those in the user's folder."""
@@ -237,6 +266,12 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic):
         from BoneXrayLib.slicer_inputs import extraction_work
 
         return extraction_work(radiographNode, config)
+
+    def segmentation(self, radiographNode, config):
+        """Naming the bones as a function of arrays, work(progress, is_cancelled), for a thread."""
+        from BoneXrayLib.slicer_segments import segmentation_work
+
+        return segmentation_work(radiographNode, config)
 
 
 class BoneXrayTest(ScriptedLoadableModuleTest):

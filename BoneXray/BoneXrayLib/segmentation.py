@@ -101,7 +101,7 @@ class Segmentation:
     def areas(self) -> dict[str, float]:
         """Area of each bone's shadow in `area_unit`, 0 for one that was not found."""
         pixel = self._pixel_area()
-        counts = (np.count_nonzero(mask) for mask in self.masks)
+        counts = (int(np.count_nonzero(mask)) for mask in self.masks)
         return {name: n * pixel for name, n in zip(self.names, counts, strict=True)}
 
     def overlaps(self) -> dict[tuple[str, str], float]:
@@ -109,7 +109,7 @@ class Segmentation:
         pixel, found = self._pixel_area(), {}
         named = zip(self.names, self.masks, strict=True)
         for (one, mask), (other, others) in combinations(named, 2):
-            shared = np.count_nonzero(mask & others)
+            shared = int(np.count_nonzero(mask & others))
             if shared:
                 found[one, other] = shared * pixel
         return found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+from .dicom_files import is_dicom
 from .domain import domain_warnings
 from .drr import Drr, DrrConfig
 from .exposure import Exposed, ExposureConfig, expose_drr
@@ -73,9 +75,14 @@ class SimulationInputs:
         return simulated
 
 
-def input_node(radiograph: Radiograph) -> Any:
-    """A new node of a radiograph that was read from a file; it keeps what looks odd about it."""
+def input_node(radiograph: Radiograph, file: Path | None = None) -> Any:
+    """A new node of a radiograph that was read from a file; it keeps what looks odd about it.
+
+    It remembers a DICOM file: what is written of it as DICOM belongs to that image.
+    """
     node = node_from_radiograph(radiograph)
+    if file is not None and is_dicom(file):
+        node.SetAttribute(PREFIX + "File", str(file.resolve()))
     node.SetAttribute(PREFIX + "Warnings", json.dumps(domain_warnings(radiograph)))
     return node
 

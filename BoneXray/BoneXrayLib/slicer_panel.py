@@ -13,6 +13,7 @@ from .slicer_panel_long_leg import LongLegSection
 from .slicer_panel_radiograph import RadiographSection
 from .slicer_panel_reader import ReaderSection
 from .slicer_panel_scene import SceneSection
+from .slicer_panel_segment import SegmentSection
 from .slicer_views import SideBySide
 
 __all__ = ["Sections", "SideBySide"]
@@ -29,6 +30,7 @@ class Sections:
             ExposureSection(ui),
             LongLegSection(ui, views),
             RadiographSection(ui, logic, views),
+            SegmentSection(ui, logic, views),
             ReaderSection(ui, views),
             scene,
         ]

@@ -1,7 +1,7 @@
 """What the user chose in the panel: a typed view of the module's parameter node.
 
-Defaults are those of `DrrConfig` and `ExtractConfig`; nothing is repeated here but the ranges of
-the widgets.
+Defaults are those of `DrrConfig`, `ExtractConfig` and the like; nothing is repeated here but the
+ranges of the widgets.
 """
 
 import math
@@ -26,6 +26,7 @@ from .extraction import ENHANCE_RANGE, ExtractConfig
 from .geometry import BEAMS, VIEWS
 from .long_leg_config import METHODS, LongLegConfig
 from .projection import DEVICES
+from .segmentation import SegmentConfig
 from .spectra import voltage_range
 from .thinning import LARGEST_PIXEL_MM, SMALLEST_SIDE
 
@@ -38,6 +39,7 @@ OVERLAP_AS_NEEDED = -0.1
 _DRR = DrrConfig()
 _LONG_LEG = LongLegConfig()
 _EXTRACT = ExtractConfig()
+_SEGMENT = SegmentConfig()
 NO_EXPOSURE = "none"
 _EXPOSURE = ExposureConfig()
 
@@ -112,6 +114,14 @@ class BoneXrayParameterNode:
     )
     uncertainty: bool = _EXTRACT.uncertainty
     enhanced: vtkMRMLScalarVolumeNode
+    segment_model: str = _SEGMENT.model
+    threshold: Annotated[float, WithinRange(0.01, 0.99), SingleStep(0.05), Decimals(2)] = (
+        _SEGMENT.threshold
+    )
+    clean: bool = _SEGMENT.clean
+    segments: vtkMRMLSegmentationNode
+    segment_fill: bool = True
+    segment_outline: bool = True
     study: str = ""
     reader: str = ""
 
@@ -195,6 +205,16 @@ class BoneXrayParameterNode:
             pixel=self.pixel_mm or None,
             polarity=self.polarity,
             uncertainty=self.uncertainty,
+        )
+
+    def segment_config(self) -> SegmentConfig:
+        """The choices for naming bones."""
+        return SegmentConfig(
+            model=self.segment_model,
+            pixel=self.pixel_mm or None,
+            polarity=self.polarity,
+            threshold=self.threshold,
+            clean=self.clean,
         )
 
 

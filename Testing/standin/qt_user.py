@@ -17,6 +17,11 @@ class QFileDialog:
         """Next prepared answer; asking without one is an error of the test."""
         return QFileDialog.answers.pop(0)
 
+    @staticmethod
+    def getExistingDirectory(parent: Any, caption: str, folder: str) -> str:
+        """Next prepared answer; asking without one is an error of the test."""
+        return QFileDialog.answers.pop(0)
+
 
 class QSettings(QtCore.QSettings):
     """User settings in memory for this process."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 SEEN: dict[str, str] = {
     "SampleData.SampleDataLogic": "5.10",
+    "qt.QFileDialog.getExistingDirectory": "5.10",
     "qt.QFileDialog.getOpenFileName": "5.10",
     "qt.QListWidgetItem": "5.10",
     "qt.QSettings": "5.10",
@@ -44,6 +45,7 @@ SEEN: dict[str, str] = {
     "slicer.util.NodeModify": "5.10",
     "slicer.util.VTKObservationMixin": "5.10",
     "slicer.util.addVolumeFromArray": "5.10",
+    "slicer.util.arrayFromSegmentBinaryLabelmap": "5.10",
     "slicer.util.arrayFromVTKMatrix": "5.10",
     "slicer.util.arrayFromVolume": "5.10",
     "slicer.util.arrayFromVolumeModified": "5.10",
@@ -64,16 +66,21 @@ SEEN: dict[str, str] = {
     "slicer.vtkMRMLScalarVolumeNode": "5.10",
     "slicer.vtkMRMLSegmentationNode": "5.10",
     "slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode": "5.10",
+    "slicer.vtkOrientedImageData": "5.10",
+    "slicer.vtkSegment": "5.10",
     "slicer.vtkSlicerSegmentationsModuleLogic": "5.10",
+    "vtk.reference": "5.10",
     "vtk.util.numpy_support": "5.10",
     "vtk.vtkAppendPolyData": "5.10",
     "vtk.vtkAssignAttribute.CELL_DATA": "5.10",
     "vtk.vtkCellArray": "5.10",
     "vtk.vtkCommand.ModifiedEvent": "5.10",
+    "vtk.vtkDoubleArray": "5.10",
     "vtk.vtkMatrix4x4": "5.10",
     "vtk.vtkPoints": "5.10",
     "vtk.vtkPolyData": "5.10",
     "vtk.vtkSphereSource": "5.10",
+    "vtk.vtkStringArray": "5.10",
 }
 
 ROOTS = {"slicer", "qt", "ctk", "vtk", "SampleData"}

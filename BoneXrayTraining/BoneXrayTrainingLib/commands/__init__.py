@@ -1,15 +1,15 @@
 """The commands of `bone-xray`: a dataclass each, its fields the arguments, `run()` the work.
 
 Defaults of the work itself live in the stages' configurations (`DrrConfig`, `ExtractConfig`,
-`TrainConfig`); a command adds where things are read from and written to. Heavy packages are
-imported where they are needed: listing models must not wait for torch.
+`SegmentConfig`, `TrainConfig`); a command adds where things are read from and written to. Heavy
+packages are imported where they are needed: listing models must not wait for torch.
 """
 
 from __future__ import annotations
 
 from .base import Command
 from .generation import Generate, GenerateExport, GenerateReplay
-from .imaging import Drr, LongLeg, RunExtract, Samples
+from .imaging import Drr, LongLeg, RunExtract, RunSegment, Samples
 from .models import ModelsList, ModelsShow, ModelsVerify
 from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
 from .training import EvaluateExtract, Export, Train
@@ -19,6 +19,7 @@ COMMANDS: dict[str, type[Command]] = {
     "drr": Drr,
     "long-leg": LongLeg,
     "run extract": RunExtract,
+    "run segment": RunSegment,
     "generate": Generate,
     "generate export": GenerateExport,
     "generate replay": GenerateReplay,

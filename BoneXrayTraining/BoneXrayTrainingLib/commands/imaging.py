@@ -11,9 +11,10 @@ from tyro.conf import Positional, arg
 from BoneXrayLib.drr import DrrConfig
 from BoneXrayLib.extraction import ExtractConfig
 from BoneXrayLib.long_leg_config import LongLegConfig
+from BoneXrayLib.segmentation import SegmentConfig
 
 from ..console import Reporter, check_output, table
-from .base import Command, OptionalOutput, Output
+from .base import Command, Flag, OptionalOutput, Output
 
 if TYPE_CHECKING:
     import numpy as np
@@ -197,3 +198,46 @@ class RunExtract(Command):
         files = write_extraction(found, self.config, model, self.image.name, folder)
         report.result(f"Bones of {radiograph.name} by {found.model}", files,
                       radiograph.notes, warnings=found.warnings)  # fmt: skip
+
+
+@dataclass
+class RunSegment(Command):
+    """Name the bones of a radiograph: a mask each, which overlap where bones do.
+
+    Writes into DIR: a PNG for each bone (0 and 255), overlay.png (all in their colours),
+    segments.seg.nrrd (for 3D Slicer, overlaps kept), segments.csv (areas and shared areas in mm²,
+    in pixels² where the pixel size is unknown) and segments.json (these and everything that was
+    used); with --dicom-seg also segments.dcm, and source.dcm where IMAGE is no DICOM image that it
+    can point to. Warns of what looks like no radiograph.
+    """
+
+    image: Positional[Annotated[Path, arg(metavar="IMAGE")]]
+    """Radiograph: DICOM (CR, DX, localizer), PNG, JPEG, TIFF, or a .nrrd written by `drr`."""
+    output: Output
+    """Folder for the results; made if it is not there."""
+    config: Annotated[SegmentConfig, arg(name="")] = field(default_factory=SegmentConfig)
+    dicom_seg: Flag = False
+    """Write DICOM SEG, too; needs the package highdicom (pip install 'bone-xray[dicom-seg]')."""
+
+    def run(self, report: Reporter) -> None:
+        from BoneXrayLib.models import find_model
+        from BoneXrayLib.radiograph import read_radiograph
+        from BoneXrayLib.segment_dicom import check_highdicom
+        from BoneXrayLib.segment_files import FORMS, segment_record, write_segmentation
+        from BoneXrayLib.segmentation import segment
+
+        folder = check_output(self.output)
+        if self.dicom_seg:
+            check_highdicom()
+        model = find_model(self.config.model, "segment")
+        report.progress(0.0, f"reading {self.image.name}")
+        pixel, polarity = self.config.pixel, self.config.polarity
+        radiograph = read_radiograph(self.image, pixel_mm=pixel, polarity=polarity)
+        found = segment(radiograph, self.config, model=model, progress=report.progress)
+        record = segment_record(found, self.config, model, self.image.name)
+        forms = FORMS if self.dicom_seg else FORMS[:2]
+        files = write_segmentation(found, folder, forms, record, self.image)
+        areas = found.areas()
+        there = [name for name, area in areas.items() if area]
+        report.result(f"{len(there)} of {len(areas)} bones of {radiograph.name} by {found.model}",
+                      files, radiograph.notes, warnings=found.warnings)  # fmt: skip
