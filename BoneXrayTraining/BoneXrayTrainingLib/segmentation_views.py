@@ -88,23 +88,20 @@ class SegmentViews:
         return self.exposure or ("extremity" if anatomy == "wrist" else "chest")
 
 
-@dataclass(frozen=True, eq=False)
-class MaskedRadiograph:
-    """One question to a model, with its answer.
+@dataclass(frozen=True)
+class Subject:
+    """What a radiograph is of.
 
     Attributes:
-        radiograph: what the model is given.
-        masks: (structures, rows, columns) bool, the truth.
-        structures: what tables call each mask.
+        structures: what tables call each of its masks.
         members: for each mask the model's structures that together it is the truth of.
-        data, patient, anatomy, view: what the image is of.
+        data: data set, or whose bones they are made of.
+        patient, anatomy, view: of the image.
         side: of a wrist, where it is known.
         rotate: how far off the view it was taken, around and along the patient [degrees].
         exposure: named exposure, none, or empty for a real radiograph.
     """
 
-    radiograph: Radiograph
-    masks: np.ndarray
     structures: tuple[str, ...]
     members: tuple[tuple[str, ...], ...]
     data: str
@@ -114,6 +111,21 @@ class MaskedRadiograph:
     side: str = ""
     rotate: tuple[float, float] = (0.0, 0.0)
     exposure: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedRadiograph:
+    """One question to a model, with its answer.
+
+    Attributes:
+        radiograph: what the model is given.
+        masks: (structures, rows, columns) bool, the truth.
+        subject: what it is of.
+    """
+
+    radiograph: Radiograph
+    masks: np.ndarray
+    subject: Subject
 
 
 def take_views(ct: LabelledCt, config: SegmentViews) -> Iterator[MaskedRadiograph]:
@@ -128,9 +140,7 @@ def take_views(ct: LabelledCt, config: SegmentViews) -> Iterator[MaskedRadiograp
             yield _taken(ct, prepared, geometry, view, rotate, config, label)
 
 
-def geometry_of(
-    ct: LabelledCt, view: str, rotate: tuple[float, float], pixel: float
-) -> Geometry:
+def geometry_of(ct: LabelledCt, view: str, rotate: tuple[float, float], pixel: float) -> Geometry:
     """Source and detector of a view of a standing patient, turned off it by `rotate` [degrees]."""
     if ct.anatomy != "wrist":
         config = GeometryConfig(view=TRUNK_VIEWS[view], rotate=rotate, pixel=pixel)
@@ -172,7 +182,8 @@ def _extent(geometry: Geometry, points: np.ndarray) -> tuple[np.ndarray, np.ndar
     found = geometry.project_points(points) * geometry.pixel_mm
     # The standing hand's fingers point down.
     fingers, forearm, beside = MARGINS
-    return found.min(axis=0) - (forearm, beside), found.max(axis=0) + (fingers, beside)
+    low, high = np.array([forearm, beside]), np.array([fingers, beside])
+    return found.min(axis=0) - low, found.max(axis=0) + high
 
 
 def _taken(
@@ -198,10 +209,9 @@ def _taken(
         shown = expose(object_of_bins(bins, layers[1:].sum(axis=0)), geometry, setting).display
         radiograph = dataclasses.replace(shown, name=name, geometry=None)
     names = prepared.names[1:]
-    return MaskedRadiograph(
-        radiograph, layers[1:] > MASK_OD, names, tuple((n,) for n in names), ct.source, ct.patient,
-        ct.anatomy, view, ct.side, rotate, exposure,
-    )  # fmt: skip
+    subject = Subject(names, tuple((n,) for n in names), ct.source, ct.patient, ct.anatomy, view,
+                      ct.side, rotate, exposure)  # fmt: skip
+    return MaskedRadiograph(radiograph, layers[1:] > MASK_OD, subject)
 
 
 def _drawn(config: SegmentViews, label: str) -> tuple[float, float]:

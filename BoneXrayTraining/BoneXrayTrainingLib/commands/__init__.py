@@ -8,6 +8,7 @@ imported where they are needed: listing models must not wait for torch.
 from __future__ import annotations
 
 from .base import Command
+from .evaluation import EvaluateSegment
 from .generation import Generate, GenerateExport, GenerateReplay
 from .imaging import Drr, LongLeg, RunExtract, Samples
 from .models import ModelsList, ModelsShow, ModelsVerify
@@ -25,6 +26,7 @@ COMMANDS: dict[str, type[Command]] = {
     "train": Train,
     "export": Export,
     "evaluate extract": EvaluateExtract,
+    "evaluate segment": EvaluateSegment,
     "reader-study make": ReaderStudyMake,
     "reader-study read": ReaderStudyRead,
     "reader-study report": ReaderStudyReport,
