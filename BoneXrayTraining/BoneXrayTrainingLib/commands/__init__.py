@@ -8,6 +8,7 @@ packages are imported where they are needed: listing models must not wait for to
 from __future__ import annotations
 
 from .base import Command
+from .evaluation import EvaluateSegment
 from .generation import Generate, GenerateExport, GenerateReplay
 from .imaging import Drr, LongLeg, RunExtract, RunSegment, Samples
 from .models import ModelsList, ModelsShow, ModelsVerify
@@ -26,6 +27,7 @@ COMMANDS: dict[str, type[Command]] = {
     "train": Train,
     "export": Export,
     "evaluate extract": EvaluateExtract,
+    "evaluate segment": EvaluateSegment,
     "reader-study make": ReaderStudyMake,
     "reader-study read": ReaderStudyRead,
     "reader-study report": ReaderStudyReport,

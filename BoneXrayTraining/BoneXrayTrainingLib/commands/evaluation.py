@@ -1,0 +1,76 @@
+"""The command that measures how well a model names bones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import arg
+
+from ..console import Reporter, check_output
+from .base import Command, OptionalOutput
+
+
+@dataclass
+class EvaluateSegment(Command):
+    """Measure how well a model names bones: Dice and distances, a table by bone and view.
+
+    On simulated radiographs of labelled CTs, of patients made of bone meshes, or on a folder of
+    real radiographs with masks. Beside the model two answers without learning: Otsu's threshold
+    for every bone, and the mean mask of the other patients. Use anatomies the model was not
+    trained on (it is said where its card names one). With -o, writes into DIR: evaluation.json,
+    evaluation.md and contact-sheet.png (best, median and worst image with true outlines and the
+    model's).
+    """
+
+    data: Annotated[tuple[str, ...], arg(metavar="CT,LABELS|MESHES.npz|FOLDER|LIST.toml")]
+    """CT and its label map with a comma between; meshes of bones (.npz); a folder of radiographs
+    with masks (RAM-W600, or images/NAME.png and masks/NAME/BONE.png); or a TOML list with
+    [[ct]] entries (path, labels, names, patient, anatomy, upright, matrix, crop, remove_couch;
+    mesh, draws, seed) and [[radiographs]] entries (path, pixel, polarity, view, split)."""
+    output: OptionalOutput = None
+    """Folder for figures, page and contact sheet; made if it is not there."""
+    model: str = "segment-wrist"
+    """Name or folder of the model."""
+    views: tuple[str, ...] = ()
+    """Views of CTs and meshes. Wrist: PA, oblique (thumb lifted by 45 degrees), lateral; trunk:
+    AP, PA, LAT. All of the anatomy's unless given."""
+    draws: int = 1
+    """Radiographs a view and patient."""
+    jitter: float = 0.0
+    """How far a view is off at most, around the patient; half as much along [degrees]."""
+    seed: int = 1
+    """Of what is drawn, and of the noise."""
+    exposure: str = ""
+    """Named exposure of simulated radiographs, or none for their optical density; extremity for
+    wrists and chest for trunks unless given."""
+    pixel: float | None = None
+    """Pixel size of simulated radiographs at the detector [mm]; 0.25 for wrists, 1 for trunks
+    unless given."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the figures to this file, too."""
+
+    def run(self, report: Reporter) -> None:
+        from ..segmentation_evaluation import (
+            evaluate_segment,
+            evaluate_segment_into,
+            write_figures,
+        )
+        from ..segmentation_views import SegmentViews
+
+        if self.json is not None:
+            check_output(self.json.absolute().parent)
+        views = SegmentViews(
+            self.views, self.draws, self.jitter, self.seed, self.exposure, self.pixel
+        )
+        files: dict[str, Path] = {}
+        if self.output is None:
+            found = evaluate_segment(self.model, self.data, views, report.progress)
+        else:
+            found, files = evaluate_segment_into(
+                check_output(self.output), self.model, self.data, views, report.progress
+            )
+        if self.json is not None:
+            files["figures"] = write_figures(found, self.json)
+        report.result(str(found), files, warnings=found.warnings)
