@@ -3,10 +3,16 @@
 meshes   the file: which bones, where they point to
 patient  what a bone's name says, what is drawn for a patient
 pose     size, shape, turned fingers, a bent knee
+refine   coarse surfaces made fine, a radius that fits its carpals
+shape    each bone's own smooth change of shape
+wrist    how a wrist moves
+contacts bones pushed apart where they run into each other
+carpus   shape, pose and cut of a patient's wrist
 voxels   triangles to voxels
 texture  uneven tissue
 bones    cortex, spongy bone, marrow
 flesh    skin, fat, muscle, vessels, tendons
+worn     casts, rings, bracelets
 """
 
 from __future__ import annotations
@@ -20,12 +26,16 @@ from scipy import ndimage
 from BoneXrayLib.volume import Volume
 
 from .bones import paint_bones
+from .carpus import region_of, wrist_bones, wrist_patient
 from .flesh import cropped, envelope, soft_tissue
 from .meshes import SUFFIX, Mesh, MeshConfig, read_patient
-from .patient import Patient, as_bones, draw_patient
-from .pose import posed
+from .patient import Bone, Patient, as_bones, draw_patient
+from .pose import shaped, turned_joints
+from .refine import fitted_radius, refined
 from .texture import Texture
 from .voxels import Grid, bone_labels, closed, grid_around
+from .worn import LARGEST_HU, draw_worn, put_on
+from .wrist import WristPose
 
 __all__ = ["SUFFIX", "MeshConfig", "MeshCt", "mesh_ct", "read_patient"]
 
@@ -45,12 +55,16 @@ class MeshCt:
         labels: (k, j, i) uint8 on the same grid, the bone in each voxel, 0 = none.
         names: {value: name of the mesh}.
         patient: what was drawn.
+        pose: of the wrist, where one was drawn.
+        worn: what the patient wears.
     """
 
     volume: Volume
     labels: np.ndarray
     names: dict[int, str]
     patient: Patient
+    pose: WristPose = WristPose()  # noqa: RUF009 - frozen
+    worn: tuple[str, ...] = ()
 
 
 def mesh_ct(
@@ -76,22 +90,37 @@ def mesh_ct(
     patient = draw_patient(rng, config.both_sides)
     if config.side == "left":
         patient = dataclasses.replace(patient, mirrored=not patient.mirrored)
-    bones = as_bones([closed(mesh) for mesh in meshes], config.kind)
-    bones = posed(bones, patient, rng)
-    texture = Texture(rng)
-    limb = cropped(envelope(bones, patient, texture, keep))
+    bones = shaped(_prepared(meshes, config), patient, rng, config.variation)
+    bones, pose = wrist_bones(bones, rng, config)
+    bones = turned_joints(bones, rng, config.variation)
+    if config.region == "wrist":
+        patient = wrist_patient(patient, rng)
+    worn = draw_worn(rng, config)
+    region = region_of(bones, rng, config, worn.room_mm)
+    texture = Texture(rng, smooth=config.region == "wrist")
+    limb = cropped(envelope(bones, patient, texture, keep, region), 3.0 + worn.room_mm)
     grid = _fine_grid(limb.grid, config.voxel)
     labels = bone_labels([b.mesh for b in bones], grid)
     hu = soft_tissue(limb, grid, patient, texture, rng)
+    put_on(hu, worn, limb, grid, bones, texture)
     paint_bones(hu, labels, bones, grid, patient, texture)
     hu = ndimage.gaussian_filter(hu, BLUR_VOXELS, mode="nearest", truncate=3.0)
-    values = np.rint(hu).astype(np.int16)
+    values = np.rint(np.minimum(hu, LARGEST_HU)).astype(np.int16)
     matrix = grid.ijk_to_ras
     if patient.mirrored:
         values, labels = (np.ascontiguousarray(a[:, :, ::-1]) for a in (values, labels))
         matrix[0, 3] = -grid.coordinates(0)[-1]
     names = {n: b.mesh.name for n, b in enumerate(bones, start=1)}
-    return MeshCt(Volume(values, matrix, name), labels, names, patient)
+    return MeshCt(Volume(values, matrix, name), labels, names, patient, pose, worn.names)
+
+
+def _prepared(meshes: list[Mesh], config: MeshConfig) -> list[Bone]:
+    """The bones as the file has them, coarse ones refined where that is asked for."""
+    bones = as_bones([closed(mesh) for mesh in meshes], config.kind)
+    if not config.refine:
+        return bones
+    fine = [dataclasses.replace(b, mesh=refined(b.mesh, config.refine)) for b in bones]
+    return fitted_radius(fine)
 
 
 def _fine_grid(coarse: Grid, voxel: float) -> Grid:

@@ -138,10 +138,10 @@ def _units(
     fine = texture.at(places, max(0.7 / grid.spacing, 0.5))
     broad = texture.at(places, 4.0 / grid.spacing)
     thick = shaft * patient.cortex_share * radius * (1 + 0.15 * broad)
-    thick += (1 - shaft) * profile.thin * (1 + 0.2 * broad)
+    thick += (1 - shaft) * profile.thin * patient.thin * (1 + 0.2 * broad)
     compact = patient.cortex * (0.65 + 0.35 * shaft) * (1 + 0.05 * fine)
     spongy = patient.trabecular * (0.9 + 0.6 * np.exp(-depth / 3.5))
-    spongy *= np.exp(np.clip(0.28 * fine + 0.1 * broad, -1.0, 1.0))
+    spongy *= np.exp(np.clip(patient.grain * fine + 0.1 * broad, -1.0, 1.0))
     hollow = patient.marrow + 12 * broad
     inner = spongy + (hollow - spongy) * _smoothstep(1.3 * shaft)
     in_cortex = np.clip((thick - depth) / grid.spacing + 0.5, 0.0, 1.0)

@@ -36,11 +36,27 @@ class Envelope:
     depth: np.ndarray
 
 
+@dataclass(frozen=True)
+class Region:
+    """What of a limb is made, and how.
+
+    Attributes:
+        span: height of its ends [RAS mm]; None is the whole limb.
+        room_mm: beside the skin, for what is worn.
+        evened_mm: how far along the limb its outline is smoothed, beyond what flesh asks for.
+    """
+
+    span: tuple[float, float] | None = None
+    room_mm: float = 0.0
+    evened_mm: float = 0.0
+
+
 def envelope(
     bones: list[Bone],
     patient: Patient,
     texture: Texture,
     keep: tuple[float, float] = (0.0, 1.0),
+    region: Region | None = None,
 ) -> Envelope:
     """Where the skin is, from the depths of soft tissue that the nearest bone asks for.
 
@@ -49,10 +65,12 @@ def envelope(
         patient: how stout.
         texture: for an uneven outline.
         keep: part of the limb to make, as fractions of its length from below.
+        region: what to make instead of the whole limb; `keep` is then a part of that.
     """
+    region = region or Region()
     if not 0.0 <= keep[0] < keep[1] <= 1.0:
         raise ValueError(f"crop: k from {keep[0]:g} to {keep[1]:g}; expected two of 0 to 1, rising")
-    grid = _around(bones, patient, keep)
+    grid = _around(bones, patient, keep, region)
     labels = bone_labels([b.mesh for b in bones], grid, gap=False)
     for number, bone in enumerate(bones, start=1):
         at = np.rint(grid.index(bone.mesh.vertices)).astype(int)
@@ -66,24 +84,29 @@ def envelope(
     )
     wanted = _wanted_depth(bones, labels, nearest, grid) * np.float32(patient.flesh)
     smooth = float(np.clip(0.35 * np.median(wanted[away < wanted]), 3.0, 14.0)) / grid.spacing
-    depth = ndimage.gaussian_filter(wanted, smooth, mode="nearest")
+    evened = region.evened_mm / grid.spacing
+    depth = ndimage.gaussian_filter(wanted, (smooth + evened, smooth, smooth), mode="nearest")
     outline = away - depth * (1 + 0.04 * texture.over(grid.shape, 8.0 / grid.spacing))
-    body = ndimage.gaussian_filter(outline.astype(np.float32), smooth / 2, mode="nearest")
-    signed = _signed_distance(body < 0, grid.spacing)
+    even = (smooth / 2 + evened, smooth / 2, smooth / 2)
+    body = ndimage.gaussian_filter(outline.astype(np.float32), even, mode="nearest")
+    signed = _signed_distance(body < 0, grid.spacing, 2.0 if evened else 0.7)
     return Envelope(grid, signed, depth)
 
 
-def _around(bones: list[Bone], patient: Patient, keep: tuple[float, float]) -> Grid:
+def _around(bones: list[Bone], patient: Patient, keep: tuple[float, float], region: Region) -> Grid:
     """A coarse grid with room for the soft tissue; a limb that goes on is cut at its last bone."""
     low = np.min([b.mesh.vertices.min(axis=0) for b in bones], axis=0)
     high = np.max([b.mesh.vertices.max(axis=0) for b in bones], axis=0)
     room = 1.15 * patient.flesh * max(max(b.kind.middle + b.kind.proximal) for b in bones) + 4.0
+    room += region.room_mm
     low[:2] -= room
     high[:2] += room
     lowest = min(bones, key=lambda b: b.mesh.vertices[:, 2].min())
     low[2] -= 4.0 * lowest.kind.tip * patient.flesh + (4.0 if lowest.kind.tip else 1.0)
     caps = [b.mesh.vertices[:, 2].max() for b in bones if b.capped]
     high[2] = min(caps) - 1.5 if caps else high[2] + 1.0
+    if region.span is not None:
+        low[2], high[2] = max(low[2], region.span[0]), min(high[2], region.span[1])
     bottom, length = low[2], high[2] - low[2]
     low[2], high[2] = bottom + keep[0] * length, bottom + keep[1] * length
     volume = float(np.prod(high - low))
@@ -120,12 +143,12 @@ def _wanted_depth(
     return out
 
 
-def _signed_distance(inside: np.ndarray, spacing: float) -> np.ndarray:
+def _signed_distance(inside: np.ndarray, spacing: float, smooth: float) -> np.ndarray:
     """Distance to the border of a mask [mm], negative outside, smooth; a cut edge is no border."""
     within = ndimage.distance_transform_edt(inside, sampling=[spacing] * 3)
     out = ndimage.distance_transform_edt(~inside, sampling=[spacing] * 3)
     signed = np.where(inside, within - spacing / 2, spacing / 2 - out).astype(np.float32)
-    return ndimage.gaussian_filter(signed, 0.7, mode="nearest")
+    return ndimage.gaussian_filter(signed, smooth, mode="nearest")
 
 
 def cropped(limb: Envelope, margin_mm: float = 3.0) -> Envelope:
@@ -158,15 +181,15 @@ def soft_tissue(
     seams = np.exp(-((strands / 0.16) ** 2)) * np.clip(limb.depth / 30.0, 0.15, 1.0)
     units = patient.fat_hu + 6 * broad
     units += muscle * (patient.muscle - patient.fat_hu + 5 * strands - 70 * seams)
-    hu = _finer(units, grid, fine)
-    skin = _finer(below, grid, fine)
+    hu = finer(units, grid, fine)
+    skin = finer(below, grid, fine)
     hu[skin < SKIN_MM] = SKIN_HU
     _draw_tubes(hu, skin, fine, rng)
     hu[skin < 0] = AIR_HU
     return hu
 
 
-def _finer(field: np.ndarray, coarse: Grid, fine: Grid) -> np.ndarray:
+def finer(field: np.ndarray, coarse: Grid, fine: Grid) -> np.ndarray:
     """A coarse field between its voxels, on the fine grid, (k, j, i) float32; by lines."""
     axes = (2, 1, 0)
     return between(field, [(fine.coordinates(a) - coarse.origin[a]) / coarse.spacing for a in axes])

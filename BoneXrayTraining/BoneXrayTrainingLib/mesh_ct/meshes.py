@@ -20,6 +20,11 @@ SUFFIX = ".npz"
 VERTICES, FACES = ".vertices", ".faces"
 AXES = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
 SIDES = ("right", "left")
+REGIONS = ("", "wrist")
+RANGES = {
+    "variation": 2.0, "articulation": 1.0, "deformation": 0.1, "refine": 5.0, "casts": 1.0,
+    "rings": 1.0,
+}  # fmt: skip
 SMALLEST_PIECE = 0.02
 """Pieces of a mesh below this share of its vertices are dropped."""
 
@@ -42,6 +47,20 @@ class MeshConfig:
     """Voxel size [mm]; 0 takes what suits the size of the limb, 0.4 to 1."""
     both_sides: bool = True
     """Whether every other patient is mirrored."""
+    region: str = ""
+    """Part of the limb to make: all of it, or "wrist", from the metacarpals to some forearm."""
+    variation: float = 1.0
+    """How much patients differ in size, shape and turned fingers; 0 leaves them as in the file."""
+    articulation: float = 0.0
+    """Share of a wrist's range of motion that poses are drawn from; 0 leaves it as in the file."""
+    deformation: float = 0.0
+    """Smooth change of each wrist bone's shape over its size, 0.04 or so."""
+    refine: float = 0.0
+    """Edge [mm] that coarse surfaces are refined to, with a radius that fits its carpals; 0 off."""
+    casts: float = 0.0
+    """Share of patients whose forearm and wrist are in plaster or fibreglass."""
+    rings: float = 0.0
+    """Share of patients with a ring, and with a bracelet or watch."""
 
     def __post_init__(self) -> None:
         if sorted(AXES[c][0] if c in AXES else -1 for c in self.axes) != [0, 1, 2]:
@@ -50,6 +69,11 @@ class MeshConfig:
             raise ValueError(f"mesh.side: got {self.side!r}; expected right or left")
         if self.voxel and not 0.2 <= self.voxel <= 3.0:
             raise ValueError(f"mesh.voxel: got {self.voxel}; expected 0 or 0.2 to 3 mm")
+        if self.region not in REGIONS:
+            raise ValueError(f"mesh.region: got {self.region!r}; expected nothing or wrist")
+        for name, most in RANGES.items():
+            if not 0.0 <= getattr(self, name) <= most:
+                raise ValueError(f"mesh.{name}: got {getattr(self, name)}; expected 0 to {most:g}")
 
 
 @dataclass(frozen=True, eq=False)

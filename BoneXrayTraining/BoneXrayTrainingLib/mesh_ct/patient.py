@@ -103,6 +103,10 @@ class Patient:
     marrow: float
     muscle: float
     fat_hu: float
+    thin: float = 1.0
+    """Thickness of the cortex where there is no shaft, relative to what a bone's size asks for."""
+    grain: float = 0.28
+    """Contrast of spongy bone's struts, logarithmic."""
 
 
 def draw_patient(rng: np.random.Generator, both_sides: bool = True) -> Patient:

@@ -22,24 +22,37 @@ WARP_MM = (80.0, 250.0)
 
 def posed(bones: list[Bone], patient: Patient, rng: np.random.Generator) -> list[Bone]:
     """The bones of this patient: scaled, a little out of shape, and turned in their joints."""
-    bones = _shaped(bones, patient, rng)
-    return _bent_knee(_turned_fingers(bones, rng), rng)
+    return turned_joints(shaped(bones, patient, rng), rng)
 
 
-def _shaped(bones: list[Bone], patient: Patient, rng: np.random.Generator) -> list[Bone]:
+def turned_joints(
+    bones: list[Bone], rng: np.random.Generator, variation: float = 1.0
+) -> list[Bone]:
+    """The bones with turned fingers and a bent knee, times `variation`."""
+    return _bent_knee(_turned_fingers(bones, rng, variation), rng, variation)
+
+
+def shaped(
+    bones: list[Bone], patient: Patient, rng: np.random.Generator, variation: float = 1.0
+) -> list[Bone]:
+    """The bones scaled and a little out of shape together, times `variation`."""
     everything = np.concatenate([b.mesh.vertices for b in bones])
     middle = (everything.min(axis=0) + everything.max(axis=0)) / 2
     span = float(np.ptp(everything, axis=0).max())
+    scale = np.array(patient.scale) ** variation
     waves = []
     for _ in range(4):
         length = float(rng.uniform(*WARP_MM))
         direction = rng.normal(size=3) * (1.0, 1.0, 2.0)
         direction *= 2 * np.pi / length / np.linalg.norm(direction)
-        push = rng.normal(0.0, 0.006 * min(length, span), 3)
+        push = variation * rng.normal(0.0, 0.006 * min(length, span), 3)
         waves.append((direction, push, float(rng.uniform(0, 2 * np.pi))))
 
+    if not variation:
+        return bones
+
     def place(vertices: np.ndarray) -> np.ndarray:
-        out = (vertices - middle) * patient.scale
+        out = (vertices - middle) * scale
         for direction, push, phase in waves:
             out = out + np.sin(out @ direction + phase)[:, None] * push
         return out
@@ -47,7 +60,7 @@ def _shaped(bones: list[Bone], patient: Patient, rng: np.random.Generator) -> li
     return [dataclasses.replace(b, mesh=b.mesh.moved(place(b.mesh.vertices))) for b in bones]
 
 
-def _turned_fingers(bones: list[Bone], rng: np.random.Generator) -> list[Bone]:
+def _turned_fingers(bones: list[Bone], rng: np.random.Generator, variation: float) -> list[Bone]:
     """Flexion towards the palm and spreading, joint by joint, as one hand does it."""
     now = {b.mesh.name: b for b in bones}
     flexion = float(rng.gamma(1.5, 6.0))
@@ -60,8 +73,10 @@ def _turned_fingers(bones: list[Bone], rng: np.random.Generator) -> list[Bone]:
             along = now[after].mesh.vertices.mean(axis=0) - head
             bend = min(35.0, flexion * (1.0, 1.2, 0.6)[joint]) + 3.0 * lot[joint, 0]
             aside = (spread * (3 - digit) if joint == 0 and digit > 1 else 0.0) + lot[joint, 1]
-            turn = _towards(along, np.array([1.0, 0, 0]), aside)
-            turn = _towards(turn @ along, np.array([0, 1.0, 0]), bend) @ turn
+            if not variation:
+                continue
+            turn = _towards(along, np.array([1.0, 0, 0]), variation * aside)
+            turn = _towards(turn @ along, np.array([0, 1.0, 0]), variation * bend) @ turn
             for name in there[joint + 1 :]:
                 now[name] = now[name].turned(turn, head)
     return [now[b.mesh.name] for b in bones]
@@ -84,11 +99,11 @@ def _towards(along: np.ndarray, direction: np.ndarray, degrees: float) -> np.nda
     return Rotation.from_rotvec(np.radians(degrees) * axis / length).as_matrix()
 
 
-def _bent_knee(bones: list[Bone], rng: np.random.Generator) -> list[Bone]:
+def _bent_knee(bones: list[Bone], rng: np.random.Generator, variation: float) -> list[Bone]:
     """The lower leg rolled about the middle of the femur's condyles, the kneecap half as far."""
-    degrees = min(60.0, float(rng.gamma(1.0, 12.0)))
+    degrees = variation * min(60.0, float(rng.gamma(1.0, 12.0)))
     femora = [b for b in bones if b.kind.name == "femur"]
-    if len(femora) != 1 or not any(b.kind.name in BELOW_THE_KNEE for b in bones):
+    if len(femora) != 1 or not degrees or not any(b.kind.name in BELOW_THE_KNEE for b in bones):
         return bones
     vertices = femora[0].mesh.vertices
     bottom, length = vertices[:, 2].min(), np.ptp(vertices[:, 2])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 SIDE = 96
 """The noise repeats after so many grains."""
@@ -12,9 +13,10 @@ class Texture:
     """Noise of mean 0 and variance 1, drawn once and read at any scale.
 
     Its amplitude falls with frequency f as 1 / f, and its grains are twice as long along S.
+    A `smooth` one has no steps between its grains.
     """
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, smooth: bool = False) -> None:
         k = np.fft.fftfreq(SIDE)[:, None, None] * 2.0
         j = np.fft.fftfreq(SIDE)[None, :, None]
         i = np.fft.rfftfreq(SIDE)[None, None, :]
@@ -26,10 +28,16 @@ class Texture:
         noise = np.fft.irfftn(spectrum, s=(SIDE, SIDE, SIDE), axes=(0, 1, 2))
         self.block = (noise / noise.std()).astype(np.float32)
         self._rng = rng
+        self._smooth = smooth
 
     def at(self, places: tuple[np.ndarray, ...], grain: float) -> np.ndarray:
         """Noise at voxels `(k, j, i)` (as `np.nonzero` gives them), `grain` voxels a grain."""
         start = self._rng.integers(0, SIDE, 3)
+        if self._smooth:
+            where = np.stack(
+                [p / np.float32(grain) + s for p, s in zip(places, start, strict=True)]
+            )
+            return ndimage.map_coordinates(self.block, where, order=1, mode="grid-wrap")
         index = tuple(
             ((p / grain).astype(np.int32) + s) % SIDE for p, s in zip(places, start, strict=True)
         )

@@ -86,11 +86,13 @@ def _area(vertices: np.ndarray, faces: np.ndarray) -> float:
     return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
 
 
-def fill(mesh: Mesh, grid: Grid) -> tuple[np.ndarray, tuple[slice, slice, slice]] | None:
+def fill(
+    mesh: Mesh, grid: Grid, rounded: bool = True
+) -> tuple[np.ndarray, tuple[slice, slice, slice]] | None:
     """Voxels inside a closed mesh, bool, and the box (k, j, i) of the grid they are of.
 
     Rays along the three axes are counted in and out; two of three decide. A mesh of large
-    triangles is rounded off. None where the mesh lies beside the grid.
+    triangles is rounded off unless not `rounded`. None where the mesh lies beside the grid.
     """
     at = grid.index(mesh.vertices)
     margin = 2
@@ -108,13 +110,14 @@ def fill(mesh: Mesh, grid: Grid) -> tuple[np.ndarray, tuple[slice, slice, slice]
         inside = np.bitwise_xor.accumulate(crossings, axis=2)
         votes += np.moveaxis(inside, 2, axis)
     mask = votes >= 2
-    edge = _edge_length(mesh) / grid.spacing
-    if edge > 3.0:
+    edge = edge_length(mesh) / grid.spacing
+    if edge > 3.0 and rounded:
         mask = ndimage.gaussian_filter(mask.astype(np.float32), 0.15 * edge) > 0.5
     return mask, box
 
 
-def _edge_length(mesh: Mesh) -> float:
+def edge_length(mesh: Mesh) -> float:
+    """The median edge of a mesh [mm]."""
     ends = mesh.vertices[mesh.faces[:, :2]]
     return float(np.median(np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1)))
 
