@@ -79,7 +79,7 @@ class BoneXraySegmentsLogicInSlicer(WithModel):
             assert one.GetName() == name
             np.testing.assert_allclose(one.GetColor(), colours[number], atol=1e-4)
             assert np.array_equal(mask(node, number, source), masks[number])
-        assert slicer.util.getNode("hand segments areas").GetNumberOfRows() == rows
+        assert slicer.util.getNode("hand areas").GetNumberOfRows() == rows
         self.logic.measureSegments(node)
 
     def test_slicer_loads_the_written_segments_with_their_codes(self):
@@ -177,7 +177,7 @@ class BoneXraySegmentsPanelInSlicer(WithModel):
         editor.setMRMLSegmentEditorNode(None)
         editor.deleteLater()
         self.ui.measureButton.click()
-        table = slicer.util.getNode("hand segments areas")
+        table = slicer.util.getNode("hand areas")
         assert float(table.GetCellText(0, 2)) == np.count_nonzero(~before[0]) * 0.25
 
     def test_without_a_model_the_button_is_off_and_says_so(self):
