@@ -135,7 +135,8 @@ def measure(node: Any, found: Segmentation | None = None) -> Any:
     found = found or segmentation_from_node(node)
     table = node.GetNodeReference(AREAS_ROLE)
     if table is None:
-        table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", f"{node.GetName()} areas")
+        name = slicer.mrmlScene.GenerateUniqueName(f"{found.radiograph.name} areas")
+        table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
         node.SetNodeReferenceID(AREAS_ROLE, table.GetID())
         place_beneath(table, node)
     rows = area_rows(found)

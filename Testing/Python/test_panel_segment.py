@@ -97,7 +97,7 @@ def test_the_button_puts_named_segments_on_the_radiograph(panel: Any, radiograph
     assert count(node, "ulna") > count(node, "radius") > 0
     assert count(node, "lunate") == 0
     said = panel.ui.segmentStatus.text
-    assert said.startswith("2 of 3 bones in hand segments, areas in hand segments areas, by names")
+    assert said.startswith("2 of 3 bones in hand segments, areas in hand areas, by names")
     view = slicer.app.layoutManager().sliceWidget("BoneXrayInput")
     assert view.mrmlSliceCompositeNode().GetBackgroundVolumeID() == radiograph.GetID()
     assert panel.logic.getParameterNode().segments is node
@@ -163,7 +163,7 @@ def test_export_writes_what_is_chosen_and_what_was_edited(
     edited[0, 20:30, 5:9] = 1
     slicer.util.updateSegmentBinaryLabelmapFromArray(edited, node, "Segment_3", radiograph)
     panel.ui.measureButton.click()
-    table = slicer.util.getNode("hand segments areas")
+    table = slicer.util.getNode("hand areas")
     assert float(table.GetCellText(2, 2)) == 40
     expected = ["radius.png", "segments.seg.nrrd", "segments.dcm"]
     for index, name in enumerate(expected):
