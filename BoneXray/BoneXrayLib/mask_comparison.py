@@ -66,7 +66,7 @@ def compare_masks(
     there, back = _border_distances(answer, truth, pixel_mm)
     hd95 = max(float(np.percentile(d, PERCENTILE)) for d in (there, back))
     near = np.count_nonzero(there <= tolerance_mm) + np.count_nonzero(back <= tolerance_mm)
-    return MaskFigures(dice(answer, truth), hd95, near / (len(there) + len(back)))
+    return MaskFigures(dice(answer, truth), hd95, float(near / (len(there) + len(back))))
 
 
 def dice(answer: np.ndarray, truth: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,7 +117,16 @@ def segmentation_sources(data: Sequence[str | Path]) -> tuple[Source, ...]:
         for path in filter(None, (source.path, getattr(source, "labels", ""))):
             if not Path(path).exists():
                 raise FileNotFoundError(f"data: {path} does not exist; expected a file or folder")
-    return tuple(found)
+    names = Counter(source.whose for source in found if isinstance(source, LabelledSource))
+    return tuple(_told_apart(source, names) for source in found)
+
+
+def _told_apart(source: Source, names: Counter) -> Source:
+    """With its folder in the patient's name, where files of one name are of nobody said."""
+    if isinstance(source, RadiographSource) or source.patient or names[source.whose] == 1:
+        return source
+    folder = Path(source.path).resolve().parent.name
+    return dataclasses.replace(source, patient=f"{folder}/{source.whose}")
 
 
 def _worded(word: str) -> Source:

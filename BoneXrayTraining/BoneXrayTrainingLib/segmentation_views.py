@@ -166,11 +166,11 @@ def geometry_of(ct: LabelledCt, view: str, rotate: tuple[float, float], pixel: f
 
 
 def _in_reach(ct: LabelledCt) -> np.ndarray:
-    """Places of every other voxel of a wrist's structures near its carpals, (N, 3) RAS mm."""
-    kji = np.argwhere(ct.labels[::2, ::2, ::2])
-    value = ct.labels[::2, ::2, ::2][tuple(kji.T)]
+    """Places of the voxels of a wrist's structures near its carpals, (N, 3) RAS mm."""
+    kji = np.argwhere(ct.labels)
+    value = ct.labels[tuple(kji.T)]
     matrix = ct.volume.ijk_to_ras
-    points = 2 * kji[:, ::-1] @ matrix[:3, :3].T + matrix[:3, 3]
+    points = kji[:, ::-1] @ matrix[:3, :3].T + matrix[:3, 3]
     forearm = [n for n, name in ct.names.items() if name in FOREARM]
     carpals = points[~np.isin(value, forearm)]
     centre = (carpals if len(carpals) else points).mean(axis=0)
