@@ -118,6 +118,19 @@ def write_dataset_choice(run: str | Path, template: str | Path, dataset: str | P
     return write_chosen(data | {"dataset": str(dataset)}, run)
 
 
+def task_of(template: str | Path) -> str:
+    """What a configuration trains for; an empty text where it cannot be read."""
+    try:
+        return str(read_template(template).get("task", "extract"))
+    except (ValueError, OSError):
+        return ""
+
+
+def names_cts(template: str | Path) -> bool:
+    """Whether a configuration that can be read names CTs."""
+    return bool(read_template(template).get("ct"))
+
+
 def read_template(template: str | Path) -> dict:
     """What a configuration (.toml) holds; ValueError where it is no TOML."""
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from BoneXrayLib.label_maps import read_labels
+from BoneXrayLib.label_maps import read_labels, read_names
 from BoneXrayLib.progress import Cancelled, IsCancelled, Progress
-from BoneXrayLib.structures import TRUNK, WRIST
 from BoneXrayLib.volume_files import write_image_file
 
 from .choices import (
@@ -23,15 +21,13 @@ from .choices import (
     read_template,
     write_chosen,
 )
+from .structure_names import has_one_side_only, values_by_structure
 
 SEGMENT_CONFIG = Path(__file__).parent / "configs" / "segment.toml"
 """The configuration that such a run takes network, loss and steps from."""
 NAME_FILES = (".json", ".csv", ".ctbl", ".txt")
 FEWEST_PATIENTS = 4
 """Of fewer CTs smoothly deformed copies are made, up to about this many patients."""
-SIDES = ("left", "right")
-LETTERS = {"l": "left", "r": "right"}
-KNOWN = frozenset((*WRIST, *TRUNK))
 
 
 @dataclass(frozen=True)
@@ -108,16 +104,20 @@ def _read_one(folder: Path, labels: str) -> tuple[dict[int, str], str]:
 def names_in(labels: Path) -> dict[int, str]:
     """What a label map holds, by value.
 
-    Names come from the map itself, from a file of the same name that `read_names` reads (.json,
-    .csv, .ctbl, .txt), or from such a file called labels in its folder.
+    Names come from the map itself, or else from a file of the same name that `read_names` reads
+    (.json, .csv, .ctbl, .txt), or from such a file called labels in its folder.
 
     Raises:
         ValueError, FileNotFoundError: as `read_labels`.
     """
-    stems = image_stem(labels.name), "labels"
-    files = [labels.with_name(stem + suffix) for stem in stems for suffix in NAME_FILES]
-    _, _, names = read_labels(labels, next((f for f in files if f.is_file()), None))
-    return {value: name.strip() or f"label {value}" for value, name in names.items()}
+    _, _, names = read_labels(labels)
+    files = (
+        labels.with_name(s + e) for s in (image_stem(labels.name), "labels") for e in NAME_FILES
+    )
+    given = next((read_names(file) for file in files if file.is_file()), {})
+    unnamed = {value: f"label {value}" for value in names}
+    names = {v: given.get(v, name) if name == unnamed[v] else name for v, name in names.items()}
+    return {value: name.strip() or unnamed[value] for value, name in names.items()}
 
 
 def write_label_map(
@@ -135,57 +135,6 @@ def write_label_map(
 def structures_of(cts: Sequence[LabelledCt]) -> dict[str, int]:
     """The structures that labels of these CTs stand for, and how many CTs have each."""
     return dict(Counter(name for ct in cts for name in ct.structures))
-
-
-def values_by_structure(maps: Sequence[Mapping[int, str]]) -> list[dict[str, list[int]]]:
-    """For each label map (names by value): structure -> values.
-
-    `Femur_left`, `left femur` and, where there is a `femur R`, `femur L` are all `femur left`: by
-    that a mirrored patient's bones are named rightly.
-    """
-    every = {" ".join(_words(name)).lower() for names in maps for name in names.values()}
-    spelled: dict[str, str] = {}
-    found = []
-    for names in maps:
-        values: dict[str, list[int]] = {}
-        for value, label in names.items():
-            name = structure_name(label, every)
-            values.setdefault(spelled.setdefault(name.lower(), name), []).append(value)
-        found.append(values)
-    return found
-
-
-def structure_name(label: str, every: set[str] | frozenset[str] = frozenset()) -> str:
-    """A label's name as a structure has it: words apart, the side last.
-
-    Args:
-        label: name of a label.
-        every: all names in small letters; L and R at the end are sides where both are there.
-    """
-    words = _words(label)
-    sides = [word.lower() for word in words if word.lower() in SIDES]
-    last = words[-1].lower()
-    if len(sides) == 1:
-        words = [word for word in words if word.lower() not in SIDES] + sides
-    elif not sides and last in LETTERS and len(words) > 1:
-        other = "r" if last == "l" else "l"
-        if " ".join([*words[:-1], other]).lower() in every:
-            words = [*words[:-1], LETTERS[last]]
-    name = " ".join(words)
-    return name.lower() if name.lower() in KNOWN else name
-
-
-def _words(label: str) -> list[str]:
-    return re.split(r"[\s_]+", label.strip(" _")) if label.strip(" _") else [label]
-
-
-def _has_one_side_only(structures: Sequence[str]) -> bool:
-    """Whether a bone of one side is to be learned without that of the other."""
-    for name in structures:
-        words, side = name.rsplit(" ", 1)[0], name.rsplit(" ", 1)[-1]
-        if side in SIDES and f"{words} {SIDES[side == 'left']}" not in structures:
-            return True
-    return False
 
 
 # -- the configuration ----------------------------------------------------------------------------
@@ -223,7 +172,7 @@ def labelled_entries(choice: LabelledChoice, template: Mapping[str, Any]) -> dic
     }
     if not choice.kept_out:
         entries_of_run["patience"] = 0
-    if _has_one_side_only(structures):
+    if has_one_side_only(structures):
         # mirrored, a left bone would be shown as the right one that has no name
         varied = {**template.get("augmentation", {}), "mirrored_share": 0.0}
         entries_of_run["augmentation"] = varied
