@@ -124,9 +124,11 @@ def write_label_map(
     path: Path, labels: np.ndarray, ijk_to_ras: np.ndarray, names: Mapping[int, str]
 ) -> None:
     """Write labels (k, j, i) with their names as a `.seg.nrrd` of one layer."""
-    keys = {}
+    extent = " ".join(f"0 {count - 1}" for count in labels.shape[::-1])
+    keys = {"Segmentation_ReferenceImageExtentOffset": "0 0 0"}
     for number, (value, name) in enumerate(names.items()):
-        about = {"ID": f"Segment_{value}", "Name": name, "Layer": "0", "LabelValue": str(value)}
+        about = {"ID": f"Segment_{value}", "Name": name, "Layer": "0", "LabelValue": str(value),
+                 "Extent": extent}  # fmt: skip
         keys |= {f"Segment{number}_{key}": text for key, text in about.items()}
     write_image_file(path, labels, ijk_to_ras, keys)
 
