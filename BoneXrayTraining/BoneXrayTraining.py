@@ -73,14 +73,14 @@ class BoneXrayTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.logic is not None:
             self.logic.close()
             self.pairs.stop()
-            self.data.stop()
+            self.data.close()
             self.model.close()
             self.views.restore()
         self.removeObservers()
 
     def enter(self):
         """The user opened the module."""
-        self.data.list_models()
+        self.data.learning.list_models()
         self.data.refresh()
         self.views.resume()
         self.run.curves.put_into_views()

@@ -25,17 +25,19 @@ class Beginning:
     record: dict
 
 
-def read_beginning(start_from: str, network: dict) -> Beginning:
+def read_beginning(start_from: str, network: dict, task: str = "extract") -> Beginning:
     """Weights of a model (name or folder) or of a run's folder: its best, or its last ones.
 
     Raises:
-        ValueError: neither a model nor a run, or one of another network.
+        ValueError: neither a model nor a run, or one of another task or network.
     """
     folder = Path(start_from)
     if checkpoints(folder):
         checkpoint = best_checkpoint(folder)
         config = json.loads((folder / "config.json").read_text())
-        theirs = config["network"]
+        theirs, learned = config["network"], config.get("task", "extract")
+        if learned != task:
+            raise ValueError(f"start_from: {start_from} is for {learned!r}; expected {task!r}")
         weights = load_file(checkpoint / "average.safetensors")
         record = {
             "name": config["name"],
@@ -43,7 +45,7 @@ def read_beginning(start_from: str, network: dict) -> Beginning:
             "sources": _sources(folder, config),
         }
     else:
-        model = find_model(start_from, "extract")
+        model = find_model(start_from, task)
         theirs = model.card.network
         weights = load(read_model_file(model, "weights.safetensors")) if theirs else {}
         record = {

@@ -7,21 +7,46 @@ import re
 import tomllib
 from pathlib import Path
 
-from BoneXrayLib.volume_files import is_image_file
+from BoneXrayLib.volume_files import SUFFIXES, is_image_file
 
 CHOSEN_FILE = "train.json"
 """The configuration of such a run, in its folder."""
+LABEL_ENDINGS = ("_seg", "_labels")
+LABEL_FOLDER = "labels"
 
 
 def cts_in_folder(folder: str | Path) -> list[str]:
-    """What may be CTs in a folder, relative to it: image files, and folders of DICOM files."""
+    """What may be CTs in a folder, relative to it: image files, and folders of DICOM files.
+
+    A label map of another one is none.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         return []
     inside = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
     files = [p.name for p in inside if p.is_file() and is_image_file(p)]
     series = [p.name for p in inside if p.is_dir() and _holds_slices(p)]
-    return files + series
+    labels = {label_map_beside(folder, name) for name in files + series}
+    return [name for name in files + series if name not in labels]
+
+
+def label_map_beside(folder: str | Path, ct: str) -> str:
+    """The label map of a CT, both relative to `folder`; empty where there is none.
+
+    Of NAME.nii.gz, or of a folder NAME of DICOM files, it is the first there is of NAME.seg.nrrd,
+    NAME_seg.*, NAME_labels.* and labels/NAME.*, where * is nii.gz, nrrd or the like.
+    """
+    stem = image_stem(ct)
+    names = [f"{stem}.seg.nrrd"]
+    names += [f"{stem}{ending}{suffix}" for ending in LABEL_ENDINGS for suffix in SUFFIXES]
+    names += [f"{LABEL_FOLDER}/{stem}{suffix}" for suffix in (".seg.nrrd", *SUFFIXES)]
+    return next((n for n in names if n != ct and (Path(folder) / n).is_file()), "")
+
+
+def image_stem(name: str) -> str:
+    """A file's name without the ending that says what kind of image it is."""
+    endings = sorted((s for s in SUFFIXES if name.lower().endswith(s)), key=len)
+    return name[: -len(endings[-1])] if endings else name
 
 
 def _holds_slices(folder: Path) -> bool:
@@ -55,13 +80,13 @@ def write_choice(
     Raises:
         ValueError: the template is no TOML.
     """
-    data = _read(template)
+    data = read_template(template)
     data.pop("dataset", None)
     data["ct"] = [{"path": ct, "patient": ct, "licence": licence or "not stated"} for ct in cts]
     data["validation"] = [kept_out] if kept_out else []
     if not kept_out:
         data["patience"] = 0
-    return _write(data | {"data_root": str(root)}, run)
+    return write_chosen(data | {"data_root": str(root)}, run)
 
 
 def is_dataset(folder: str | Path) -> bool:
@@ -80,7 +105,7 @@ def write_dataset_choice(run: str | Path, template: str | Path, dataset: str | P
     Raises:
         ValueError: the template is no TOML, or the data set's dataset.json no JSON.
     """
-    data = _read(template)
+    data = read_template(template)
     for name in ("ct", "validation", "pairs"):
         data.pop(name, None)
     try:
@@ -90,17 +115,32 @@ def write_dataset_choice(run: str | Path, template: str | Path, dataset: str | P
         raise ValueError(f"dataset: {dataset} holds no readable dataset.json") from None
     if not watched:
         data["patience"] = 0
-    return _write(data | {"dataset": str(dataset)}, run)
+    return write_chosen(data | {"dataset": str(dataset)}, run)
 
 
-def _read(template: str | Path) -> dict:
+def task_of(template: str | Path) -> str:
+    """What a configuration trains for; an empty text where it cannot be read."""
+    try:
+        return str(read_template(template).get("task", "extract"))
+    except (ValueError, OSError):
+        return ""
+
+
+def names_cts(template: str | Path) -> bool:
+    """Whether a configuration that can be read names CTs."""
+    return bool(read_template(template).get("ct"))
+
+
+def read_template(template: str | Path) -> dict:
+    """What a configuration (.toml) holds; ValueError where it is no TOML."""
     try:
         return tomllib.loads(Path(template).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"config: {template} is no TOML file ({error})") from None
 
 
-def _write(data: dict, run: str | Path) -> Path:
+def write_chosen(data: dict, run: str | Path) -> Path:
+    """Write a configuration into the folder of its run; gives the file."""
     data["run"] = str(run)
     loss = data.get("loss", {})
     features = loss.get("perceptual_weights", "")

@@ -1,4 +1,4 @@
-"""A handful of the pairs that a run would train on, as two pictures: images, and their bones."""
+"""A handful of the pairs that a run would train on, as two pictures: images, and bones."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from .run_pools import patient_of
 
 COUNT, COLUMNS = 6, 3
 GAP = 4
+DARKENED, FILL = 0.45, 0.12
+"""How bright an image is under its masks, and how much each mask adds."""
 IMAGES_FILE, BONES_FILE = "images.nrrd", "bones.nrrd"
 
 
@@ -26,19 +28,37 @@ def write_preview(config: TrainConfig, folder: Path, progress: Progress | None =
     """Write `COUNT` pairs into `folder`, tile by tile: images.nrrd and bones.nrrd.
 
     They are of the CTs to train on in turn, or any of the data set; varied as in training, and
-    shown as the network gets them: as shares of each image's span.
+    shown as the network gets them: as shares of each image's span. Bones that are learned by name
+    are outlined on their images.
     """
     images, bones = [], []
     for number, (pool, drawn) in enumerate(_pools(on_dataset(config), progress)):
         rng = np.random.default_rng([config.seed, 17, number])
         batch = make_batch(pool, 1, config.augmentation, rng, drawn)
-        images.append(batch.level[0, 0].numpy())
-        bones.append(batch.target[0].sum(0).numpy())
+        if config.structures:  # their level is 1 throughout, the image itself is among the channels
+            images.append(batch.channels[0, 0].clamp(min=0.0).numpy())
+            bones.append(outlined(images[-1], batch.target[0].numpy() > 0.5))
+        else:
+            images.append(batch.level[0, 0].numpy())
+            bones.append(batch.target[0].sum(0).numpy())
     with staged_folder(folder) as stage:
         for name, tiles in ((IMAGES_FILE, images), (BONES_FILE, bones)):
             picture = radiograph_from_array(tiled(tiles), "display", None, name.split(".")[0])
             write_float_nrrd(stage / name, picture)
     return folder
+
+
+def outlined(image: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """The image (rows, columns), darkened, with the masks (structures, rows, columns) over it.
+
+    Each mask adds an even grey, so that overlaps are brighter, and has a bright outline.
+    """
+    low, high = np.percentile(image, (1.0, 99.0))
+    dark = np.clip((image - low) / max(float(high - low), 1e-6), 0.0, 1.0) * DARKENED
+    picture = np.minimum(dark + FILL * masks.sum(0), 0.9)
+    around = np.pad(masks, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    inside = around[:, :-2, 1:-1] & around[:, 2:, 1:-1] & around[:, 1:-1, :-2] & around[:, 1:-1, 2:]
+    return np.where((masks & ~inside).any(0), 1.0, picture).astype(np.float32)
 
 
 def _pools(config: TrainConfig, progress: Progress | None) -> Iterator[tuple[Pool, int]]:

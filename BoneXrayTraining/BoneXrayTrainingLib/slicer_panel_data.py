@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import qt
-import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
-from BoneXrayLib.models import list_models
-from BoneXrayLib.slicer_jobs import Job
-from BoneXrayLib.slicer_messages import errors_shown, show_error
-from BoneXrayLib.slicer_nodes import volume_from_node
-from BoneXrayLib.volume_files import write_image_file
-
-from .choices import cts_in_folder, is_dataset, plain_name, write_choice, write_dataset_choice
+from .choices import cts_in_folder, is_dataset, names_cts, write_dataset_choice
+from .slicer_panel_hand_over import Chosen, Found, HandOver
+from .slicer_panel_labels import LabelSection
+from .slicer_panel_task import TaskSection
 
 CONFIGURATION, FOLDER, SCENE, DATASET = range(4)
 """Where the CTs are named: entries of the box."""
 PATHS = {"config": "configEdit", "data": "dataEdit", "run": "runEdit"}
 """User setting -> the widget that shows it."""
-Found = Callable[[Path, str], None]
 
 
 class DataSection:
@@ -33,13 +29,17 @@ class DataSection:
         self._ui, self._changed = ui, changed
         self._nodes: list[Any] = []
         self._names: list[str] = []
-        self._job: Job | None = None
+        self._rows: list[tuple[str, bool]] = []
+        self._usable: list[int] = []
+        self.learning = TaskSection(ui, self.refresh)
+        self.labels = LabelSection(ui, self.refresh, changed)
+        self._hand_over = HandOver(self._tell)
         ui.sourceBox.connect("currentIndexChanged(int)", self.refresh)
         for name in PATHS.values():
             getattr(ui, name).connect("currentPathChanged(QString)", self.refresh)
         ui.ctList.connect("itemChanged(QListWidgetItem*)", self._on_item)
         ui.validationBox.connect("currentIndexChanged(int)", self._on_item)
-        self.list_models()
+        self.learning.follow()
 
     # -- what is chosen ---------------------------------------------------------------------------
     def path(self, name: str) -> str:
@@ -52,15 +52,14 @@ class DataSection:
         return self._ui.sourceBox.currentIndex
 
     @property
+    def _learns_names(self) -> bool:
+        """Whether bones are learned by name, from CTs that are chosen here."""
+        return self.learning.task == "segment" and self.source in (FOLDER, SCENE)
+
+    @property
     def lists_scene(self) -> bool:
         """Whether CTs are chosen from the scene."""
         return self.source == SCENE
-
-    @property
-    def start_from(self) -> str:
-        """Name of the model to start from; empty for none."""
-        box = self._ui.startFromBox
-        return box.currentText if box.currentIndex > 0 else ""
 
     def checked(self) -> list[int]:
         """Numbers of the CTs that are ticked."""
@@ -73,30 +72,55 @@ class DataSection:
         if not Path(self.path("config")).is_file():
             return _("Choose a training configuration (.toml)")
         if self.source == DATASET:
+            if self.learning.task == "segment":
+                return _("A data set has no names of bones: take CTs of a folder or of the scene")
             return "" if is_dataset(self.path("data")) else _("Choose the folder of a data set")
         if self.source != SCENE and not Path(self.path("data") or "/nowhere").is_dir():
             return _("Choose the folder of the CTs")
         if self.source == CONFIGURATION:
+            if self.learning.task == "segment" and not names_cts(self.path("config")):
+                return _("The configuration names no CT: take those of a folder or of the scene")
             return ""
         if not self._names:
             where = _("scene") if self.source == SCENE else _("folder")
             return _("There is no CT in the {where}").format(where=where)
         if not self._used():
-            return _("Tick a CT to train on, besides the one kept out")
-        return ""
+            return self._labels_missing() or _("Tick a CT to train on, besides the one kept out")
+        return self._labels_missing() or self._other_bones()
+
+    def _labels_missing(self) -> str:
+        if not self._learns_names:
+            return ""
+        return self.labels.why_not(self._used(), self._kept_out())
+
+    def _other_bones(self) -> str:
+        """Why the model to start from does not fit the bones to learn, or an empty text."""
+        names = self.learning.structures()
+        if not self._learns_names or not names or set(names) == set(self.labels.structures()):
+            return ""
+        text = _("{model} names other bones: tick {names}, or start from nothing")
+        return text.format(model=self.learning.start_from, names=", ".join(names))
 
     def _used(self) -> list[int]:
         return [n for n in self.checked() if n != self._kept_out()]
 
     def _kept_out(self) -> int:
-        return self._ui.validationBox.currentIndex - 1
+        place = self._ui.validationBox.currentIndex - 1
+        return self._usable[place] if 0 <= place < len(self._usable) else -1
 
     # -- the panel --------------------------------------------------------------------------------
     def refresh(self, *_arguments: Any) -> None:
         """The source, a path or the scene changed: list the CTs there are."""
-        names = self._list_cts()
-        if names != self._names:
-            self._names = names
+        self.learning.follow()
+        self._names = self._list_cts()
+        self.labels.show(self._learns_names)
+        if self._learns_names and self.source == FOLDER:
+            self.labels.follow_folder(self.path("data"), self._names)
+        elif self._learns_names:
+            self.labels.follow_nodes(self._nodes)
+        rows = self._made_rows()
+        if rows != self._rows:
+            self._rows = rows
             self._fill_lists()
         ui, chosen = self._ui, self.source in (FOLDER, SCENE)
         for widget in (ui.ctList, ui.validationBox, ui.licenceEdit):
@@ -105,13 +129,26 @@ class DataSection:
         ui.dataEdit.enabled = self.source != SCENE
         self._changed()
 
+    def _made_rows(self) -> list[tuple[str, bool]]:
+        """Text of each CT, and whether it can be ticked."""
+        if not self._learns_names:
+            return [(name, True) for name in self._names]
+        if self.labels.is_reading:
+            return [(name, False) for name in self._names]
+        with_labels, left_out = _("{ct} with {labels}"), _("{ct} is left out: {reason}")
+        return [
+            (left_out.format(ct=ct.path, reason=ct.reason), False) if ct.reason
+            else (with_labels.format(ct=ct.path, labels=ct.labels), True)
+            for ct in self.labels.cts
+        ]  # fmt: skip
+
     def _on_item(self, *_arguments: Any) -> None:
         self._changed()
 
     @property
     def is_writing(self) -> bool:
         """Whether CTs of the scene are being written."""
-        return self._job is not None
+        return self._hand_over.is_writing
 
     def _list_cts(self) -> list[str]:
         if self.source == FOLDER:
@@ -127,29 +164,26 @@ class DataSection:
         return []
 
     def _fill_lists(self) -> None:
+        """Fill the list of CTs, a box to tick before each that can be used."""
         widget, box = self._ui.ctList, self._ui.validationBox
+        kept, ticked = box.currentText, self.checked()
+        dropped = {widget.item(n).text() for n in self._usable if n not in ticked}
         widget.blockSignals(True)
         box.blockSignals(True)
         widget.clear()
         box.clear()
         box.addItem(_("no CT"))
-        for name in self._names:
-            item = qt.QListWidgetItem(name)
-            item.setCheckState(qt.Qt.Checked)
+        self._usable = [n for n, (_text, is_usable) in enumerate(self._rows) if is_usable]
+        for number, (text, is_usable) in enumerate(self._rows):
+            item = qt.QListWidgetItem(text)
+            item.setToolTip(text)
+            if is_usable:
+                item.setCheckState(qt.Qt.Unchecked if text in dropped else qt.Qt.Checked)
+                box.addItem(self._names[number])
             widget.addItem(item)
-            box.addItem(name)
+        box.currentIndex = max(0, box.findText(kept))
         widget.blockSignals(False)
         box.blockSignals(False)
-
-    def list_models(self) -> None:
-        """Offer the models there are to start from; the one that was chosen stays."""
-        box, chosen = self._ui.startFromBox, self.start_from
-        box.clear()
-        box.addItem(_("nothing learned yet"))
-        with errors_shown(_("The models could not be listed.")):
-            for model in list_models(task="extract"):
-                box.addItem(model.card.name)
-        box.currentIndex = max(0, box.findText(chosen)) if chosen else 0
 
     # -- the configuration ------------------------------------------------------------------------
     def configure(self, run: Path, ready: Found, failed: Callable[[], None]) -> None:
@@ -164,43 +198,36 @@ class DataSection:
         if self.source == DATASET:
             ready(write_dataset_choice(run, config, data), "")
             return
-        used = sorted({*self.checked(), *([self._kept_out()] if self._kept_out() >= 0 else [])})
-        if self.source == FOLDER:
-            names = [self._names[n] for n in used]
-            ready(self._choice(run, config, data, names, used), "")
-            return
-        names = [f"{n + 1}-{plain_name(self._names[n])}.nrrd" for n in used]
-        volumes = [volume_from_node(self._nodes[n]) for n in used]
-        root = run / "ct"
+        self._hand_over.start(run, self._chosen(config, data), ready, failed)
 
-        def write(progress: Any, is_cancelled: Callable[[], bool]) -> None:
-            root.mkdir(parents=True, exist_ok=True)
-            for n, (name, volume) in enumerate(zip(names, volumes, strict=True)):
-                progress(n / len(names), _("writing {name}").format(name=name))
-                if not is_cancelled():
-                    write_image_file(root / name, volume.hu, volume.ijk_to_ras)
-
-        def written(_result: Any) -> None:
-            self._job = None
-            ready(self._choice(run, config, str(root), names, used), "")
-
-        def broken(error: Exception | None = None) -> None:
-            self._job = None
-            if error is not None:
-                show_error(_("The CTs could not be written."), error)
-            failed()
-
-        self._job = Job(write, written, broken, self._tell, broken).start()
-
-    def _choice(self, run: Path, config: Path, root: str, names: list, used: list) -> Path:
-        kept = names[used.index(self._kept_out())] if self._kept_out() in used else ""
-        return write_choice(run, config, root, names, kept, self._ui.licenceEdit.text.strip())
+    def _chosen(self, config: Path, data: str) -> Chosen:
+        kept = self._kept_out()
+        used = sorted({*self.checked(), *([kept] if kept >= 0 else [])})
+        chosen = Chosen(
+            config, data, [self._names[n] for n in used], used.index(kept) if kept >= 0 else -1,
+            self._ui.licenceEdit.text.strip(), used,
+            [self._nodes[n] for n in used] if self.source == SCENE else [],
+        )  # fmt: skip
+        if not self._learns_names:
+            return chosen
+        segmentations = self.labels.segmentations
+        names, model = self.learning.structures(), self.learning.model()
+        return dataclasses.replace(
+            chosen,
+            segmentations=[segmentations[n] for n in used] if segmentations else [],
+            labelled=[self.labels.cts[n] for n in used],
+            structures=names or self.labels.structures(),
+            network=model.card.network or None if model else None,
+        )
 
     def _tell(self, fraction: float, message: str) -> None:
         self._ui.dataStatus.text = message
 
     def stop(self) -> None:
         """End what goes on; nothing of it will arrive."""
-        if self._job is not None:
-            self._job.abandon()
-            self._job = None
+        self._hand_over.stop()
+
+    def close(self) -> None:
+        """The panel goes."""
+        self.stop()
+        self.labels.stop()

@@ -17,6 +17,9 @@ from .slicer_panel_data import DataSection
 from .slicer_panel_run import RunSection
 from .slicer_process import TrainingProcess, export_command
 
+MODEL_FIELDS = {"extract": "model", "segment": "segment_model"}
+"""Task -> what BoneXray's parameter node calls its model."""
+
 
 class ModelSection:
     """Exports the run's last checkpoint into the user's folder of models and selects it there."""
@@ -96,7 +99,7 @@ class ModelSection:
             self._ui.modelStatus.text = _("{name} {version} is in {folder}.").format(
                 name=model.card.name, version=model.card.version, folder=self._folder
             )
-            open_in_bonexray(model.card.name)
+            open_in_bonexray(model.card.name, model.card.task)
 
     @staticmethod
     def _suggested(run: Path) -> str:
@@ -107,10 +110,17 @@ class ModelSection:
         return f"{plain_name(str(name))}-{plain_name(run.name)}"
 
 
-def open_in_bonexray(name: str) -> None:
-    """Select the model in the panel of BoneXray and open that, where there is a window."""
+def open_in_bonexray(name: str, task: str) -> None:
+    """Select the model in the panel of BoneXray and open that, where there is a window.
+
+    Nothing happens where that panel has no place for models of the task.
+    """
     from BoneXray import BoneXrayLogic
 
-    BoneXrayLogic().getParameterNode().model = name
+    parameters = BoneXrayLogic().getParameterNode()
+    field = MODEL_FIELDS.get(task, "")
+    if not hasattr(parameters, field):
+        return
+    setattr(parameters, field, name)
     if slicer.util.mainWindow() is not None:
         slicer.util.selectModule("BoneXray")

@@ -20,6 +20,11 @@ from .slicer_process import TrainingProcess, preview_command
 NODES = {"Sample images": "images.nrrd", "Bones of the samples": "bones.nrrd"}
 """Name of a node -> the file of `preview` it shows."""
 KIND = "BoneXrayTraining.Pairs"
+SHOWN = {
+    "extract": _("Left: images to train on. Right: their bones."),
+    "segment": _("Left: images to train on. Right: the bones to name, outlined."),
+}
+"""What is shown, by task."""
 
 
 class PairsSection:
@@ -82,7 +87,7 @@ class PairsSection:
         if code == 0:
             with errors_shown(_("The sample pairs could not be shown.")):
                 self._show(self._nodes(Path(self._folder.name) / "pairs"))
-                self._ui.dataStatus.text = _("Left: images to train on. Right: their bones.")
+                self._ui.dataStatus.text = SHOWN[self._data.learning.task]
         else:
             self._ui.dataStatus.text = self._last or _("No pairs: code {code}.").format(code=code)
         self.stop()

@@ -71,7 +71,7 @@ class RunSection:
         return False
 
     def _start(self, config: Path, data: str) -> None:
-        self._begin(config, data, False, self._data.start_from)
+        self._begin(config, data, False, self._data.learning.start_from)
 
     def _begin(self, config: Path, data: str, resume: bool, start_from: str = "") -> None:
         self._preparing = False

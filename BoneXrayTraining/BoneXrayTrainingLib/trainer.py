@@ -85,7 +85,7 @@ def _begin(config: TrainConfig, run: Path, processes: Processes) -> tuple[Learne
     if last is not None:
         state = read_checkpoint(last, learner)
     elif config.start_from:
-        beginning = read_beginning(config.start_from, config.network)
+        beginning = read_beginning(config.start_from, config.network, config.task)
         start_with(learner, beginning)
     processes.wait()  # all have looked at the folder as it was
     if processes.is_first:

@@ -42,9 +42,10 @@ TRAINING_STAGES = """
     appearance augmentation dataset pool losses configuration
     processes learner checkpoints beginnings run_folder watch trainer
     preview export markdown intervals evaluation_cts pairings evaluation_tables evaluation_report
-    contact_sheet evaluation choices
+    contact_sheet evaluation choices structure_names labelled_cts
     agreement reader_images reader_study reader_report reader_tables
     console results commands __main__ slicer_process slicer_curves
+    slicer_panel_task slicer_panel_labels slicer_panel_hand_over
     slicer_panel_data slicer_panel_pairs slicer_panel_run slicer_panel_model
 """.split()  # noqa: SIM905
 
@@ -193,6 +194,7 @@ TESTED_WITH = {
     "checkpoints": "trainer",
     "configuration": "trainer",
     "console": "commands",
+    "structure_names": "labelled_cts",
     "appearance": "augmentation",
     "ct_exposure": "exposure",
     "contact_sheet": "evaluation",

@@ -10,7 +10,7 @@ from small_run import CROP, small_config
 
 from BoneXrayLib.radiograph import read_radiograph
 from BoneXrayTrainingLib.__main__ import main
-from BoneXrayTrainingLib.preview import COLUMNS, COUNT, GAP, tiled, write_preview
+from BoneXrayTrainingLib.preview import COLUMNS, COUNT, GAP, outlined, tiled, write_preview
 
 
 def test_tiles_stand_in_reading_order_with_dark_lines_between() -> None:
@@ -49,3 +49,16 @@ def test_the_command_trains_nothing_for_a_preview(
     assert main(words) == 0, capsys.readouterr().err
     assert sorted(p.name for p in (tmp_path / "pairs").iterdir()) == ["bones.nrrd", "images.nrrd"]
     assert not (tmp_path / "run").exists()
+
+
+def test_named_bones_are_outlined_and_brighter_where_they_overlap() -> None:
+    image = np.tile(np.linspace(0.0, 1.0, 20, dtype=np.float32), (20, 1))
+    masks = np.zeros((2, 20, 20), bool)
+    masks[0, 4:12, 4:12] = masks[1, 8:16, 4:12] = True
+    shown = outlined(image, masks)
+    assert (shown[4, 4:12] == 1.0).all(), "an outline"
+    assert shown[14, 6] < shown[9, 6] < 1.0, "overlap over one bone alone"
+    assert shown[6, 6] > shown[2, 6], "a bone over none"
+    bare = outlined(image, masks[:0])
+    assert bare.max() < 0.5
+    assert (np.diff(bare[0, 2:-2]) > 0).all(), "the image is still there"

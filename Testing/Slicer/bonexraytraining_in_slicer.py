@@ -75,6 +75,51 @@ class BoneXrayTrainingInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest
         slicer.util.selectModule("BoneXray")
         assert slicer.app.layoutManager().layout != LAYOUTS["pairs and plots"][0]
 
+    def test_bones_of_a_segmentation_are_listed_and_written_for_the_child(self):
+        import qt
+
+        from BoneXrayLib.label_maps import read_labels
+        from BoneXrayLib.phantoms import synthetic_limb
+        from BoneXrayLib.slicer_samples import node_from_volume
+
+        slicer.util.selectModule("BoneXrayTraining")
+        panel = slicer.modules.BoneXrayTrainingWidget
+        panel.ui.taskBox.currentIndex, panel.ui.sourceBox.currentIndex = 1, 2
+        limb = node_from_volume(synthetic_limb(8.0))
+        bone = slicer.util.arrayFromVolume(limb) > 300
+        upper = np.arange(len(bone))[:, None, None] > len(bone) // 2
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Bones")
+        node.CreateDefaultDisplayNodes()
+        node.SetReferenceImageGeometryParameterFromVolumeNode(limb)
+        for name, mask in (("Femur_left", bone & upper), ("Tibia_left", bone & ~upper)):
+            node.GetSegmentation().AddEmptySegment(name, name)
+            mask = mask.astype(np.uint8)
+            slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, name, limb)
+        panel.enter()
+        bones = panel.ui.structureList
+        assert [bones.item(n).text() for n in range(bones.count)] == ["femur left", "Tibia left"]
+        assert panel.ui.ctList.item(0).text() == f"{limb.GetName()} with Bones"
+        bones.item(1).setCheckState(qt.Qt.Unchecked)
+        assert panel.data.labels.structures() == ["femur left"]
+        assert not panel.data.why_not()
+        given = []
+        with tempfile.TemporaryDirectory() as folder:
+            panel.data.configure(Path(folder), lambda *words: given.append(words), list)
+            wait(lambda: given)
+            config = json.loads(given[0][0].read_text())
+            file = Path(config["data_root"]) / config["ct"][0]["labels"]
+            labels, _, names = read_labels(file)
+            again = slicer.util.loadSegmentation(str(file)).GetSegmentation()
+        assert config["structures"] == ["femur left"]
+        assert config["ct"][0]["names"] == {"femur left": ["1"]}
+        assert names == {1: "Femur_left", 2: "Tibia_left"}
+        assert np.array_equal(labels == 1, bone & upper)
+        assert [again.GetNthSegment(n).GetName() for n in (0, 1)] == ["Femur_left", "Tibia_left"]
+        if os.environ.get("BONEXRAY_PICTURE"):
+            slicer.util.mainWindow().grab().save(os.environ["BONEXRAY_PICTURE"] + ".names.png")
+        panel.ui.taskBox.currentIndex = 0
+        slicer.util.selectModule("BoneXray")
+
 
 def wait(condition, seconds=30):
     """Let the application live until `condition`."""

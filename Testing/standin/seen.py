@@ -16,6 +16,7 @@ SEEN: dict[str, str] = {
     "qt.QTimer": "5.10",
     "qt.Qt.Checked": "5.10",
     "qt.Qt.ToolTipRole": "5.10",
+    "qt.Qt.Unchecked": "5.10",
     "slicer.ScriptedLoadableModule.ScriptedLoadableModule": "5.10",
     "slicer.ScriptedLoadableModule.ScriptedLoadableModuleLogic": "5.10",
     "slicer.ScriptedLoadableModule.ScriptedLoadableModuleTest": "5.10",

@@ -33,6 +33,10 @@ class Train(Command):
     """Folder the CTs' paths start from; replaces data_root of the configuration."""
     dataset: OptionalFolder = None
     """Data set made by `generate` to train on; replaces the CTs of the configuration."""
+    labelled: OptionalFolder = None
+    """Folder of CTs with label maps beside them (NAME.seg.nrrd, NAME_seg.*, NAME_labels.* or
+    labels/NAME.*): learn all bones these name, in place of CTs and structures of the configuration.
+    """
     run_folder: OptionalFolder = None
     """Folder of the run: log, checkpoints; replaces run of the configuration."""
     start_from: Annotated[str | None, arg(metavar="MODEL|RUN")] = None
@@ -47,13 +51,9 @@ class Train(Command):
         data_root = None if self.data_root is None else str(self.data_root)
         dataset = None if self.dataset is None else str(self.dataset)
         folder = None if self.run_folder is None else str(check_output(self.run_folder))
-        config = read_config(
-            self.config,
-            data_root=data_root,
-            dataset=dataset,
-            run=folder,
-            start_from=self.start_from,
-        )
+        replaced = {"data_root": data_root, "dataset": dataset, "start_from": self.start_from}
+        replaced |= self._learned(report)
+        config = read_config(self.config, run=folder, **replaced)
         if self.preview is None:
             self._train(config, report)
             return
@@ -61,6 +61,22 @@ class Train(Command):
 
         made = write_preview(config, check_output(self.preview), report.progress)
         report.result("Sample pairs", {"preview": made})
+
+    def _learned(self, report: Reporter) -> dict[str, Any]:
+        """Entries of the configuration that labelled CTs replace."""
+        if self.labelled is None:
+            return {}
+        from ..label_choices import LabelledChoice, labelled_entries, read_labelled
+        from ..mappings import read_toml
+
+        if self.data_root is not None or self.dataset is not None:
+            raise ValueError("labelled: set beside data-root or dataset; expected one of them")
+        cts = read_labelled(self.labelled, progress=report.progress)
+        usable = [ct for ct in cts if not ct.reason]
+        if not usable:
+            few = "; ".join(f"{ct.path}: {ct.reason}" for ct in cts[:3]) or "no CT there"
+            raise ValueError(f"labelled: {self.labelled}: {few}; expected CTs with label maps")
+        return labelled_entries(LabelledChoice(self.labelled, usable), read_toml(self.config))
 
     def _train(self, config: TrainConfig, report: Reporter) -> None:
         from ..checkpoints import read_state

@@ -1,0 +1,198 @@
+"""CTs with label maps: which map is whose, what bones the maps name, and a run on chosen ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from BoneXrayLib.label_maps import read_labels, read_names
+from BoneXrayLib.progress import Cancelled, IsCancelled, Progress
+from BoneXrayLib.volume_files import write_image_file
+
+from .choices import (
+    cts_in_folder,
+    image_stem,
+    label_map_beside,
+    read_template,
+    write_chosen,
+)
+from .structure_names import has_one_side_only, values_by_structure
+
+SEGMENT_CONFIG = Path(__file__).parent / "configs" / "segment.toml"
+"""The configuration that such a run takes network, loss and steps from."""
+NAME_FILES = (".json", ".csv", ".ctbl", ".txt")
+FEWEST_PATIENTS = 4
+"""Of fewer CTs smoothly deformed copies are made, up to about this many patients."""
+
+
+@dataclass(frozen=True)
+class LabelledCt:
+    """One CT, its label map and the values of each structure there; or why it is left out."""
+
+    path: str
+    labels: str = ""
+    structures: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class LabelledChoice:
+    """What to learn, and from which CTs."""
+
+    root: str | Path
+    """Folder that the paths start from."""
+    cts: Sequence[LabelledCt]
+    """Those to train on, and the one kept out."""
+    structures: Sequence[str] = ()
+    """Of those that `structures_of` finds; all of them when empty."""
+    kept_out: str = ""
+    """Path of a CT kept out of training and watched; none when empty."""
+    licence: str = "not stated"
+    """Of the CTs; the model's card will state it."""
+    network: Mapping[str, Any] | None = None
+    """Of the model to start from; the configuration's when None."""
+
+
+def read_labelled(
+    folder: str | Path,
+    names: Sequence[str] | None = None,
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+) -> list[LabelledCt]:
+    """The CTs of a folder with their label maps, found by `label_map_beside`.
+
+    Args:
+        folder: where they lie.
+        names: of the CTs; all of the folder when None.
+        progress: told which label map is being read.
+        is_cancelled: asked before each.
+
+    Raises:
+        Cancelled: when `is_cancelled` said so.
+    """
+    found: list[tuple[str, str, dict[int, str], str]] = []
+    wanted = cts_in_folder(folder) if names is None else names
+    for number, ct in enumerate(wanted):
+        if is_cancelled is not None and is_cancelled():
+            raise Cancelled
+        labels = label_map_beside(folder, ct)
+        if labels and progress is not None:
+            progress(number / len(wanted), f"reading {labels}")
+        found.append((ct, labels, *_read_one(Path(folder), labels)))
+    values = values_by_structure([held for _, _, held, _ in found])
+    return [
+        LabelledCt(ct, labels, of, reason)
+        for (ct, labels, _, reason), of in zip(found, values, strict=True)
+    ]
+
+
+def _read_one(folder: Path, labels: str) -> tuple[dict[int, str], str]:
+    """What a label map holds, and why it cannot be used."""
+    if not labels:
+        return {}, "no label map beside it"
+    try:
+        return names_in(folder / labels), ""
+    except (ValueError, OSError) as error:
+        return {}, str(error)
+
+
+def names_in(labels: Path) -> dict[int, str]:
+    """What a label map holds, by value.
+
+    Names come from the map itself, or else from a file of the same name that `read_names` reads
+    (.json, .csv, .ctbl, .txt), or from such a file called labels in its folder.
+
+    Raises:
+        ValueError, FileNotFoundError: as `read_labels`.
+    """
+    _, _, names = read_labels(labels)
+    files = (
+        labels.with_name(s + e) for s in (image_stem(labels.name), "labels") for e in NAME_FILES
+    )
+    given = next((read_names(file) for file in files if file.is_file()), {})
+    unnamed = {value: f"label {value}" for value in names}
+    names = {v: given.get(v, name) if name == unnamed[v] else name for v, name in names.items()}
+    return {value: name.strip() or unnamed[value] for value, name in names.items()}
+
+
+def write_label_map(
+    path: Path, labels: np.ndarray, ijk_to_ras: np.ndarray, names: Mapping[int, str]
+) -> None:
+    """Write labels (k, j, i) with their names as a `.seg.nrrd` of one layer."""
+    extent = " ".join(f"0 {count - 1}" for count in labels.shape[::-1])
+    keys = {"Segmentation_ReferenceImageExtentOffset": "0 0 0"}
+    for number, (value, name) in enumerate(names.items()):
+        about = {"ID": f"Segment_{value}", "Name": name, "Layer": "0", "LabelValue": str(value),
+                 "Extent": extent}  # fmt: skip
+        keys |= {f"Segment{number}_{key}": text for key, text in about.items()}
+    write_image_file(path, labels, ijk_to_ras, keys)
+
+
+# -- names ----------------------------------------------------------------------------------------
+def structures_of(cts: Sequence[LabelledCt]) -> dict[str, int]:
+    """The structures that labels of these CTs stand for, and how many CTs have each."""
+    return dict(Counter(name for ct in cts for name in ct.structures))
+
+
+# -- the configuration ----------------------------------------------------------------------------
+def labelled_entries(choice: LabelledChoice, template: Mapping[str, Any]) -> dict[str, Any]:
+    """What replaces a configuration's entries so that a run learns what was chosen.
+
+    Raises:
+        ValueError: the configuration is for another task, or a CT has no bone to learn.
+    """
+    network = choice.network or template.get("network")
+    if template.get("task") != "segment" or not network:
+        raise ValueError(
+            f"config: task {template.get('task', 'extract')!r}; expected 'segment' and a [network]"
+        )
+    structures = list(choice.structures or structures_of(choice.cts))
+    trained = sum(ct.path != choice.kept_out for ct in choice.cts)
+    copies = max(1, round(FEWEST_PATIENTS / max(1, trained)))
+    entries = []
+    for ct in choice.cts:
+        found = ct.structures
+        names = {name: [str(v) for v in found[name]] for name in structures if name in found}
+        if not names:
+            raise ValueError(f"ct: {ct.path} {ct.reason or 'has none of the bones to learn'}")
+        entries.append(
+            {"path": ct.path, "patient": ct.path, "licence": choice.licence or "not stated",
+             "labels": ct.labels, "names": names,
+             "variants": 1 if ct.path == choice.kept_out else copies}
+        )  # fmt: skip
+    entries_of_run = {
+        "ct": entries,
+        "structures": structures,
+        "data_root": str(choice.root),
+        "validation": [choice.kept_out] if choice.kept_out else [],
+        "network": {**network, "out_channels": len(structures)},
+    }
+    if not choice.kept_out:
+        entries_of_run["patience"] = 0
+    if has_one_side_only(structures):
+        # mirrored, a left bone would be shown as the right one that has no name
+        varied = {**template.get("augmentation", {}), "mirrored_share": 0.0}
+        entries_of_run["augmentation"] = varied
+    return entries_of_run
+
+
+def write_labelled_choice(
+    run: str | Path, choice: LabelledChoice, template: str | Path = SEGMENT_CONFIG
+) -> Path:
+    """Write the configuration of a run that learns bones by name; gives the file.
+
+    Args:
+        run: folder of the run.
+        choice: what to learn, and from which CTs.
+        template: a configuration (.toml) of the task; its [[ct]] entries are replaced.
+
+    Raises:
+        ValueError: as `labelled_entries`; the template is no TOML.
+    """
+    data = read_template(template)
+    return write_chosen(data | labelled_entries(choice, data), run)

@@ -1,0 +1,63 @@
+"""How labels of many files are called alike, so that one bone has one name and sides are sides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from BoneXrayLib.structures import TRUNK, WRIST
+
+SIDES = ("left", "right")
+LETTERS = {"l": "left", "r": "right"}
+KNOWN = frozenset((*WRIST, *TRUNK))
+
+
+def values_by_structure(maps: Sequence[Mapping[int, str]]) -> list[dict[str, list[int]]]:
+    """For each label map (names by value): structure -> values.
+
+    `Femur_left`, `left femur` and, where there is a `femur R`, `femur L` are all `femur left`: by
+    that a mirrored patient's bones are named rightly.
+    """
+    every = {" ".join(_words(name)).lower() for names in maps for name in names.values()}
+    spelled: dict[str, str] = {}
+    found = []
+    for names in maps:
+        values: dict[str, list[int]] = {}
+        for value, label in names.items():
+            name = structure_name(label, every)
+            values.setdefault(spelled.setdefault(name.lower(), name), []).append(value)
+        found.append(values)
+    return found
+
+
+def structure_name(label: str, every: set[str] | frozenset[str] = frozenset()) -> str:
+    """A label's name as a structure has it: words apart, the side last.
+
+    Args:
+        label: name of a label.
+        every: all names in small letters; L and R at the end are sides where both are there.
+    """
+    words = _words(label)
+    sides = [word.lower() for word in words if word.lower() in SIDES]
+    last = words[-1].lower()
+    if len(sides) == 1:
+        words = [word for word in words if word.lower() not in SIDES] + sides
+    elif not sides and last in LETTERS and len(words) > 1:
+        other = "r" if last == "l" else "l"
+        if " ".join([*words[:-1], other]).lower() in every:
+            words = [*words[:-1], LETTERS[last]]
+    name = " ".join(words)
+    return name.lower() if name.lower() in KNOWN else name
+
+
+def _words(label: str) -> list[str]:
+    return re.split(r"[\s_]+", label.strip(" _")) if label.strip(" _") else [label]
+
+
+def has_one_side_only(structures: Sequence[str]) -> bool:
+    """Whether a bone of one side is to be learned without that of the other."""
+    for name in structures:
+        words, side = name.rsplit(" ", 1)[0], name.rsplit(" ", 1)[-1]
+        if side in SIDES and f"{words} {SIDES[side == 'left']}" not in structures:
+            return True
+    return False
