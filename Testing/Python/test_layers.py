@@ -30,7 +30,7 @@ LIB_STAGES = """
     long_leg_config long_leg_shots long_leg
     resizing framing model_card model_files models networks runtimes tiles inference
     image_statistics polarity_statistics domain_weights domain extraction
-    picture_report comparison reading_study reading samples
+    picture_report comparison mask_comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
     slicer_scene slicer_ray slicer_outlines slicer_about slicer_reading slicer_panel_pose
@@ -42,7 +42,10 @@ TRAINING_STAGES = """
     appearance augmentation dataset pool losses configuration
     processes learner checkpoints beginnings run_folder watch trainer
     preview export markdown intervals evaluation_cts pairings evaluation_tables evaluation_report
-    contact_sheet evaluation choices
+    contact_sheet evaluation
+    hand_frame segmentation_data labelled_cts segmentation_views masked_radiographs
+    segmentation_baselines segmentation_tables segmentation_report segmentation_cases
+    segmentation_sheet segmentation_evaluation choices
     agreement reader_images reader_study reader_report reader_tables
     console results commands __main__ slicer_process slicer_curves
     slicer_panel_data slicer_panel_pairs slicer_panel_run slicer_panel_model
@@ -215,6 +218,7 @@ TESTED_WITH = {
     "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
     "learner": "trainer",
+    "labelled_cts": "segmentation_evaluation",
     "label_maps": "volume",
     "long_leg_config": "long_leg",
     "mappings": "configuration",
@@ -241,6 +245,13 @@ TESTED_WITH = {
     "run_folder": "trainer",
     "runtimes": "inference",
     "scatter": "detector",
+    "segmentation_baselines": "segmentation_evaluation",
+    "segmentation_cases": "segmentation_evaluation",
+    "segmentation_data": "segmentation_evaluation",
+    "segmentation_report": "segmentation_evaluation",
+    "segmentation_sheet": "segmentation_evaluation",
+    "segmentation_tables": "segmentation_evaluation",
+    "segmentation_views": "segmentation_evaluation",
     "slice_plan": "dicom_series",
     "sources": "dataset",
     "slice_stack": "dicom_series",
