@@ -28,7 +28,9 @@ class LabelledCt:
     Attributes:
         volume: Hounsfield units; its RAS is that of the patient standing.
         labels: (k, j, i) uint8 on the same grid, 0 = no structure.
-        names: {value: structure}, in the model's order.
+        names: {value: structure}; bones of a wrist that are not asked for are among them, for they
+            say how it lies and what the picture is framed by.
+        structures: those asked for that are there, in the model's order.
         anatomy: wrist or trunk.
         side: of a wrist, "right" or "left"; empty for a trunk.
         patient: whose it is; those drawn of one file are numbered.
@@ -39,6 +41,7 @@ class LabelledCt:
     volume: Volume
     labels: np.ndarray
     names: dict[int, str]
+    structures: tuple[str, ...]
     anatomy: str
     side: str
     patient: str
@@ -57,13 +60,14 @@ def load_labelled(source: LabelledSource, structures: Sequence[str], number: int
     else:
         volume, raw, called = _read(source)
     labels, names = numbered(raw, called, source, structures)
-    anatomy = source.anatomy or ("wrist" if set(names.values()) & set(WRIST) else "trunk")
+    asked = tuple(name for name in structures if name in names.values())
+    anatomy = source.anatomy or ("wrist" if set(asked) & set(WRIST) else "trunk")
     matrix, side = _standing(source, anatomy, labels, volume.ijk_to_ras, names)
     volume = dataclasses.replace(volume, ijk_to_ras=matrix @ volume.ijk_to_ras)
     several = f" {number + 1}" if source.draws > 1 else ""
     couch = source.remove_couch and not source.is_of_meshes
-    return LabelledCt(volume, labels, names, anatomy, side, source.whose + several, source.whose,
-                      couch)  # fmt: skip
+    return LabelledCt(volume, labels, names, asked, anatomy, side, source.whose + several,
+                      source.whose, couch)  # fmt: skip
 
 
 def numbered(
@@ -71,20 +75,23 @@ def numbered(
 ) -> tuple[np.ndarray, dict[int, str]]:
     """Labels (k, j, i) uint8 numbered as the structures are, from 1, and the names of those found.
 
+    Bones of a wrist that are not among the structures follow these.
+
     Raises:
         ValueError: none of the structures is there, or a label that two of them claim.
     """
     table = np.zeros(max(called, default=0) + 1, np.uint8)
-    for place, name in enumerate(structures, start=1):
+    known = (*structures, *(name for name in WRIST if name not in structures))
+    for place, name in enumerate(known, start=1):
         patterns = source.names.get(name) or (name, f"{name} [0-9]")
         for value, label in called.items():
             if any(_fits(label, value, p) for p in patterns):
                 if table[value]:
-                    other = structures[table[value] - 1]
+                    other = known[table[value] - 1]
                     raise ValueError(f"names: label {label!r} is both {other} and {name}")
                 table[value] = place
-    found = {int(n): structures[n - 1] for n in np.unique(table[table > 0])}
-    if not found:
+    found = {int(n): known[n - 1] for n in np.unique(table[table > 0])}
+    if not set(found.values()) & set(structures):
         few = ", ".join(list(called.values())[:6])
         raise ValueError(
             f"names: {Path(source.labels or source.path).name} has none of the model's "

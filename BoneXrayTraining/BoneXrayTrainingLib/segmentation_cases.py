@@ -13,7 +13,8 @@ from BoneXrayLib.display import display_window, to_grey
 from BoneXrayLib.mask_comparison import compare_masks, dice, mean_pair_dice, overlap
 
 from .segmentation_baselines import atlas_masks, atlas_page, threshold_masks
-from .segmentation_report import MODEL, BoneRow, ImageRow, mean
+from .segmentation_report import BoneRow, ImageRow, mean
+from .segmentation_tables import MODEL
 from .segmentation_views import MaskedRadiograph, Subject
 
 if TYPE_CHECKING:

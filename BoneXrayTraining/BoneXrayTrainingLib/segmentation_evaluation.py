@@ -17,9 +17,9 @@ from .labelled_cts import load_labelled
 from .masked_radiographs import radiograph_files, read_masked
 from .segmentation_cases import TOLERANCE_MM, Case, answered, rows_of
 from .segmentation_data import LabelledSource, Source, segmentation_sources
-from .segmentation_report import MODEL, SegmentationReport
+from .segmentation_report import SegmentationReport
 from .segmentation_sheet import OutlinedImage, outline_sheet
-from .segmentation_tables import as_markdown
+from .segmentation_tables import MODEL, as_markdown
 from .segmentation_views import MaskedRadiograph, SegmentViews, take_views
 
 if TYPE_CHECKING:

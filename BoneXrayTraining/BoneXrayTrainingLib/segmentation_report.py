@@ -9,10 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from .intervals import mean_interval
-
-MODEL = "model"
-SOURCE_D = (0.80, 0.92)
-"""Dice of source D by view of the wrist, on its own simulated images."""
+from .segmentation_tables import MODEL, SOURCE_D, as_text
 
 
 @dataclass(frozen=True)
@@ -179,8 +176,6 @@ class SegmentationReport:
         return [r for r in self.images if r.method == method and view in ("", r.view)]
 
     def __str__(self) -> str:
-        from .segmentation_tables import as_text
-
         return as_text(self)
 
 

@@ -208,10 +208,11 @@ def _taken(
         bins = project_bins(prepared, geometry, EXPOSURE_EDGES)
         shown = expose(object_of_bins(bins, layers[1:].sum(axis=0)), geometry, setting).display
         radiograph = dataclasses.replace(shown, name=name, geometry=None)
-    names = prepared.names[1:]
+    names = ct.structures
+    masks = layers[[prepared.names.index(name) for name in names]] > MASK_OD
     subject = Subject(names, tuple((n,) for n in names), ct.source, ct.patient, ct.anatomy, view,
                       ct.side, rotate, exposure)  # fmt: skip
-    return MaskedRadiograph(radiograph, layers[1:] > MASK_OD, subject)
+    return MaskedRadiograph(radiograph, masks, subject)
 
 
 def _drawn(config: SegmentViews, label: str) -> tuple[float, float]:

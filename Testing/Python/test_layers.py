@@ -30,7 +30,7 @@ LIB_STAGES = """
     long_leg_config long_leg_shots long_leg
     resizing framing model_card model_files models networks runtimes tiles inference
     image_statistics polarity_statistics domain_weights domain extraction
-    picture_report comparison reading_study reading samples
+    picture_report comparison mask_comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
     slicer_scene slicer_ray slicer_outlines slicer_about slicer_reading slicer_panel_pose
@@ -38,11 +38,14 @@ LIB_STAGES = """
     slicer_panel_radiograph slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    mappings label_ct mesh_ct regions pairs deformation sources generation
-    appearance augmentation dataset pool losses configuration
-    processes learner checkpoints beginnings run_folder watch trainer
-    preview export markdown intervals evaluation_cts pairings evaluation_tables evaluation_report
-    contact_sheet evaluation choices structure_names labelled_cts
+    mappings label_ct mesh_ct regions pairs deformation sources labelled generation
+    appearance augmentation dataset segment_images pool losses configuration
+    processes learner segment_loss checkpoints beginnings run_folder run_pools watch trainer
+    preview export_card export markdown intervals evaluation_cts pairings evaluation_tables evaluation_report
+    contact_sheet evaluation
+    hand_frame segmentation_data labelled_cts segmentation_views masked_radiographs
+    segmentation_baselines segmentation_tables segmentation_report segmentation_cases
+    segmentation_sheet segmentation_evaluation choices structure_names label_choices
     agreement reader_images reader_study reader_report reader_tables
     console results commands __main__ slicer_process slicer_curves
     slicer_panel_task slicer_panel_labels slicer_panel_hand_over
@@ -217,6 +220,7 @@ TESTED_WITH = {
     "jpeg_check": "compressed_pixels",
     "label_ct": "dataset",
     "learner": "trainer",
+    "labelled_cts": "segmentation_evaluation",
     "label_maps": "volume",
     "long_leg_config": "long_leg",
     "mappings": "configuration",
@@ -243,6 +247,13 @@ TESTED_WITH = {
     "run_folder": "trainer",
     "runtimes": "inference",
     "scatter": "detector",
+    "segmentation_baselines": "segmentation_evaluation",
+    "segmentation_cases": "segmentation_evaluation",
+    "segmentation_data": "segmentation_evaluation",
+    "segmentation_report": "segmentation_evaluation",
+    "segmentation_sheet": "segmentation_evaluation",
+    "segmentation_tables": "segmentation_evaluation",
+    "segmentation_views": "segmentation_evaluation",
     "slice_plan": "dicom_series",
     "sources": "dataset",
     "slice_stack": "dicom_series",

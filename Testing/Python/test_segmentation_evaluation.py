@@ -47,7 +47,7 @@ def hands(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hand(turn: np.ndarray | None = None, side: str = "right") -> LabelledCt:
     volume, labels = labelled_hand(turn, side)
     names = dict(enumerate(WRIST, start=1))
-    return LabelledCt(volume, labels, names, "wrist", side, "p", "s", False)
+    return LabelledCt(volume, labels, names, WRIST, "wrist", side, "p", "s", False)
 
 
 @pytest.fixture
@@ -167,6 +167,16 @@ def test_a_trunk_is_taken_as_for_extraction_and_only_its_bones_are_asked_for(
     assert [(q.subject.view, q.masks.shape) for q in take_views(ct, views)] == [
         ("AP", (2, 128, 128)), ("LAT", (2, 128, 128))
     ]  # fmt: skip
+
+
+def test_a_model_of_one_bone_is_asked_on_the_same_pictures(hands: Path) -> None:
+    entry = segmentation_sources([write_list(hands / "o.toml", "turned")])[0]
+    all_bones, one = (
+        next(take_views(load_labelled(entry, names), PLAIN)) for names in (WRIST, ("lunate",))
+    )
+    assert one.subject.structures == ("lunate",)
+    assert (one.masks[0] == all_bones.masks[WRIST.index("lunate")]).all()
+    np.testing.assert_allclose(one.radiograph.pixels, all_bones.radiograph.pixels, atol=1e-4)
 
 
 # -- figures --------------------------------------------------------------------------------------
