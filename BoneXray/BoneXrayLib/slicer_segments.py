@@ -138,7 +138,8 @@ def measure(node: Any, found: Segmentation | None = None) -> Any:
         name = slicer.mrmlScene.GenerateUniqueName(f"{found.radiograph.name} areas")
         table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
         node.SetNodeReferenceID(AREAS_ROLE, table.GetID())
-        place_beneath(table, node)
+        # Not beneath the segmentation: Slicer takes what lies there for segments.
+        place_beneath(table, node.GetNodeReference(INPUT_ROLE))
     rows = area_rows(found)
     with slicer.util.NodeModify(table):
         table.RemoveAllColumns()
