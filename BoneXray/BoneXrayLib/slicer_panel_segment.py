@@ -52,6 +52,7 @@ class SegmentSection:
         """Show and serve these choices from now on; None, or another node's, ends all work."""
         if not is_same(parameters, self._parameters):
             self.stop()
+            self._say("")
         self._parameters = None
         if parameters is None:
             return

@@ -60,12 +60,12 @@ def segment_nodes(found: Segmentation, source: Any) -> SegmentNodes:
             node.SetAttribute(tag, value)
         node.SetNodeReferenceID(INPUT_ROLE, source.GetID())
         place_beneath(node, source)
-    with slicer.util.NodeModify(node):
-        _fill(node, found, source)
+    _fill(node, found, source)
     return SegmentNodes(node, measure(node, found))
 
 
 def _fill(node: Any, found: Segmentation, source: Any) -> None:
+    # Not within NodeModify: events told later have lost which segment they are of.
     node.SetReferenceImageGeometryParameterFromVolumeNode(source)
     node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
     segmentation = node.GetSegmentation()
@@ -138,7 +138,8 @@ def measure(node: Any, found: Segmentation | None = None) -> Any:
         name = slicer.mrmlScene.GenerateUniqueName(f"{found.radiograph.name} areas")
         table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", name)
         node.SetNodeReferenceID(AREAS_ROLE, table.GetID())
-        place_beneath(table, node)
+        # Not beneath the segmentation: Slicer takes what lies there for segments.
+        place_beneath(table, node.GetNodeReference(INPUT_ROLE))
     rows = area_rows(found)
     with slicer.util.NodeModify(table):
         table.RemoveAllColumns()
@@ -163,10 +164,12 @@ def areas_of(node: Any) -> Any:
 
 
 def show_segments(node: Any, fill: bool, outline: bool) -> None:
-    """Show the bones' areas and outlines in slice views, or not."""
+    """Show the bones' areas and outlines in slice views, or not; without both they are hidden."""
     display = node.GetDisplayNode()
-    display.SetVisibility2DFill(fill)
-    display.SetVisibility2DOutline(outline)
+    display.SetVisibility(fill or outline)
+    if fill or outline:  # Slicer calls neither an error
+        display.SetVisibility2DFill(fill)
+        display.SetVisibility2DOutline(outline)
 
 
 def export_segments(

@@ -148,11 +148,15 @@ def test_fill_and_outline_are_switched_and_other_modules_choices_stay(
     assert display.GetVisibility2DOutline()
     panel.ui.fillBox.checked = False
     assert not display.GetVisibility2DFill()
+    assert display.GetVisibility2DOutline()
     panel.ui.outlineBox.checked = False
+    assert not display.GetVisibility()
+    panel.ui.fillBox.checked = True
+    assert display.GetVisibility()
     assert not display.GetVisibility2DOutline()
-    display.SetVisibility2DFill(True)
+    display.SetVisibility2DOutline(True)
     panel.ui.thresholdBox.value = 0.3
-    assert display.GetVisibility2DFill()
+    assert display.GetVisibility2DOutline()
 
 
 def test_export_writes_what_is_chosen_and_what_was_edited(

@@ -91,8 +91,7 @@ def test_segments_and_areas_lie_beneath_the_radiograph_and_are_filled_again() ->
     found, source, nodes = made()
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     items = [hierarchy.GetItemByDataNode(n) for n in (nodes.areas, nodes.segments, source)]
-    assert hierarchy.GetItemParent(items[0]) == items[1]
-    assert hierarchy.GetItemParent(items[1]) == items[2]
+    assert hierarchy.GetItemParent(items[0]) == hierarchy.GetItemParent(items[1]) == items[2]
     again = slicer_segments.segment_nodes(found, source)
     assert again == nodes
     assert nodes.segments.GetSegmentation().GetNumberOfSegments() == 4

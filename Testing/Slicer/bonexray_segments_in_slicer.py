@@ -34,7 +34,7 @@ def mask(node, number, source):
     return slicer.util.arrayFromSegmentBinaryLabelmap(node, identifier, source)[0] > 0
 
 
-class WithModel(ScriptedLoadableModule.ScriptedLoadableModuleTest):
+class WithModel:
     """A scene with a radiograph, and a model that names bones."""
 
     def setUp(self):
@@ -58,7 +58,7 @@ class WithModel(ScriptedLoadableModule.ScriptedLoadableModuleTest):
 
 
 @unittest.skipUnless(HAS_ONNX, "needs the package onnx to make a model")
-class BoneXraySegmentsLogicInSlicer(WithModel):
+class BoneXraySegmentsLogicInSlicer(WithModel, ScriptedLoadableModule.ScriptedLoadableModuleTest):
     """What works without a window."""
 
     def test_segments_survive_a_saved_scene(self):
@@ -109,7 +109,7 @@ class BoneXraySegmentsLogicInSlicer(WithModel):
 
 
 @unittest.skipUnless(HAS_WINDOW and HAS_ONNX, "needs the main window and the package onnx")
-class BoneXraySegmentsPanelInSlicer(WithModel):
+class BoneXraySegmentsPanelInSlicer(WithModel, ScriptedLoadableModule.ScriptedLoadableModuleTest):
     """What a user does."""
 
     def setUp(self):
