@@ -30,12 +30,13 @@ LIB_STAGES = """
     long_leg_config long_leg_shots long_leg
     resizing framing model_card model_files models networks runtimes tiles inference
     image_statistics polarity_statistics domain_weights domain extraction
+    structures mask_pieces segmentation segment_terminology segment_nrrd segment_dicom segment_files
     picture_report comparison mask_comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
     slicer_scene slicer_ray slicer_outlines slicer_about slicer_reading slicer_panel_pose
     slicer_panel_scene slicer_panel_ct slicer_panel_exposure slicer_panel_long_leg
-    slicer_panel_radiograph slicer_panel_reader slicer_panel
+    slicer_segments slicer_panel_radiograph slicer_panel_segment slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
     mappings label_ct mesh_ct regions pairs deformation sources labelled generation
@@ -197,7 +198,16 @@ TESTED_WITH = {
     "checkpoints": "trainer",
     "configuration": "trainer",
     "console": "commands",
-    "structure_names": "labelled_cts",
+    "mask_pieces": "segmentation",
+    "segment_dicom": "segment_files",
+    "segment_nrrd": "segment_files",
+    "segment_terminology": "segment_files",
+    "structure_names": "label_choices",
+    "labelled": "segment_training",
+    "segment_images": "segment_training",
+    "segment_loss": "segment_training",
+    "run_pools": "segment_training",
+    "export_card": "export",
     "appearance": "augmentation",
     "ct_exposure": "exposure",
     "contact_sheet": "evaluation",
