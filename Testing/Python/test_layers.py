@@ -42,7 +42,8 @@ TRAINING_STAGES = """
     mappings label_ct mesh_ct regions pairs deformation sources labelled generation
     appearance augmentation dataset segment_images pool losses configuration
     processes learner segment_loss checkpoints beginnings run_folder run_pools watch trainer
-    preview export_card export markdown intervals evaluation_cts pairings evaluation_tables evaluation_report
+    preview export_card export markdown intervals evaluation_cts pairings evaluation_tables
+    evaluation_report
     contact_sheet evaluation
     hand_frame segmentation_data labelled_cts segmentation_views masked_radiographs
     segmentation_baselines segmentation_tables segmentation_report segmentation_cases
