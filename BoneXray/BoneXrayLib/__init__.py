@@ -19,6 +19,9 @@ The stages, in the order of the data (a stage imports earlier stages only):
     models          model folders: card, hashes
     inference       model + arrays -> arrays
     extraction      radiograph -> its bones, enhanced or suppressed
+    structures      bones by name: colour, code, side, pieces
+    segmentation    radiograph -> a mask for each bone, which overlap; mask_pieces tidies them
+    segment_files   masks as PNG, .seg.nrrd (segment_nrrd), DICOM SEG (segment_dicom), and tables
     comparison      how alike two images are
     reading_study, reading   a reader study on disk, one reader's way through it
     samples         sample data, fetched when asked for
