@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from BoneXrayTrainingLib.mesh_ct.meshes import Mesh
 
+REAL_HAND = Path(__file__).parents[3] / "shared/data/meshes/hand_right_myosim.npz"
+"""Not of the repository: tests of it skip where it is not there."""
 AROUND = 40
 """Vertices in a ring."""
 
@@ -47,3 +51,37 @@ def long_bone(name: str, length: float, radius: float, at: tuple = (0.0, 0.0, 0.
 def volume_of(mesh: Mesh) -> float:
     a, b, c = (mesh.vertices[mesh.faces[:, n]] for n in range(3))
     return abs(float(np.einsum("ij,ij->", a, np.cross(b, c)))) / 6
+
+
+CARPUS = {
+    "scaphoid": ((75.0, 11.0, -254.5), (6.0, 8.0, 6.5)),
+    "lunate": ((61.5, 8.5, -251.0), (6.0, 7.5, 5.5)),
+    "triquetrum": ((49.5, 10.0, -258.5), (5.0, 6.0, 6.5)),
+    "pisiform": ((49.0, 21.5, -260.5), (4.0, 4.0, 5.0)),
+    "trapezium": ((86.5, 18.5, -267.5), (5.5, 6.0, 6.0)),
+    "trapezoid": ((78.0, 9.5, -268.5), (4.0, 6.0, 5.0)),
+    "capitate": ((67.5, 9.0, -267.5), (5.5, 7.0, 9.5)),
+    "hamate": ((55.5, 11.0, -269.5), (5.5, 7.5, 6.5)),
+}
+"""Middle and half axes of ellipsoids about as large as the bones of a right hand, RAS mm."""
+
+
+def carpal(name: str) -> Mesh:
+    """An ellipsoid in place of a carpal bone."""
+    at, half = CARPUS[name]
+    round_one = ball(name, 1.0)
+    return Mesh(name, round_one.vertices * half + at, round_one.faces)
+
+
+def wrist() -> list[Mesh]:
+    """A right hand that hangs down, palm in front: carpals, metacarpals and forearm bones."""
+    palm = [
+        long_bone(f"{n}mc", 55, 3.0, (x, 9.0, -333.0))
+        for n, x in ((2, 79.5), (3, 68.0), (4, 57.0), (5, 46.5))
+    ]
+    thumb = long_bone("1mc", 42, 3.5, (97.0, 24.0, -317.0))
+    forearm = [
+        long_bone("radius", 110, 7.5, (69.0, 8.0, -244.0)),
+        long_bone("ulna", 110, 5.0, (46.5, 5.0, -243.0)),
+    ]
+    return [*(carpal(name) for name in CARPUS), *palm, thumb, *forearm]

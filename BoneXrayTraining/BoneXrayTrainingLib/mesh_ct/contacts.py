@@ -22,6 +22,8 @@ SPACING_MM = 0.5
 ROUNDS = 40
 FIXED = ("radius",)
 REACH_MM = 3.0
+ROOM_MM = 15.0
+"""Around the carpus, for the bones that meet it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ class Field:
     def holds(self, points: np.ndarray) -> np.ndarray:
         """Which of places (N, 3) lie on the grid, bool."""
         last = [self.grid.coordinates(axis)[-1] for axis in range(3)]
-        return ((points >= self.grid.origin) & (points <= last)).all(axis=1)
+        return np.all((points >= self.grid.origin) & (points <= last), axis=1)
 
     def slope(self, points: np.ndarray) -> np.ndarray:
         """Unit vectors (N, 3) away from the bone."""
@@ -75,22 +77,27 @@ class Contacts:
     """Bones of a wrist that may touch, each free to shift."""
 
     def __init__(self, bones: list[Bone]) -> None:
-        self.bones = [b for b in bones if b.kind.name in ("carpal", "metacarpal", "forearm")]
-        carpals = [b.mesh.vertices for b in self.bones if b.kind.name == "carpal"]
-        around = np.concatenate(carpals or [b.mesh.vertices for b in self.bones])
-        box = (around.min(axis=0) - 15.0, around.max(axis=0) + 15.0)
-        self.fields = [field_of(b, box) for b in self.bones]
+        some = [b for b in bones if b.kind.name in ("carpal", "metacarpal", "forearm")]
+        carpals = [b.mesh.vertices for b in some if b.kind.name == "carpal"]
+        around = np.concatenate(carpals or [b.mesh.vertices for b in some])
+        box = (around.min(axis=0) - ROOM_MM, around.max(axis=0) + ROOM_MM)
+        self.bones: list[Bone] = []
+        self.fields: list[Field] = []
+        for bone in some:
+            field = field_of(bone, box)
+            if field is not None:
+                self.bones.append(bone)
+                self.fields.append(field)
+        # Beyond the box a forearm's and a palm's bones are far from any other.
+        within = (b.mesh.vertices for b in self.bones)
+        self.points = [v[np.all((v > box[0]) & (v < box[1]), axis=1)] for v in within]
         self.shift = np.zeros((len(self.bones), 3))
-        inside = [((b.mesh.vertices > box[0]) & (b.mesh.vertices < box[1])).all(axis=1)
-                  for b in self.bones]  # fmt: skip
-        self.points = [b.mesh.vertices[i] for b, i in zip(self.bones, inside, strict=True)]
-        self.pairs = [
-            pair
-            for pair in itertools.combinations(range(len(self.bones)), 2)
-            if self.fields[pair[0]] and self.fields[pair[1]] and self._are_near(*pair)
-        ]
+        count = range(len(self.bones))
+        self.pairs = [pair for pair in itertools.combinations(count, 2) if self._are_near(*pair)]
 
     def _are_near(self, a: int, b: int) -> bool:
+        if not len(self.points[a]) or not len(self.points[b]):
+            return False
         low = [p.min(axis=0) for p in (self.points[a], self.points[b])]
         high = [p.max(axis=0) for p in (self.points[a], self.points[b])]
         room = 2.0 * REACH_MM
