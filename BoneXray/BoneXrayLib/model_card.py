@@ -15,6 +15,9 @@ SCHEMA_VERSION = 1
 TASKS = ("extract", "segment", "separate", "reconstruct")
 DOMAINS = ("optical density", "display")
 MAX_SIDE = 8192
+MIRRORS = ("mean", "surer", "none")
+"""The mean of the answers to an image and its mirror image, the surer of both (for a network that
+knows right hands), or the answer to the image alone."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class ModelCard:
         description: for people, a sentence or two.
         input: domain (one or a list of "optical density", "display"), pixel_mm [low, high],
             size_multiple, channels (what each holds), polarity ("bone bright"), working_size
-            [pixels along the longer side]; framing, "whole" unless given: `framing.FRAMINGS`.
+            [pixels along the longer side]; framing, "whole" unless given: `framing.FRAMINGS`;
+            mirror, "mean" unless given: what answers are made of, one of `MIRRORS`.
         outputs: for each output channel its name, colour, and terminology code where there is one.
         trained_on: sources [{name, licence}], cts (their number).
         evaluation: [{data, metric, value, baseline}].
@@ -60,6 +64,11 @@ class ModelCard:
     def framing(self) -> str:
         """What of an image the network is shown."""
         return self.input.get("framing", FRAMINGS[0])
+
+    @property
+    def mirror(self) -> str:
+        """What of the answers to an image and its mirror image counts."""
+        return self.input.get("mirror", MIRRORS[0])
 
     def __post_init__(self) -> None:
         if type(self.schema) is not int or self.schema != SCHEMA_VERSION:
@@ -130,6 +139,8 @@ def _check_input(values: object) -> None:
         raise _wrong("input.channels", channels, "a list of 1 to 64 texts")
     if values.get("framing", FRAMINGS[0]) not in FRAMINGS:
         raise _wrong("input.framing", values["framing"], " or ".join(FRAMINGS))
+    if values.get("mirror", MIRRORS[0]) not in MIRRORS:
+        raise _wrong("input.mirror", values["mirror"], " or ".join(MIRRORS))
     if values["polarity"] != "bone bright":
         raise _wrong("input.polarity", values["polarity"], "'bone bright'")
 

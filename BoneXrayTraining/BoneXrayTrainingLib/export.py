@@ -16,6 +16,7 @@ from BoneXrayLib.files import checked_output_folder, staged_folder
 from BoneXrayLib.framing import FRAMINGS
 from BoneXrayLib.models import write_card
 from BoneXrayLib.networks import build_network, size_multiple
+from BoneXrayLib.structures import structure
 
 from .beginnings import read_record
 from .checkpoints import best_checkpoint, latest_checkpoint, read_state
@@ -76,10 +77,18 @@ def export(
     with staged_folder(output) as stage:
         save_file(halves, stage / "weights.safetensors")
         write_onnx(network.eval(), config.network, stage / "model.onnx")
-        shown = {"working_size": working_size, "framing": framing}
+        shown = {"working_size": working_size, "framing": framing, **_mirrors(config)}
         card = make_card(config, version, shown, step, evaluation or [])
         write_card(stage, with_beginning(card, read_record(run)))
     return output
+
+
+def _mirrors(config: TrainConfig) -> dict[str, str]:
+    """What of mirror images the network is shown, where it was not trained on them."""
+    if not config.structures or config.augmentation.mirrored_share > 0:
+        return {}
+    two_sided = any(structure(name).side for name in config.structures)
+    return {"mirror": "none" if two_sided else "surer"}
 
 
 def seen_size(config: TrainConfig) -> int:

@@ -19,6 +19,7 @@ from BoneXrayLib.label_maps import read_labels, resample_labels
 from BoneXrayLib.volume import Volume, read_volume
 
 from .deformation import deformed
+from .hand_frame import hand_frame
 from .label_ct import label_ct
 from .mesh_ct import mesh_ct, read_patient
 from .pairs import TISSUES, crop_to_body, tissue_parts
@@ -73,8 +74,27 @@ def named_parts(source: CtSource, data_root: Path, seed: int, structures: Sequen
     bone = BoneConfig(source.preset, remove_couch=not source.near)
     if source.near:
         volume = _hull(volume, values > 0, source.near)
+    if source.upright:
+        volume, numbers = _standing(volume, values, names, numbers, source.path)
     parts = with_structures(tissue_parts(volume, bone, crop=False), numbers, structures)
     return crop_to_body(cropped(parts, source.crop))
+
+
+def _standing(
+    volume: Volume, values: np.ndarray, names: Mapping[int, str], numbers: np.ndarray, path: str
+) -> tuple[Volume, np.ndarray]:
+    """A hand stood up, a left one made a right one by reversing the voxels along i."""
+    frame = hand_frame(values, volume.ijk_to_ras, names, path)
+    matrix = frame.to_standing @ volume.ijk_to_ras
+    if frame.side == "right":
+        return dataclasses.replace(volume, ijk_to_ras=matrix), numbers
+    # R -> -R maps voxel i to count - 1 - i on a grid mirrored alike.
+    count = volume.hu.shape[2]
+    mirror = np.diag([-1.0, 1.0, 1.0, 1.0]) @ matrix
+    mirror[:3, 3] += (count - 1) * mirror[:3, 0]
+    mirror[:3, 0] *= -1
+    hu, numbers = (np.ascontiguousarray(a[:, :, ::-1]) for a in (volume.hu, numbers))
+    return dataclasses.replace(volume, hu=hu, ijk_to_ras=mirror), numbers
 
 
 def _of_meshes(

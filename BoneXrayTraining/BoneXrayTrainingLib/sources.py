@@ -56,6 +56,9 @@ class CtSource:
     """To learn bones by name: which labels are a structure's, by patterns of their names, or by
     values; `2@left` is the half of label 2 on the patient's left. A structure that is not here is
     the label of its own name."""
+    upright: str = ""
+    """To learn bones by name: "wrist" turns the CT until the hand stands, fingers down and palm to
+    the front, and mirrors a left hand, however it lay."""
     near: float = 0.0
     """To learn bones by name: keep only what lies this near to a labelled bone [mm], as of a hand
     that lies on the belly; 0 keeps all."""
@@ -63,6 +66,8 @@ class CtSource:
     def __post_init__(self) -> None:
         check_chains(self.heart, f"{self.path}: heart")
         check_chains(self.vessels, f"{self.path}: vessels")
+        if self.upright not in ("", "wrist"):
+            raise ValueError(f"{self.path}: upright: got {self.upright!r}; expected wrist")
         if self.variants < 1:
             raise ValueError(f"{self.path}: variants: got {self.variants}; expected at least 1")
         if self.is_made_up_of_meshes and self.bones:

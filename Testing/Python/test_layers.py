@@ -39,13 +39,13 @@ LIB_STAGES = """
     slicer_segments slicer_panel_radiograph slicer_panel_segment slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    mappings label_ct mesh_ct regions pairs deformation sources labelled generation
+    mappings label_ct mesh_ct regions pairs deformation sources hand_frame labelled generation
     appearance augmentation dataset segment_images pool losses configuration
     processes learner segment_loss checkpoints beginnings run_folder run_pools watch trainer
     preview export_card export markdown intervals evaluation_cts pairings evaluation_tables
     evaluation_report
     contact_sheet evaluation
-    hand_frame segmentation_data labelled_cts segmentation_views masked_radiographs
+    segmentation_data labelled_cts segmentation_views masked_radiographs
     segmentation_baselines segmentation_tables segmentation_report segmentation_cases
     segmentation_sheet segmentation_evaluation choices structure_names label_choices
     agreement reader_images reader_study reader_report reader_tables

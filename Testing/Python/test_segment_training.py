@@ -202,3 +202,23 @@ def test_what_lies_far_from_labelled_bones_is_left_out(two_bones: Path) -> None:
     near = named_parts(dataclasses.replace(SOURCE, near=6.0), two_bones, 1, NAMES)
     assert not (near.part == TISSUES.index("bone")).any(), "the third rod lies 20 mm away"
     assert (near.part == len(TISSUES)).any()
+
+
+@pytest.mark.parametrize(
+    ("names", "share", "mirror"),
+    [
+        (NAMES, 0.0, "none"),
+        (("lunate", "ulna"), 0.0, "surer"),
+        (("lunate", "ulna"), 0.5, "mean"),
+    ],
+)
+def test_a_model_is_shown_mirror_images_as_it_was_trained_on_them(
+    two_bones: Path, tmp_path: Path, names: tuple[str, ...], share: float, mirror: str
+) -> None:
+    spoken = dict(zip(names, (("1@left",), ("1@right",)), strict=True))
+    source = dataclasses.replace(SOURCE, names=spoken)
+    seen = AugmentationConfig(crop=48, scale=(0.9, 1.3), mirrored_share=share)
+    fields = {"ct": (source,), "structures": names, "augmentation": seen, "steps": 1}
+    train(a_run(two_bones, tmp_path / "run", **fields))
+    model = verify_model(export(tmp_path / "run", tmp_path / "model", working_size=64))
+    assert model.card.mirror == mirror

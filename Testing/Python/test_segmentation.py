@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -267,3 +268,33 @@ def test_a_view_from_behind_is_hung_for_a_model_that_knows_sides(
     )
     assert np.nonzero(front.masks[0])[1].min() >= 31, "left is on the right, as hung"
     assert np.nonzero(back.masks[0])[1].max() <= 32, "and on the left from behind"
+
+
+def test_of_a_network_that_knows_one_hand_the_surer_answer_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_small_model(tmp_path / "hand", "hand", "segment", {"lunate": 1.0})
+    card = json.loads((folder / "card.json").read_text())
+
+    def of_right_hands(_: Model, channels: np.ndarray, *rest: object) -> tuple:
+        """Sure where the left half is bright; the second answer is to the mirror image."""
+        bright, middle = channels[:1], channels.shape[2] // 2
+        plain, mirrored = bright.copy(), bright.copy()
+        plain[..., middle:], mirrored[..., :middle] = 0, 0
+        return plain, mirrored
+
+    monkeypatch.setattr("BoneXrayLib.segmentation.answers_both_ways", of_right_hands)
+    left_hand = ellipse((64, 64)).pixels
+    left_hand[:, :40] = 0
+    found = {}
+    for mirror in ("mean", "surer", "none"):
+        card["input"]["mirror"] = mirror
+        (folder / "card.json").write_text(json.dumps(card))
+        masks = segment(Radiograph(left_hand, "display"), model=verify_model(folder)).masks
+        found[mirror] = np.count_nonzero(masks)
+    assert found["none"] == 0
+    assert found["surer"] > found["mean"]
+    card["input"]["mirror"] = "both"
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match=r"input.mirror is 'both'; expected mean or surer or none"):
+        verify_model(folder)
