@@ -75,16 +75,16 @@ def named_parts(source: CtSource, data_root: Path, seed: int, structures: Sequen
     if source.near:
         volume = _hull(volume, values > 0, source.near)
     if source.upright:
-        volume, numbers = _standing(volume, values, names, numbers, source.path)
+        volume, numbers = _standing(volume, numbers, structures, source.path)
     parts = with_structures(tissue_parts(volume, bone, crop=False), numbers, structures)
     return crop_to_body(cropped(parts, source.crop))
 
 
 def _standing(
-    volume: Volume, values: np.ndarray, names: Mapping[int, str], numbers: np.ndarray, path: str
+    volume: Volume, numbers: np.ndarray, structures: Sequence[str], path: str
 ) -> tuple[Volume, np.ndarray]:
     """A hand stood up, a left one made a right one by reversing the voxels along i."""
-    frame = hand_frame(values, volume.ijk_to_ras, names, path)
+    frame = hand_frame(numbers, volume.ijk_to_ras, dict(enumerate(structures, start=1)), path)
     matrix = frame.to_standing @ volume.ijk_to_ras
     if frame.side == "right":
         return dataclasses.replace(volume, ijk_to_ras=matrix), numbers

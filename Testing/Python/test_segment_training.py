@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from labelled_hand import write_hand
+from scipy.spatial.transform import Rotation
 from small_run import NETWORK, small_config
 
 from BoneXrayLib.geometry import GeometryConfig, make_geometry
 from BoneXrayLib.models import verify_model
 from BoneXrayLib.projection import project
+from BoneXrayLib.structures import WRIST
 from BoneXrayLib.volume_files import write_image_file
 from BoneXrayTrainingLib.augmentation import AugmentationConfig
 from BoneXrayTrainingLib.configuration import TrainConfig
@@ -222,3 +225,30 @@ def test_a_model_is_shown_mirror_images_as_it_was_trained_on_them(
     train(a_run(two_bones, tmp_path / "run", **fields))
     model = verify_model(export(tmp_path / "run", tmp_path / "model", working_size=64))
     assert model.card.mirror == mirror
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_a_hand_stands_as_a_right_one_however_it_lay(side: str, tmp_path: Path) -> None:
+    turn = Rotation.from_euler("xyz", (70, -30, 110), degrees=True).as_matrix()
+    write_hand(tmp_path, turn, side)
+    source = CtSource(
+        path="ct.nrrd",
+        patient="hand",
+        licence="MIT",
+        labels="labels.nrrd",
+        names={name: (str(n),) for n, name in enumerate(WRIST, start=1)},
+        upright="wrist",
+    )
+    parts = named_parts(source, tmp_path, 1, WRIST)
+
+    def middle(name: str) -> np.ndarray:
+        kji = np.argwhere(parts.part == len(TISSUES) + WRIST.index(name)).mean(axis=0)
+        return parts.ijk_to_ras[:3, :3] @ kji[::-1] + parts.ijk_to_ras[:3, 3]
+
+    right = middle("radius") - middle("ulna")
+    front = middle("pisiform") - middle("triquetrum")
+    up = middle("radius") - middle("capitate")
+    assert right[0] > 15
+    assert front[1] > 7
+    assert up[2] > 30
+    assert np.linalg.det(parts.ijk_to_ras[:3, :3]) > 0, "the grid itself is not mirrored"
