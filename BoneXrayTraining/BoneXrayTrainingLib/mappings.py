@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tomllib
+import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,6 +57,8 @@ def _convert(hint: Any, value: object, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return from_mapping(typing.cast("type[Any]", hint), value, where)
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType and inner[1:] == (type(None),):
+        return None if value is None else _convert(inner[0], value, where)
     if origin is tuple:
         if not isinstance(value, list | tuple):
             raise ValueError(f"{where}: got {value!r}; expected a list")

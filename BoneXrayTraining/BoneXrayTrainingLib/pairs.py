@@ -32,7 +32,7 @@ class PairConfig:
     """Side of a sample [pixels]."""
     frontal_share: float = 0.35
     """Share of samples near AP or PA; as many near a lateral, the rest from anywhere around."""
-    orbit: tuple[float, ...] = ()
+    orbit: tuple[float, float] | None = None
     """Two angles between which the tube goes around the patient from PA [degrees], in place of the
     named views: -20 to 110 takes a right hand from PA to lateral, its thumb lifted."""
     jitter: float = 12.0
@@ -231,7 +231,7 @@ def place(parts: Parts, draw: Draw) -> tuple[Parts, Geometry]:
 def _draw_view(rng: np.random.Generator, config: PairConfig) -> tuple[str, tuple[float, float]]:
     tilt = float(rng.normal(0.0, config.tilt))
     if config.orbit:
-        return "PA", (float(rng.uniform(*config.orbit)), tilt)
+        return "PA", (float(rng.uniform(config.orbit[0], config.orbit[1])), tilt)
     lot = rng.random()
     if lot < 2 * config.frontal_share:
         near = ("AP", "PA") if lot < config.frontal_share else ("LAT-L", "LAT-R")
