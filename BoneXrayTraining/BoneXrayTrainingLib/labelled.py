@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
 from BoneXrayLib.bone import BoneConfig, Parts
 from BoneXrayLib.label_maps import read_labels, resample_labels
@@ -24,8 +23,8 @@ from .label_ct import label_ct
 from .mesh_ct import mesh_ct, read_patient
 from .pairs import TISSUES, crop_to_body, tissue_parts
 from .sources import CtSource, cropped
+from .surroundings import cut_near
 
-AIR_HU = -1000.0
 SIDES = {"@right": 1.0, "@left": -1.0}
 """Endings of a pattern: the half of a label on that side of the middle of all labels."""
 
@@ -68,12 +67,12 @@ def named_parts(source: CtSource, data_root: Path, seed: int, structures: Sequen
         called = data_root / source.label_names if source.label_names else None
         values, matrix, names = read_labels(data_root / source.labels, called)
         values = resample_labels(values, matrix, volume)
+        if source.near:
+            volume, values = cut_near(volume, values, source.near)
     else:
         raise ValueError(f"{source.path}: labels: got none; expected a label map to learn from")
     numbers = number_structures(values, names, structures, source, volume.ijk_to_ras)
     bone = BoneConfig(source.preset, remove_couch=not source.near)
-    if source.near:
-        volume = _hull(volume, values > 0, source.near)
     if source.upright:
         volume, numbers = _standing(volume, numbers, structures, source.path)
     parts = with_structures(tissue_parts(volume, bone, crop=False), numbers, structures)
@@ -163,14 +162,3 @@ def with_structures(parts: Parts, numbers: np.ndarray, structures: Sequence[str]
     part = np.where(numbers > 0, numbers + np.uint8(len(TISSUES) - 1), parts.part)
     names = (*TISSUES, *structures)
     return Parts(parts.hu, parts.ijk_to_ras, part.astype(np.uint8), None, names)
-
-
-def _hull(volume: Volume, labelled: np.ndarray, near_mm: float) -> Volume:
-    """The CT within `near_mm` of its labelled bones, cut to that; air beyond.
-
-    For a hand on a belly: what touches it is not to be in its radiographs.
-    """
-    spacing = volume.spacing_mm[::-1]
-    away = ndimage.distance_transform_edt(~labelled, sampling=spacing)
-    hu = np.where(away <= near_mm, volume.hu, np.asarray(AIR_HU, volume.hu.dtype))
-    return dataclasses.replace(volume, hu=hu)

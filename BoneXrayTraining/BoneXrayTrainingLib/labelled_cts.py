@@ -17,6 +17,7 @@ from BoneXrayLib.volume import Volume, read_volume
 from .hand_frame import hand_frame
 from .mesh_ct import mesh_ct, read_patient
 from .segmentation_data import LabelledSource
+from .surroundings import cut_near
 
 FOREARM = ("radius", "ulna")
 
@@ -65,7 +66,7 @@ def load_labelled(source: LabelledSource, structures: Sequence[str], number: int
     matrix, side = _standing(source, anatomy, labels, volume.ijk_to_ras, names)
     volume = dataclasses.replace(volume, ijk_to_ras=matrix @ volume.ijk_to_ras)
     several = f" {number + 1}" if source.draws > 1 else ""
-    couch = source.remove_couch and not source.is_of_meshes
+    couch = source.remove_couch and not (source.is_of_meshes or source.near)
     return LabelledCt(volume, labels, names, asked, anatomy, side, source.whose + several,
                       source.whose, couch)  # fmt: skip
 
@@ -116,6 +117,8 @@ def _read(source: LabelledSource) -> tuple[Volume, np.ndarray, dict[int, str]]:
     volume = read_volume(source.path)
     values, matrix, called = read_labels(source.labels)
     labels = resample_labels(values, matrix, volume)
+    if source.near:
+        volume, labels = cut_near(volume, labels, source.near)
     spans = []
     for axis, count in zip("kji", volume.hu.shape, strict=True):
         low, high = source.crop.get(axis, (0.0, 1.0))

@@ -38,6 +38,8 @@ class LabelledSource:
     turned by its labelled bones. Labelled wrists are turned when empty, others are not."""
     matrix: tuple[tuple[float, ...], ...] = ()
     """Instead of `upright`: a turn, 3 x 3 or 4 x 4, from the CT's RAS mm to the standing one's."""
+    near: float = 0.0
+    """Keep only what lies this near to a label [mm], as of a hand on a belly; 0 keeps all."""
     remove_couch: bool = True
     """Leave the couch out of a CT's radiographs."""
     crop: dict[str, tuple[float, float]] = field(default_factory=dict)

@@ -39,7 +39,8 @@ LIB_STAGES = """
     slicer_segments slicer_panel_radiograph slicer_panel_segment slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    mappings label_ct mesh_ct regions pairs deformation sources hand_frame labelled generation
+    mappings label_ct mesh_ct regions pairs deformation sources surroundings hand_frame
+    labelled generation
     appearance augmentation dataset segment_images pool losses configuration
     processes learner segment_loss checkpoints beginnings run_folder run_pools watch trainer
     preview export_card export markdown intervals evaluation_cts pairings evaluation_tables
@@ -205,6 +206,7 @@ TESTED_WITH = {
     "segment_terminology": "segment_files",
     "structure_names": "label_choices",
     "labelled": "segment_training",
+    "surroundings": "segment_training",
     "segment_images": "segment_training",
     "segment_loss": "segment_training",
     "run_pools": "segment_training",
