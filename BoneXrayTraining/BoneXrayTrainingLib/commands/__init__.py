@@ -10,6 +10,7 @@ from __future__ import annotations
 from .base import Command
 from .generation import Generate, GenerateExport, GenerateReplay
 from .imaging import Drr, LongLeg, RunExtract, Samples
+from .labelling import LabelCt
 from .models import ModelsList, ModelsShow, ModelsVerify
 from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
 from .training import EvaluateExtract, Export, Train
@@ -19,6 +20,7 @@ COMMANDS: dict[str, type[Command]] = {
     "drr": Drr,
     "long-leg": LongLeg,
     "run extract": RunExtract,
+    "label": LabelCt,
     "generate": Generate,
     "generate export": GenerateExport,
     "generate replay": GenerateReplay,
