@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from .placing import stretched
 from .surface import Sampler, Surface, edges, room
@@ -107,7 +107,7 @@ def _moved(surface: Surface, ways: Ways, together: float, sizes: np.ndarray) -> 
         own = surface.owner == n
         near = np.full(len(owners), 1.0)
         others = np.flatnonzero(owners != n)
-        tree = cKDTree(ways.points[owners == n])
+        tree = KDTree(ways.points[owners == n])
         away, _ = tree.query(ways.points[others], distance_upper_bound=2.5 * together)
         near[others] = 0.5 * np.exp(-((away / together) ** 2))
         limits = np.clip(np.median(sizes) / sizes[n] * np.array(SIZES), 0.97, 1.03)
@@ -142,7 +142,7 @@ def _around(surface: Surface, chosen: np.ndarray) -> Around:
     for n in range(len(surface.names)):
         own = surface.owner == n
         some = np.flatnonzero(own[chosen])
-        tree = cKDTree(surface.vertices[chosen[some]])
+        tree = KDTree(surface.vertices[chosen[some]])
         # Places beyond the number of points come back as that number; their share is 0.
         far, at = tree.query(surface.vertices[chosen[some]], AROUND)
         away[some], near[some] = far, some[np.minimum(at, len(some) - 1)]

@@ -1,15 +1,18 @@
-"""Label maps that carry their names: the file that Slicer opens as a segmentation."""
+"""Files of what was found: a segmentation as Slicer opens it, meshes as `read_patient` does."""
 
 from __future__ import annotations
 
 import colorsys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from BoneXrayLib.files import written_whole
 from BoneXrayLib.volume_files import write_image_file
+
+from ..mesh_ct.meshes import FACES, VERTICES, Mesh
 
 SUFFIX = ".seg.nrrd"
 
@@ -46,3 +49,15 @@ def write_segments(
         keys[segment + "Extent"] = extent
     with written_whole(path) as beside:
         write_image_file(beside, labels, ijk_to_ras, keys)
+
+
+def write_meshes(path: Path, meshes: list[Mesh]) -> Path:
+    """Write meshes as an archive (.npz) in RAS mm, whole or not at all; gives where."""
+    path = path.expanduser()
+    if path.suffix.lower() != ".npz":
+        raise ValueError(f"fitted: {path}; expected the name of an .npz file")
+    arrays: dict[str, Any] = {mesh.name + VERTICES: mesh.vertices for mesh in meshes}
+    arrays |= {mesh.name + FACES: mesh.faces for mesh in meshes}
+    with written_whole(path) as beside:
+        np.savez_compressed(beside, **arrays)
+    return path

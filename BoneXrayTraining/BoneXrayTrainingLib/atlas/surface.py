@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from BoneXrayLib.volume import Volume
 
@@ -62,8 +62,8 @@ class Surface:
                 normals[:, axis] += np.bincount(self.faces[:, corner], cross[:, axis], count)
         # A closed surface has a positive volume where its triangles look outwards.
         of_face = self.owner[self.faces[:, 0]]
-        middles = np.stack([np.bincount(self.owner, v) for v in self.vertices.T], axis=1)
-        middles /= np.bincount(self.owner)[:, None]
+        totals = np.stack([np.bincount(self.owner, v) for v in self.vertices.T], axis=1)
+        middles = totals / np.bincount(self.owner)[:, None]
         volumes = np.bincount(of_face, np.einsum("ij,ij->i", a - middles[of_face], cross))
         normals *= np.where(volumes < 0, -1.0, 1.0)[self.owner][:, None]
         return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
@@ -129,7 +129,7 @@ class Sampler:
         """Whether places (N, 3) lie in the CT, (N,) bool."""
         at = self.index(ras)
         last = np.array(self.hu.shape)[:, None] - 1
-        return ((at >= 0) & (at <= last)).all(axis=0)
+        return np.all((at >= 0) & (at <= last), axis=0)
 
 
 def edges(
@@ -194,7 +194,7 @@ def room(surface: Surface, normals: np.ndarray, chosen: np.ndarray) -> np.ndarra
         near = np.flatnonzero((owners != n) & ((points > low) & (points < high)).all(axis=1))
         if not len(near):
             continue
-        away, at = cKDTree(vertices).query(points[near])
+        away, at = KDTree(vertices).query(points[near])
         gap = np.einsum("ij,ij->i", points[near] - vertices[at], normals[own[at]])
         facing = np.einsum("ij,ij->i", normals[chosen[near]], normals[own[at]]) < -0.2
         facing &= away < FACING_MM

@@ -15,6 +15,8 @@ BESIDE_MM = 1.5
 """Bone so near a surface is of it, though outside."""
 GROW_MM = 5.0
 """Bone that is so far from all labels has none."""
+FAINTER_HU = 100.0
+"""Inside a surface bone may be so much below what counts as bone elsewhere: thin cortex."""
 FINE_MM = 0.6
 Box = tuple[slice, ...]
 
@@ -33,12 +35,13 @@ def box_around(points: np.ndarray, sampler: Sampler, margin: float) -> Box | Non
 def voxel_labels(meshes: list[Mesh], volume: Volume, bone: float) -> np.ndarray:
     """Number of the bone in each voxel, (k, j, i) uint8, 0 = none, 1 = the first mesh.
 
-    A voxel of bone, or of what bone encloses, is of the bone whose surface it lies deepest in, or
-    nearest to. Bone that no surface reaches goes to what it grows on. Each bone is one piece.
+    A voxel of bone is of the bone whose surface it lies deepest in, or nearest to; inside surfaces
+    so are fainter voxels and what bone encloses. Bone that no surface reaches goes to what it grows
+    on. Each bone is one piece.
     """
     sampler = Sampler(volume)
     solid = volume.hu >= bone
-    enclosed = _enclosed(solid)
+    within = _enclosed(solid) | (volume.hu >= bone - FAINTER_HU)
     labels = np.zeros(solid.shape, dtype=np.uint8)
     nearest = np.full(solid.shape, BESIDE_MM, dtype=np.float32)
     for number, mesh in enumerate(meshes, start=1):
@@ -47,7 +50,7 @@ def voxel_labels(meshes: list[Mesh], volume: Volume, bone: float) -> np.ndarray:
             continue
         beyond = _beyond(mesh, volume, box)
         closer = beyond < np.where(solid[box], nearest[box], np.minimum(nearest[box], 0.0))
-        closer &= solid[box] | enclosed[box]
+        closer &= solid[box] | within[box]
         nearest[box][closer] = beyond[closer]
         labels[box][closer] = number
     labels = _cleaned(labels, len(meshes))

@@ -28,6 +28,8 @@ class LabelCt(Command):
     """Start file: points, and which meshes of which side."""
     output: Annotated[Path, arg(aliases=("-o",), metavar="SEG")]
     """The .seg.nrrd to write."""
+    fitted: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the meshes as they were laid over the bones, too: an .npz in RAS, of the same side."""
     series: Annotated[str | None, arg(metavar="N|UID")] = None
     """Which DICOM series, where a folder holds several: its number or UID."""
 
@@ -35,7 +37,7 @@ class LabelCt(Command):
         from BoneXrayLib.volume import read_volume
 
         from ..atlas import label_by_meshes, read_start
-        from ..atlas.segments_file import checked_segments_file, write_segments
+        from ..atlas.segments_file import checked_segments_file, write_meshes, write_segments
         from ..mesh_ct.meshes import read_patient
 
         output = checked_segments_file(self.output)
@@ -45,5 +47,9 @@ class LabelCt(Command):
         volume = read_volume(self.ct, self.series)
         found = label_by_meshes(volume, meshes, start, report.progress)
         write_segments(output, found.labels, volume.ijk_to_ras, found.names)
-        report.result(f"{len(found.names)} bones of {volume.name}: {', '.join(found.names.values())}",
-                      {"segments": output}, (*volume.notes, *found.notes))  # fmt: skip
+        files = {"segments": output}
+        if self.fitted is not None:
+            files["meshes"] = write_meshes(self.fitted, found.meshes)
+        bones = f"{len(found.names)} bones of {volume.name}"
+        lines = [f"  {', '.join(found.names.values())}"]
+        report.result(bones, files, (*volume.notes, *found.notes), lines)
