@@ -11,6 +11,7 @@ from .base import Command
 from .evaluation import EvaluateSegment
 from .generation import Generate, GenerateExport, GenerateReplay
 from .imaging import Drr, LongLeg, RunExtract, RunSegment, Samples
+from .labelling import LabelCt
 from .models import ModelsList, ModelsShow, ModelsVerify
 from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
 from .training import EvaluateExtract, Export, Train
@@ -21,6 +22,7 @@ COMMANDS: dict[str, type[Command]] = {
     "long-leg": LongLeg,
     "run extract": RunExtract,
     "run segment": RunSegment,
+    "label": LabelCt,
     "generate": Generate,
     "generate export": GenerateExport,
     "generate replay": GenerateReplay,

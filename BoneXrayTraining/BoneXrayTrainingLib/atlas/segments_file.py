@@ -1,0 +1,63 @@
+"""Files of what was found: a segmentation as Slicer opens it, meshes as `read_patient` does."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from BoneXrayLib.files import written_whole
+from BoneXrayLib.volume_files import write_image_file
+
+from ..mesh_ct.meshes import FACES, VERTICES, Mesh
+
+SUFFIX = ".seg.nrrd"
+
+
+def checked_segments_file(path: Path) -> Path:
+    """The path, refused before the work is done where nothing can be written to it.
+
+    Raises:
+        ValueError: another suffix, or a folder that is not there.
+    """
+    path = path.expanduser()
+    if not path.name.lower().endswith(SUFFIX) or path.is_dir():
+        raise ValueError(f"output: {path}; expected the name of a {SUFFIX} file")
+    if not path.parent.is_dir():
+        raise ValueError(f"output: folder {path.parent} does not exist; expected an existing one")
+    return path
+
+
+def write_segments(
+    path: Path, labels: np.ndarray, ijk_to_ras: np.ndarray, names: Mapping[int, str]
+) -> None:
+    """Write labels (k, j, i) as one layer of named, coloured segments, whole or not at all."""
+    extent = f"0 {labels.shape[2] - 1} 0 {labels.shape[1] - 1} 0 {labels.shape[0] - 1}"
+    keys = {"Segmentation_MasterRepresentation": "Binary labelmap"}
+    for number, (value, name) in enumerate(names.items()):
+        # Hues a golden section apart are far from each other, however many there are.
+        colour = colorsys.hsv_to_rgb(number * 0.618 % 1.0, 0.6, 0.95)
+        segment = f"Segment{number}_"
+        keys[segment + "ID"] = f"Segment_{value}"
+        keys[segment + "Name"] = name
+        keys[segment + "Color"] = " ".join(f"{share:.3f}" for share in colour)
+        keys[segment + "Layer"] = "0"
+        keys[segment + "LabelValue"] = str(value)
+        keys[segment + "Extent"] = extent
+    with written_whole(path) as beside:
+        write_image_file(beside, labels, ijk_to_ras, keys)
+
+
+def write_meshes(path: Path, meshes: list[Mesh]) -> Path:
+    """Write meshes as an archive (.npz) in RAS mm, whole or not at all; gives where."""
+    path = path.expanduser()
+    if path.suffix.lower() != ".npz":
+        raise ValueError(f"fitted: {path}; expected the name of an .npz file")
+    arrays: dict[str, Any] = {mesh.name + VERTICES: mesh.vertices for mesh in meshes}
+    arrays |= {mesh.name + FACES: mesh.faces for mesh in meshes}
+    with written_whole(path) as beside:
+        np.savez_compressed(beside, **arrays)
+    return path
