@@ -39,7 +39,7 @@ LIB_STAGES = """
     slicer_segments slicer_panel_radiograph slicer_panel_segment slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    mappings label_ct mesh_ct regions pairs deformation sources surroundings hand_frame
+    mappings label_ct mesh_ct atlas regions pairs deformation sources surroundings hand_frame
     labelled generation
     appearance augmentation dataset segment_images pool losses configuration
     processes learner segment_loss checkpoints beginnings run_folder run_pools watch trainer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from BoneXrayLib.files import written_whole
+from BoneXrayLib.structures import structure
 from BoneXrayLib.volume_files import write_image_file
 
 from ..mesh_ct.meshes import FACES, VERTICES, Mesh
@@ -38,8 +38,7 @@ def write_segments(
     extent = f"0 {labels.shape[2] - 1} 0 {labels.shape[1] - 1} 0 {labels.shape[0] - 1}"
     keys = {"Segmentation_MasterRepresentation": "Binary labelmap"}
     for number, (value, name) in enumerate(names.items()):
-        # Hues a golden section apart are far from each other, however many there are.
-        colour = colorsys.hsv_to_rgb(number * 0.618 % 1.0, 0.6, 0.95)
+        colour = [level / 255 for level in structure(name).colour]
         segment = f"Segment{number}_"
         keys[segment + "ID"] = f"Segment_{value}"
         keys[segment + "Name"] = name
