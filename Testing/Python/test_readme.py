@@ -14,6 +14,7 @@ import pytest
 from BoneXrayLib.drr import DrrConfig, simulate
 from BoneXrayLib.extraction import ExtractConfig
 from BoneXrayLib.long_leg_config import LongLegConfig
+from BoneXrayLib.segmentation import SegmentConfig
 from BoneXrayTrainingLib.__main__ import main
 from BoneXrayTrainingLib.commands import COMMANDS
 
@@ -39,6 +40,7 @@ def test_the_shell_snippets_run_word_for_word(
         assert program == "bone-xray"
         assert main(words) == 0, line
     assert (tmp_path / "limb-bones" / "enhanced.nrrd").is_file()
+    assert (tmp_path / "limb-named" / "segments.seg.nrrd").is_file()
 
 
 def test_the_python_snippets_run_word_for_word(
@@ -56,6 +58,7 @@ def test_the_table_of_options_has_the_defaults_of_the_code() -> None:
     rows = re.findall(r"^\| [^|]+ \| `--([\w-]+)` \| (.+?) \|$", README, re.MULTILINE)
     fields = {f.name: f.default for kind in (ExtractConfig, LongLegConfig, DrrConfig)
               for f in dataclasses.fields(kind)}  # fmt: skip
+    fields |= {name: getattr(SegmentConfig(), name) for name in ("threshold", "clean")}
     fields["device"] = inspect.signature(simulate).parameters["device"].default
     shown = {option.replace("-", "_"): default for option, default in rows}
     for kind in (DrrConfig, LongLegConfig):
