@@ -74,13 +74,14 @@ def _load_torch(model: Model) -> Runner:
     from safetensors.torch import load
 
     from .networks import build_network
+    from .packed_weights import unpacked
 
     if not model.card.network:
         raise ValueError(f"model {model.folder}: its card describes no network for torch")
     data = read_model_file(model, WEIGHTS_FILE)
     try:
         network = build_network(model.card.network)
-        network.load_state_dict({name: value.float() for name, value in load(data).items()})
+        network.load_state_dict(unpacked(load(data)))
     except ImportError:
         raise
     except Exception as error:

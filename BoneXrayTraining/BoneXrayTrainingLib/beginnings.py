@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load, load_file
 
 from BoneXrayLib.models import find_model, read_model_file
+from BoneXrayLib.packed_weights import unpacked
 
 from .checkpoints import best_checkpoint, checkpoints, read_state
 from .learner import Learner
@@ -47,7 +48,7 @@ def read_beginning(start_from: str, network: dict, task: str = "extract") -> Beg
     else:
         model = find_model(start_from, task)
         theirs = model.card.network
-        weights = load(read_model_file(model, "weights.safetensors")) if theirs else {}
+        weights = unpacked(load(read_model_file(model, "weights.safetensors"))) if theirs else {}
         record = {
             "name": model.card.name,
             "version": model.card.version,

@@ -5,25 +5,24 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import warnings
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 from BoneXrayLib.files import checked_output_folder, staged_folder
 from BoneXrayLib.framing import FRAMINGS
 from BoneXrayLib.models import write_card
 from BoneXrayLib.networks import build_network, size_multiple
+from BoneXrayLib.packed_weights import packed, unpacked
 from BoneXrayLib.structures import structure
 
 from .beginnings import read_record
 from .checkpoints import best_checkpoint, latest_checkpoint, read_state
 from .configuration import TrainConfig, from_mapping
 from .export_card import make_card, with_beginning
+from .export_onnx import write_onnx
 
-OPSET = 17
+BITS = (16, 8)
 
 
 def export(
@@ -36,10 +35,11 @@ def export(
     name: str | None = None,
     best: bool = False,
     framing: str = "content",
+    bits: int = 16,
 ) -> Path:
     """Write the averaged weights of a run's last checkpoint as a model folder.
 
-    Weights are rounded to half precision first and stored so in both files (half the size); ONNX
+    Weights are rounded first, to half precision or to eight bits, and stored so in both files; ONNX
     Runtime and torch compute with them in single precision and agree.
 
     Args:
@@ -55,12 +55,15 @@ def export(
         best: take the weights that did best on the patients kept out, not the last ones. A run
             that may end by its patience gives these anyway.
         framing: what of an image the network is shown, one of `framing.FRAMINGS`.
+        bits: 16, or 8 for files of half that size.
 
     Raises:
         ValueError: the run holds no checkpoint or its configuration is damaged, a wrong gain.
     """
     if framing not in FRAMINGS:
         raise ValueError(f"framing: got {framing!r}; expected one of {', '.join(FRAMINGS)}")
+    if bits not in BITS:
+        raise ValueError(f"bits: got {bits!r}; expected 16 or 8")
     run, output = Path(run), checked_output_folder(output)
     latest_checkpoint(run)
     config = from_mapping(TrainConfig, json.loads((run / "config.json").read_text()), "config")
@@ -72,10 +75,10 @@ def export(
     step = read_state(checkpoint).step
     network = build_network(config.network)
     weights = load_file(checkpoint / "average.safetensors")
-    halves = {name: value.half() for name, value in weights.items()}
-    network.load_state_dict({name: value.float() for name, value in halves.items()})
+    stored = packed(weights) if bits == 8 else {n: value.half() for n, value in weights.items()}
+    network.load_state_dict(unpacked(stored))
     with staged_folder(output) as stage:
-        save_file(halves, stage / "weights.safetensors")
+        save_file(stored, stage / "weights.safetensors")
         write_onnx(network.eval(), config.network, stage / "model.onnx")
         shown = {"working_size": working_size, "framing": framing, **_mirrors(config)}
         card = make_card(config, version, shown, step, evaluation or [])
@@ -96,59 +99,3 @@ def seen_size(config: TrainConfig) -> int:
     field, scale = config.pairs.field_of_view, config.augmentation.scale
     shown = config.pairs.size / (sum(field) / 2) / math.sqrt(scale[0] * scale[1])
     return max(size_multiple(config.network), 8 * round(shown / 8))
-
-
-def write_onnx(network: nn.Module, description: dict, path: Path) -> None:
-    """Trace a network to ONNX with free batch and image size, weights stored in half precision."""
-    side = 4 * size_multiple(description)
-    example = torch.zeros(1, description["in_channels"], side, side)
-    axes = {0: "batch", 2: "rows", 3: "columns"}
-    with warnings.catch_warnings():
-        # The new exporter needs the package onnxscript; the old one only warns that it is old.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        # The traced branch pads odd sides, which images of the right multiple never have.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        # That padding's sizes are worked out when run; nothing is lost.
-        warnings.filterwarnings("ignore", "Constant folding", UserWarning)
-        torch.onnx.export(
-            network,
-            (example,),
-            str(path),
-            input_names=["image"],
-            output_names=["share"],
-            dynamic_axes={"image": axes, "share": axes},
-            opset_version=OPSET,
-            # Otherwise batch norms are merged into weights that half precision no longer holds.
-            training=torch.onnx.TrainingMode.PRESERVE,
-            do_constant_folding=False,
-            dynamo=False,
-        )
-    store_weights_in_half(path)
-
-
-def store_weights_in_half(path: Path) -> None:
-    """Turn float32 weights of an ONNX file into float16 plus a cast: half the size, same result.
-
-    Only weights that half precision holds exactly are touched.
-    """
-    import numpy as np
-    import onnx
-    from onnx import helper, numpy_helper
-
-    model = onnx.load(str(path))
-    casts = []
-    for weight in list(model.graph.initializer):
-        if weight.data_type != onnx.TensorProto.FLOAT:
-            continue
-        values = numpy_helper.to_array(weight)
-        half = values.astype(np.float16)
-        if values.size < 16 or not np.array_equal(half.astype(np.float32), values):
-            continue
-        name = weight.name
-        model.graph.initializer.remove(weight)
-        model.graph.initializer.append(numpy_helper.from_array(half, f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
-    for node in reversed(casts):
-        model.graph.node.insert(0, node)
-    onnx.checker.check_model(model)
-    onnx.save(model, str(path))

@@ -16,9 +16,11 @@ from small_run import NETWORK, small_config
 from BoneXrayLib.inference import run_network
 from BoneXrayLib.models import verify_model
 from BoneXrayLib.networks import build_network
+from BoneXrayLib.packed_weights import unpacked
 from BoneXrayTrainingLib.configuration import read_config
 from BoneXrayTrainingLib.dataset import CtSource
-from BoneXrayTrainingLib.export import export, make_card, store_weights_in_half
+from BoneXrayTrainingLib.export import export, make_card
+from BoneXrayTrainingLib.export_onnx import store_weights_small
 from BoneXrayTrainingLib.trainer import train
 
 
@@ -91,6 +93,29 @@ def test_the_averaged_weights_are_exported_at_half_the_size(run: Path, folder: P
     assert kinds == {onnx.TensorProto.FLOAT16}
 
 
+def test_weights_in_eight_bits_halve_the_files_and_hardly_change_the_answer(
+    run: Path, folder: Path, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    small = verify_model(export(run, tmp_path / "small", working_size=64, bits=8))
+    image = rng.random((3, 48, 64), dtype=np.float32)
+    answer = run_network(small, image)
+    assert np.abs(answer - run_network(small, image, runtime="torch")).max() < 1e-4
+    assert 0 < np.abs(answer - run_network(verify_model(folder), image)).max() < 0.02
+    average = load_file(next(run.glob("checkpoint-*")) / "average.safetensors")
+    written = load_file(small.folder / "weights.safetensors")
+    for name, value in unpacked(written).items():
+        most = average[name].abs().max()
+        assert torch.allclose(value, average[name].float(), atol=float(most) / 200), name
+    many = sum(v.numel() for v in average.values() if v.ndim > 1)
+    stored = sum(v.numel() * v.element_size() for v in written.values())
+    assert many < stored < 1.3 * many
+    kinds = {w.data_type for w in onnx.load(small.folder / "model.onnx").graph.initializer
+             if np.prod(w.dims) > 64}  # fmt: skip
+    assert onnx.TensorProto.FLOAT not in kinds
+    with pytest.raises(ValueError, match="bits: got 4; expected 16 or 8"):
+        export(run, tmp_path / "other", bits=4)
+
+
 def test_the_exported_torch_weights_are_the_networks(folder: Path) -> None:
     network = build_network(NETWORK).eval()
     weights = load_file(folder / "weights.safetensors")
@@ -103,14 +128,14 @@ def test_the_exported_torch_weights_are_the_networks(folder: Path) -> None:
 
 def test_only_weights_that_half_precision_holds_are_stored_so(tmp_path: Path) -> None:
     exact = np.arange(32, dtype=np.float32).reshape(32, 1)
-    fine = np.full((1, 32), 1.0 + 1e-6, dtype=np.float32)
+    fine = np.linspace(0.1, 1.0 + 1e-6, 32, dtype=np.float32)[None] ** 2
     values = [onnx.numpy_helper.from_array(a, n) for n, a in (("exact", exact), ("fine", fine))]
     info = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, [32, 32])
     node = onnx.helper.make_node("MatMul", ["exact", "fine"], ["out"])
     graph = onnx.helper.make_graph([node], "graph", [], [info], values)
     opset = [onnx.helper.make_opsetid("", 17)]
     onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), tmp_path / "m.onnx")
-    store_weights_in_half(tmp_path / "m.onnx")
+    store_weights_small(tmp_path / "m.onnx")
     stored = {w.name: w.data_type for w in onnx.load(tmp_path / "m.onnx").graph.initializer}
     kinds = onnx.TensorProto
     assert stored == {"fine": kinds.FLOAT, "exact.half": kinds.FLOAT16}

@@ -28,7 +28,8 @@ LIB_STAGES = """
     exposure ct_exposure
     thinning kept live
     long_leg_config long_leg_shots long_leg
-    resizing framing model_card model_files models networks runtimes tiles inference
+    resizing framing model_card model_files models networks packed_weights
+    runtimes tiles inference
     image_statistics polarity_statistics domain_weights domain extraction
     structures mask_pieces segmentation segment_terminology segment_nrrd segment_dicom segment_files
     picture_report comparison mask_comparison reading_study reading samples
@@ -43,8 +44,8 @@ TRAINING_STAGES = """
     labelled generation
     appearance augmentation dataset segment_images pool losses configuration
     processes learner segment_loss checkpoints beginnings run_folder run_pools watch trainer
-    preview export_card export markdown intervals evaluation_cts pairings evaluation_tables
-    evaluation_report
+    preview export_card export_onnx export markdown intervals evaluation_cts pairings
+    evaluation_tables evaluation_report
     contact_sheet evaluation
     segmentation_data labelled_cts segmentation_views masked_radiographs
     segmentation_baselines segmentation_tables segmentation_report segmentation_cases
@@ -211,6 +212,8 @@ TESTED_WITH = {
     "segment_loss": "segment_training",
     "run_pools": "segment_training",
     "export_card": "export",
+    "export_onnx": "export",
+    "packed_weights": "export",
     "appearance": "augmentation",
     "ct_exposure": "exposure",
     "contact_sheet": "evaluation",

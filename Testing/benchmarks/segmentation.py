@@ -58,7 +58,7 @@ def write_model(folder: Path) -> None:
     from BoneXrayLib.models import ModelCard, write_card
     from BoneXrayLib.networks import FIRST_LOGIT, build_network, size_multiple
     from BoneXrayLib.structures import WRIST, structure
-    from BoneXrayTrainingLib.export import write_onnx
+    from BoneXrayTrainingLib.export_onnx import write_onnx
 
     torch.manual_seed(1)
     network = build_network(DESCRIPTION)

@@ -124,6 +124,8 @@ class Export(Command):
     training images unless given."""
     gain: float = 1.0
     """Multiplies the network's answers, 0.5 to 2."""
+    bits: int = 16
+    """How weights are stored: in 16 bits, or in 8 for files of half that size."""
 
     def run(self, report: Reporter) -> None:
         from ..export import export
@@ -131,7 +133,7 @@ class Export(Command):
         folder = check_output(self.output)
         model = export(
             self.run_folder, folder, self.version, self.working_size,
-            gain=self.gain, name=self.name, best=self.best, framing=self.framing,
+            gain=self.gain, name=self.name, best=self.best, framing=self.framing, bits=self.bits,
         )  # fmt: skip
         report.result("Model", {"model": model})
 

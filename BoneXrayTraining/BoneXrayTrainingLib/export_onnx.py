@@ -1,0 +1,86 @@
+"""A network as ONNX, its weights stored small."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from BoneXrayLib.networks import size_multiple
+from BoneXrayLib.packed_weights import LEAST_AXES, MOST
+
+OPSET = 17
+
+
+def write_onnx(network: nn.Module, description: dict, path: Path) -> None:
+    """Trace a network to ONNX with free batch and image size, weights stored small."""
+    side = 4 * size_multiple(description)
+    example = torch.zeros(1, description["in_channels"], side, side)
+    axes = {0: "batch", 2: "rows", 3: "columns"}
+    with warnings.catch_warnings():
+        # The new exporter needs the package onnxscript; the old one only warns that it is old.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # The traced branch pads odd sides, which images of the right multiple never have.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        # That padding's sizes are worked out when run; nothing is lost.
+        warnings.filterwarnings("ignore", "Constant folding", UserWarning)
+        torch.onnx.export(
+            network,
+            (example,),
+            str(path),
+            input_names=["image"],
+            output_names=["share"],
+            dynamic_axes={"image": axes, "share": axes},
+            opset_version=OPSET,
+            # Otherwise batch norms are merged into weights that half precision no longer holds.
+            training=torch.onnx.TrainingMode.PRESERVE,
+            do_constant_folding=False,
+            dynamo=False,
+        )
+    store_weights_small(path)
+
+
+def store_weights_small(path: Path) -> None:
+    """Turn float32 weights of an ONNX file into eight bits or float16 that become them again.
+
+    Only weights that these hold are touched: exactly in half precision, to rounding in eight bits.
+    """
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(str(path))
+    nodes = []
+    for weight in list(model.graph.initializer):
+        values = numpy_helper.to_array(weight)
+        if weight.data_type != onnx.TensorProto.FLOAT or values.size < 16:
+            continue
+        name, half = weight.name, values.astype(np.float16)
+        if np.array_equal(half.astype(np.float32), values):
+            small = {f"{name}.half": half}
+            nodes.append(helper.make_node("Cast", list(small), [name], to=onnx.TensorProto.FLOAT))
+        elif eight := _in_eight_bits(values):
+            small = {f"{name}.eight": eight[0], f"{name}.scale": eight[1]}
+            nodes.append(helper.make_node("DequantizeLinear", list(small), [name], axis=0))
+        else:
+            continue
+        model.graph.initializer.remove(weight)
+        model.graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in small.items())
+    for node in reversed(nodes):
+        model.graph.node.insert(0, node)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
+
+
+def _in_eight_bits(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Numbers -127 to 127 and a scale for each of the first axis, where these are the values."""
+    if values.ndim < LEAST_AXES:
+        return None
+    scale = np.abs(values).max(axis=tuple(range(1, values.ndim))) / np.float32(MOST)
+    along = np.maximum(scale, 1e-12).reshape(-1, *[1] * (values.ndim - 1))
+    numbers = np.rint(values / along)
+    if np.abs(numbers * along - values).max() > 1e-5 * np.abs(values).max():
+        return None
+    return numbers.astype(np.int8), along.ravel().astype(np.float32)
