@@ -18,6 +18,7 @@ from .domain import domain_warnings
 from .extraction import answers_both_ways, image_scale, working_channels
 from .framing import content
 from .mask_pieces import tidy
+from .mirror_images import chosen
 from .models import Model, find_model
 from .progress import IsCancelled, Progress, part_of, raise_if_cancelled
 from .radiograph import POLARITIES, Radiograph
@@ -158,24 +159,13 @@ def segment(
     channels = working_channels(shown, scale, model.card.input["working_size"])
     tell = part_of(progress, 0, 2)
     plain, mirrored = answers_both_ways(model, channels, tell, is_cancelled, runtime)
-    shares = _chosen(plain, mirrored[mirrored_order(structures)], model.card.mirror)
+    shares = chosen(plain, mirrored[mirrored_order(structures)], model.card.mirror)
     masks = np.zeros((len(structures), *radiograph.pixels.shape), bool)
     tell = part_of(progress, 1, 2)
     found = masks_of_shares(shares, pixels.shape, structures, config, tell, is_cancelled)
     masks[:, *part] = found[:, :, :: 1 if hung else -1]
     name = f"{model.card.name} {model.card.version}"
     return Segmentation(radiograph, structures, masks, name, domain_warnings(radiograph))
-
-
-def _chosen(plain: np.ndarray, mirrored: np.ndarray, mirror: str) -> np.ndarray:
-    """What of the answers to an image and its mirror image counts, as the card says.
-
-    A network that knows one hand finds little of the other: the surer answer finds more.
-    """
-    if mirror == "mean":
-        return (plain + mirrored) / 2
-    sure = [float(np.maximum(2 * shares - 1, 0).sum()) for shares in (plain, mirrored)]
-    return mirrored if mirror == "surer" and sure[1] > sure[0] else plain
 
 
 def _is_hung(radiograph: Radiograph) -> bool:

@@ -31,7 +31,8 @@ LIB_STAGES = """
     resizing framing model_card model_files models networks packed_weights
     runtimes tiles inference
     image_statistics polarity_statistics domain_weights domain extraction
-    structures mask_pieces segmentation segment_terminology segment_nrrd segment_dicom segment_files
+    structures mask_pieces mirror_images segmentation segment_terminology segment_nrrd
+    segment_dicom segment_files
     picture_report comparison mask_comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
@@ -202,6 +203,7 @@ TESTED_WITH = {
     "configuration": "trainer",
     "console": "commands",
     "mask_pieces": "segmentation",
+    "mirror_images": "segmentation",
     "segment_dicom": "segment_files",
     "segment_nrrd": "segment_files",
     "segment_terminology": "segment_files",
