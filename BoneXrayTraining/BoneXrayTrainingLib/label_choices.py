@@ -8,11 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from BoneXrayLib.label_maps import read_labels, read_names
 from BoneXrayLib.progress import Cancelled, IsCancelled, Progress
-from BoneXrayLib.volume_files import write_image_file
 
 from .choices import (
     cts_in_folder,
@@ -120,26 +117,11 @@ def names_in(labels: Path) -> dict[int, str]:
     return {value: name.strip() or unnamed[value] for value, name in names.items()}
 
 
-def write_label_map(
-    path: Path, labels: np.ndarray, ijk_to_ras: np.ndarray, names: Mapping[int, str]
-) -> None:
-    """Write labels (k, j, i) with their names as a `.seg.nrrd` of one layer."""
-    extent = " ".join(f"0 {count - 1}" for count in labels.shape[::-1])
-    keys = {"Segmentation_ReferenceImageExtentOffset": "0 0 0"}
-    for number, (value, name) in enumerate(names.items()):
-        about = {"ID": f"Segment_{value}", "Name": name, "Layer": "0", "LabelValue": str(value),
-                 "Extent": extent}  # fmt: skip
-        keys |= {f"Segment{number}_{key}": text for key, text in about.items()}
-    write_image_file(path, labels, ijk_to_ras, keys)
-
-
-# -- names ----------------------------------------------------------------------------------------
 def structures_of(cts: Sequence[LabelledCt]) -> dict[str, int]:
     """The structures that labels of these CTs stand for, and how many CTs have each."""
     return dict(Counter(name for ct in cts for name in ct.structures))
 
 
-# -- the configuration ----------------------------------------------------------------------------
 def labelled_entries(choice: LabelledChoice, template: Mapping[str, Any]) -> dict[str, Any]:
     """What replaces a configuration's entries so that a run learns what was chosen.
 

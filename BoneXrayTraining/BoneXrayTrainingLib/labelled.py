@@ -25,6 +25,9 @@ from .pairs import TISSUES, crop_to_body, tissue_parts
 from .sources import CtSource, cropped
 from .surroundings import cut_near
 
+MASK_OD = 0.02
+"""A bone's mask is where its layer exceeds this optical density: about 0.5 mm of bone, 1 of water.
+"""
 SIDES = {"@right": 1.0, "@left": -1.0}
 """Endings of a pattern: the half of a label on that side of the middle of all labels."""
 

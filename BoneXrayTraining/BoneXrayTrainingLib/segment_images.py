@@ -18,11 +18,9 @@ from BoneXrayLib.structures import mirrored_order, structure
 from .appearance import add_noise, collimate, expose, respond
 from .augmentation import BONE, AugmentationConfig, add_lumps, frame, vary_densities
 from .dataset import Batch
+from .labelled import MASK_OD
 from .pairs import TISSUES, Pair
 
-MASK_OD = 0.02
-"""A bone's mask is where its layer exceeds this optical density: about 0.5 mm of bone, 1 of water.
-"""
 BONES_APART = 0.12
 """Standard deviation of the log density of each named bone beside that of all bone."""
 

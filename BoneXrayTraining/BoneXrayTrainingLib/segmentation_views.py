@@ -23,10 +23,9 @@ from BoneXrayLib.projection import PreparedParts, prepare_ct, project_bins, proj
 from BoneXrayLib.radiograph import Radiograph
 from BoneXrayLib.thicknesses import EXPOSURE_EDGES, object_of_bins
 
+from .labelled import MASK_OD
 from .labelled_cts import FOREARM, LabelledCt
 
-MASK_OD = 0.02
-"""Optical density above which a structure is there: about 1 mm of water."""
 WRIST_VIEWS = {"PA": 0.0, "oblique": 45.0, "lateral": 90.0}
 """How far the thumb is lifted [degrees]."""
 TRUNK_VIEWS = {"AP": "AP", "PA": "PA", "LAT": "LAT-L"}

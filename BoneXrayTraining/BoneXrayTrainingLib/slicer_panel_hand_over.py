@@ -17,7 +17,8 @@ from BoneXrayLib.slicer_nodes import labels_from_node, volume_from_node
 from BoneXrayLib.volume_files import write_image_file
 
 from .choices import plain_name, write_choice
-from .label_choices import LabelledChoice, LabelledCt, write_label_map, write_labelled_choice
+from .label_choices import LabelledChoice, LabelledCt, write_labelled_choice
+from .segments_file import write_segments
 
 Found = Callable[[Path, str], None]
 
@@ -112,7 +113,7 @@ def _named_files(chosen: Chosen, root: Path) -> tuple[list[tuple[str, Callable[[
         if chosen.labelled:
             labels, segments = labels_from_node(chosen.segmentations[place], node)
             path = root / f"{stem}.seg.nrrd"
-            files.append((path.name, partial(write_label_map, path, labels, matrix, segments)))
+            files.append((path.name, partial(write_segments, path, labels, matrix, segments)))
             ct = dataclasses.replace(chosen.labelled[place], path=names[-1], labels=path.name)
             labelled.append(ct)
     return files, dataclasses.replace(chosen, root=str(root), names=names, labelled=labelled)

@@ -206,3 +206,12 @@ def test_the_shipped_starts_can_be_read(repository: Path) -> None:
     assert files
     for path in files:
         assert len(read_start(path).points) >= 3
+
+
+def test_a_file_for_the_meshes_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["label", "no.nrrd", "--meshes", "no.npz", "--start", "no.toml"]
+    words += ["-o", str(tmp_path / "found.seg.nrrd"), "--fitted", str(tmp_path / "fitted.stl")]
+    assert main(words) == 2
+    assert "fitted.stl; expected the name of an .npz file" in capsys.readouterr().err

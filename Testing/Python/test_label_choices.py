@@ -21,9 +21,9 @@ from BoneXrayTrainingLib.label_choices import (
     labelled_entries,
     read_labelled,
     structures_of,
-    write_label_map,
     write_labelled_choice,
 )
+from BoneXrayTrainingLib.segments_file import write_segments
 from BoneXrayTrainingLib.structure_names import structure_name, values_by_structure
 
 BONES = {1: "tibia_Left", 2: "left femur"}
@@ -38,7 +38,7 @@ def legs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = (labels * (limb.hu > 300)).astype(np.uint8)
     for name in "abc":
         write_image_file(folder / f"{name}.nrrd", limb.hu, limb.ijk_to_ras)
-    write_label_map(folder / "a.seg.nrrd", labels, limb.ijk_to_ras, BONES)
+    write_segments(folder / "a.seg.nrrd", labels, limb.ijk_to_ras, BONES)
     write_image_file(folder / "b_labels.nii.gz", labels, limb.ijk_to_ras)
     (folder / "labels.csv").write_text("value,name\n1,tibia_left\n2,Patella\n3,fibula_left\n")
     return folder

@@ -41,8 +41,8 @@ LIB_STAGES = """
     slicer_segments slicer_panel_radiograph slicer_panel_segment slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    mappings label_ct mesh_ct atlas regions pairs deformation sources surroundings hand_frame
-    labelled generation
+    mappings label_ct mesh_ct segments_file atlas regions pairs deformation sources
+    surroundings hand_frame labelled generation
     appearance augmentation dataset segment_images pool losses configuration
     processes learner segment_loss checkpoints beginnings run_folder run_pools watch trainer
     preview export_card export_onnx export markdown intervals evaluation_cts pairings
@@ -209,6 +209,7 @@ TESTED_WITH = {
     "segment_terminology": "segment_files",
     "structure_names": "label_choices",
     "labelled": "segment_training",
+    "segments_file": "atlas",
     "surroundings": "segment_training",
     "segment_images": "segment_training",
     "segment_loss": "segment_training",

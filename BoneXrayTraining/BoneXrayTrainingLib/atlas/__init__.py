@@ -5,7 +5,7 @@ placing       similarities; each mesh to its first place
 surface       all bones as one surface, and the edges of bone beside it
 fitting       neighbours together, each bone by itself, its shape
 voxel_labels  surfaces to voxels
-segments_file  labels with names in a file
+meshes_file   the meshes in a file
 """
 
 from __future__ import annotations

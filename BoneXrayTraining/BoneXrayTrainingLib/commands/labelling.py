@@ -37,10 +37,12 @@ class LabelCt(Command):
         from BoneXrayLib.volume import read_volume
 
         from ..atlas import label_by_meshes, read_start
-        from ..atlas.segments_file import checked_segments_file, write_meshes, write_segments
+        from ..atlas.meshes_file import checked_meshes_file, write_meshes
         from ..mesh_ct.meshes import read_patient
+        from ..segments_file import checked_segments_file, write_segments
 
         output = checked_segments_file(self.output)
+        fitted = None if self.fitted is None else checked_meshes_file(self.fitted)
         start = read_start(self.start)
         meshes = read_patient(self.meshes, start.mesh)
         report.progress(0.0, f"reading {self.ct.name}")
@@ -48,8 +50,8 @@ class LabelCt(Command):
         found = label_by_meshes(volume, meshes, start, report.progress)
         write_segments(output, found.labels, volume.ijk_to_ras, found.names)
         files = {"segments": output}
-        if self.fitted is not None:
-            files["meshes"] = write_meshes(self.fitted, found.meshes)
+        if fitted is not None:
+            files["meshes"] = write_meshes(fitted, found.meshes)
         bones = f"{len(found.names)} bones of {volume.name}"
         lines = [f"  {', '.join(found.names.values())}"]
         report.result(bones, files, (*volume.notes, *found.notes), lines)

@@ -1,18 +1,15 @@
-"""Files of what was found: a segmentation as Slicer opens it, meshes as `read_patient` does."""
+"""Label maps with names as a segmentation that Slicer opens."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from BoneXrayLib.files import written_whole
 from BoneXrayLib.structures import structure
 from BoneXrayLib.volume_files import write_image_file
-
-from ..mesh_ct.meshes import FACES, VERTICES, Mesh
 
 SUFFIX = ".seg.nrrd"
 
@@ -36,7 +33,10 @@ def write_segments(
 ) -> None:
     """Write labels (k, j, i) as one layer of named, coloured segments, whole or not at all."""
     extent = f"0 {labels.shape[2] - 1} 0 {labels.shape[1] - 1} 0 {labels.shape[0] - 1}"
-    keys = {"Segmentation_MasterRepresentation": "Binary labelmap"}
+    keys = {
+        "Segmentation_MasterRepresentation": "Binary labelmap",
+        "Segmentation_ReferenceImageExtentOffset": "0 0 0",
+    }
     for number, (value, name) in enumerate(names.items()):
         colour = [level / 255 for level in structure(name).colour]
         segment = f"Segment{number}_"
@@ -48,15 +48,3 @@ def write_segments(
         keys[segment + "Extent"] = extent
     with written_whole(path) as beside:
         write_image_file(beside, labels, ijk_to_ras, keys)
-
-
-def write_meshes(path: Path, meshes: list[Mesh]) -> Path:
-    """Write meshes as an archive (.npz) in RAS mm, whole or not at all; gives where."""
-    path = path.expanduser()
-    if path.suffix.lower() != ".npz":
-        raise ValueError(f"fitted: {path}; expected the name of an .npz file")
-    arrays: dict[str, Any] = {mesh.name + VERTICES: mesh.vertices for mesh in meshes}
-    arrays |= {mesh.name + FACES: mesh.faces for mesh in meshes}
-    with written_whole(path) as beside:
-        np.savez_compressed(beside, **arrays)
-    return path
