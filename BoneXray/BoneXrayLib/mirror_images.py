@@ -6,15 +6,21 @@ import numpy as np
 
 MAY_BE = 0.3
 """Share from which a bone may be there."""
+WAY_ROUND = "right way round"
+"""Name of a network's last output, where the card's mirror is "told"."""
 
 
 def chosen(plain: np.ndarray, mirrored: np.ndarray, mirror: str) -> np.ndarray:
     """What of the answers to an image and its mirror image counts, as the card says.
 
-    A network that knows one hand finds little of the other: the surer answer finds more.
+    A network that knows one hand finds little of the other: the surer answer finds more. Better
+    is one that was taught to tell: its last answer, 1 where the image is the right way round, is
+    left out of what is returned.
     """
     if mirror == "mean":
         return (plain + mirrored) / 2
+    if mirror == "told":
+        return (mirrored if mirrored[-1].mean() > plain[-1].mean() else plain)[:-1]
     is_surer = mirror == "surer" and _sureness(mirrored) > _sureness(plain)
     return mirrored if is_surer else plain
 

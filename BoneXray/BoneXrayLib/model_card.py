@@ -15,9 +15,10 @@ SCHEMA_VERSION = 1
 TASKS = ("extract", "segment", "separate", "reconstruct")
 DOMAINS = ("optical density", "display")
 MAX_SIDE = 8192
-MIRRORS = ("mean", "surer", "none")
-"""The mean of the answers to an image and its mirror image, the surer of both (for a network that
-knows right hands), or the answer to the image alone."""
+MIRRORS = ("mean", "surer", "told", "none")
+"""The mean of the answers to an image and its mirror image; of a network that knows right hands,
+the surer of both or the one that its last output says is the right way round; or the answer to
+the image alone."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from .domain import domain_warnings
 from .extraction import answers_both_ways, image_scale, working_channels
 from .framing import content
 from .mask_pieces import tidy
-from .mirror_images import chosen
+from .mirror_images import WAY_ROUND, chosen
 from .models import Model, find_model
 from .progress import IsCancelled, Progress, part_of, raise_if_cancelled
 from .radiograph import POLARITIES, Radiograph
@@ -159,7 +159,8 @@ def segment(
     channels = working_channels(shown, scale, model.card.input["working_size"])
     tell = part_of(progress, 0, 2)
     plain, mirrored = answers_both_ways(model, channels, tell, is_cancelled, runtime)
-    shares = chosen(plain, mirrored[mirrored_order(structures)], model.card.mirror)
+    order = [*mirrored_order(structures), *range(len(structures), len(mirrored))]
+    shares = chosen(plain, mirrored[order], model.card.mirror)
     masks = np.zeros((len(structures), *radiograph.pixels.shape), bool)
     tell = part_of(progress, 1, 2)
     found = masks_of_shares(shares, pixels.shape, structures, config, tell, is_cancelled)
@@ -174,13 +175,21 @@ def _is_hung(radiograph: Radiograph) -> bool:
 
 
 def model_structures(model: Model) -> tuple[Structure, ...]:
-    """What a model's outputs are, in the network's order.
+    """What a model's outputs are, in the network's order; without the one that tells mirror images.
 
     Raises:
         ValueError: one name twice, or an entry that is no structure.
     """
+    outputs = model.card.outputs
+    if model.card.mirror == "told":
+        if len(outputs) < 2 or outputs[-1]["name"] != WAY_ROUND:
+            raise ValueError(
+                f"model {model.folder}: card.json: outputs: the last is {outputs[-1]['name']!r}; "
+                f"expected {WAY_ROUND!r}, as input.mirror is 'told'"
+            )
+        outputs = outputs[:-1]
     try:
-        found = tuple(structure_from_output(output) for output in model.card.outputs)
+        found = tuple(structure_from_output(output) for output in outputs)
         _check_names(found)
     except ValueError as error:
         raise ValueError(f"model {model.folder}: card.json: outputs: {error}") from None

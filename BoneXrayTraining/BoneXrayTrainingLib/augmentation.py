@@ -58,6 +58,9 @@ class AugmentationConfig:
     """Share of the samples that lie on any side."""
     mirrored_share: float = 0.5
     """Share of the samples that are mirrored."""
+    reversed_share: float = 0.0
+    """Share of the samples that are shown the wrong way round, for a segmentation network that
+    knows right hands: it gets one more output, which tells them, and learns no bones from them."""
 
     def __post_init__(self) -> None:
         if len(self.densities) != len(TISSUES):

@@ -113,11 +113,18 @@ class TrainConfig:
             raise ValueError("structures: a name is there twice; expected each once")
         if self.structures and self.dataset:
             raise ValueError("dataset: set; expected [[ct]] entries for task 'segment'")
-        channels = self.network.get("out_channels")
-        if channels != max(1, len(self.structures)):
+        is_told = self.augmentation.reversed_share > 0
+        if is_told and (self.augmentation.mirrored_share > 0 or not self.structures):
             raise ValueError(
-                f"network.out_channels: got {channels!r}; expected "
-                f"{max(1, len(self.structures))}, one for each structure"
+                f"augmentation.reversed_share: got {self.augmentation.reversed_share:g}; expected "
+                "0, or structures and mirrored_share = 0"
+            )
+        channels, wanted = self.network.get("out_channels"), max(1, len(self.structures)) + is_told
+        if channels != wanted:
+            more = " and one for reversed_share" if is_told else ""
+            raise ValueError(
+                f"network.out_channels: got {channels!r}; expected {wanted}, one for each "
+                f"structure{more}"
             )
 
     def _check_patients(self) -> None:

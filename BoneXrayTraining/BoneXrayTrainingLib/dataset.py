@@ -38,7 +38,8 @@ class Batch:
         channels: the network's input.
         level: the image above its base over its span; the network answers a share of it.
         target: what bone adds, in the same units.
-        weight: (batch, 1, 1, 1), brings each target's brightest bone to about one.
+        weight: (batch, 1 or outputs, 1, 1), brings each target's brightest bone to about one; 0
+            for an output that learns nothing from an image.
     """
 
     channels: torch.Tensor

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from BoneXrayLib.extraction import ENHANCE_RANGE
+from BoneXrayLib.mirror_images import WAY_ROUND
 from BoneXrayLib.models import SCHEMA_VERSION, ModelCard
 from BoneXrayLib.networks import size_multiple
 from BoneXrayLib.structures import structure
@@ -71,12 +72,13 @@ def _extracts(counts: dict[str, int]) -> dict[str, Any]:
 
 def _segments(config: TrainConfig, counts: dict[str, int]) -> dict[str, Any]:
     known = [structure(name) for name in config.structures]
+    told = [{"name": WAY_ROUND}] if config.augmentation.reversed_share > 0 else []
     return {
         "description": (
             "Names the bones of a radiograph: for each pixel how sure it is that each of "
             f"{len(known)} bones lies there. Bones may overlap."
         ),
-        "outputs": [each.to_output() for each in known],
+        "outputs": [*(each.to_output() for each in known), *told],
         "bone": "solids of labelled bones with all inside; a mask is where 1 mm of water's density "
         "is exceeded along the ray",
         "intended_use": (

@@ -33,6 +33,8 @@ class SegmentImage:
     masks: torch.Tensor
     domain: str
     pixel_mm: float | None
+    is_reversed: bool | None = None
+    """Whether it is shown the wrong way round; None where nobody asks."""
 
 
 def augment_segments(
@@ -42,6 +44,10 @@ def augment_segments(
     every = torch.from_numpy(np.asarray(pair.layers, dtype=np.float32))
     if rng.random() < config.mirrored_share:
         every = mirrored(every, pair.structures)
+    is_reversed = None
+    if config.reversed_share > 0:
+        is_reversed = bool(rng.random() < config.reversed_share)
+        every = every.flip(-1) if is_reversed else every
     once = dataclasses.replace(config, mirrored_share=0.0)
     every, pixel_mm = frame(every, pair.draw.pixel, once, rng)
     named = every[len(TISSUES) :]
@@ -60,7 +66,7 @@ def augment_segments(
         image, masks = collimate(image, masks, rng)
     domain = "display" if display else "optical density"
     known = rng.random() < 0.6
-    return SegmentImage(image, masks, domain, pixel_mm if known else None)
+    return SegmentImage(image, masks, domain, pixel_mm if known else None, is_reversed)
 
 
 def mirrored(layers: torch.Tensor, structures: tuple[str, ...]) -> torch.Tensor:
@@ -76,7 +82,8 @@ def mirrored(layers: torch.Tensor, structures: tuple[str, ...]) -> torch.Tensor:
 def collate_segments(images: list[SegmentImage]) -> Batch:
     """Bring images to the network's scale, exactly as `segment` does, and stack them.
 
-    The network's answer is the mask itself: level and weight are 1.
+    The network's answer is the mask itself: level and weight are 1. Where images may be shown the
+    wrong way round a further target says where they are not, and there bones weigh nothing.
     """
     channels = []
     for image in images:
@@ -84,5 +91,10 @@ def collate_segments(images: list[SegmentImage]) -> Batch:
         scale = image_scale(pixels, image.domain)
         seen = input_channels(pixels, scale, image.domain, image.pixel_mm)
         channels.append(torch.from_numpy(seen))
-    ones = torch.ones((len(images), 1, 1, 1))
-    return Batch(torch.stack(channels), ones, torch.stack([i.masks for i in images]), ones)
+    ones, masks = torch.ones((len(images), 1, 1, 1)), torch.stack([i.masks for i in images])
+    if images[0].is_reversed is None:
+        return Batch(torch.stack(channels), ones, masks, ones)
+    right = torch.tensor([[[[float(not i.is_reversed)]]] for i in images])
+    target = torch.cat([masks, right.expand(-1, 1, *masks.shape[2:])], 1)
+    weight = torch.cat([right.expand(-1, masks.shape[1], 1, 1), ones], 1)
+    return Batch(torch.stack(channels), ones, target, weight)

@@ -18,20 +18,21 @@ class SegmentationLoss(nn.Module):
     """Dice over the batch and cross-entropy, where bones overlap counted more; each bone alike.
 
     Call with shares and masks, both (batch, structures, rows, columns); gives the sum and its
-    terms. Masks are independent: a pixel may belong to several structures.
+    terms. Masks are independent: a pixel may belong to several structures. Of more outputs than
+    `bones` the further ones overlap nothing.
     """
 
-    def __init__(self, config: LossConfig) -> None:
+    def __init__(self, config: LossConfig, bones: int | None = None) -> None:
         super().__init__()
         from monai.losses import DiceLoss
 
-        self.config = config
+        self.config, self.bones = config, bones
         self.dice = DiceLoss(batch=True, include_background=True)
 
     def forward(
         self, predicted: torch.Tensor, target: torch.Tensor
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        shared = (target.sum(1, keepdim=True) > 1.5).to(target.dtype)
+        shared = (target[:, : self.bones].sum(1, keepdim=True) > 1.5).to(target.dtype)
         weight = 1.0 + self.config.overlap * shared
         sure = predicted.clamp(SURE, 1.0 - SURE)
         each = functional.binary_cross_entropy(sure, target, reduction="none")
@@ -44,14 +45,17 @@ class SegmentationLoss(nn.Module):
 
 
 @torch.no_grad()
-def validate_segments(learner: Learner, watched: list[Batch]) -> dict[str, float]:
-    """Mean Dice over structures of the averaged network on patients it never saw.
+def validate_segments(
+    learner: Learner, watched: list[Batch], bones: int | None = None
+) -> dict[str, float]:
+    """Mean Dice over the first `bones` outputs of the averaged network on patients it never saw.
 
     `validation_overlap_dice` counts only pixels that belong to several structures.
     """
     sums = torch.zeros(())
     for batch in watched:
-        answer, truth = predict(learner.average, batch) > 0.5, batch.target > 0.5
+        found = predict(learner.average, batch)
+        answer, truth = ((a * batch.weight)[:, :bones] > 0.5 for a in (found, batch.target))
         shared = truth.sum(1, keepdim=True) > 1
         sums = sums + torch.stack([_parts(answer, truth), _parts(answer & shared, truth & shared)])
     whole, overlap = (float(dice.mean()) for dice in map(_dice, sums))

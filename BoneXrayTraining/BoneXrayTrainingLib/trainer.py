@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +145,8 @@ class Training:
                 journal.write({**place, **figures, **watch.figures(state.step), **terms})
             state.recent.clear()
         if config.validation and state.step % config.validate_every == 0:
-            measure = validate_segments if config.structures else validate
+            bones = len(config.structures)
+            measure = partial(validate_segments, bones=bones) if bones else validate
             found = measure(self.learner, self.watched) if self.watched else {}
             found = self.learner.processes.of_first(found)
             if journal is not None:
@@ -211,7 +213,7 @@ def _makers(device: torch.device) -> int:
 def make_loss(config: TrainConfig) -> torch.nn.Module:
     """What the task minimises."""
     if config.structures:
-        return SegmentationLoss(config.loss)
+        return SegmentationLoss(config.loss, len(config.structures))
     return ExtractionLoss(config.loss, Path(config.data_root))
 
 

@@ -15,6 +15,7 @@ from small_run import NETWORK, small_config
 from BoneXrayLib.geometry import GeometryConfig, make_geometry
 from BoneXrayLib.models import verify_model
 from BoneXrayLib.projection import project
+from BoneXrayLib.segmentation import model_structures
 from BoneXrayLib.structures import WRIST
 from BoneXrayLib.volume_files import write_image_file
 from BoneXrayTrainingLib.augmentation import AugmentationConfig
@@ -182,6 +183,10 @@ def test_a_run_with_a_patient_kept_out_ends_as_a_model_that_says_its_bones(
         ({"structures": ("bone left",)}, r"network.out_channels: got 2; expected 1"),
         ({"structures": ("bone", "bone")}, "structures: a name is there twice"),
         ({"dataset": "somewhere", "ct": ()}, "dataset: set; expected"),
+        (
+            {"augmentation": AugmentationConfig(crop=48, reversed_share=0.5)},
+            r"augmentation.reversed_share: got 0.5; expected",
+        ),
     ],
 )
 def test_a_configuration_that_does_not_fit_its_task_is_refused(
@@ -225,6 +230,46 @@ def test_a_model_is_shown_mirror_images_as_it_was_trained_on_them(
     train(a_run(two_bones, tmp_path / "run", **fields))
     model = verify_model(export(tmp_path / "run", tmp_path / "model", working_size=64))
     assert model.card.mirror == mirror
+
+
+def test_of_images_the_wrong_way_round_only_that_is_learned(two_bones: Path) -> None:
+    shown = dataclasses.replace(PLAIN, mirrored_share=0.0, reversed_share=0.5)
+    sources = named_variants(SOURCE, two_bones, 1, 2.0, NAMES)
+    config = a_run(two_bones, two_bones / "run")
+    pool = PairPool(sources, config.pairs, PoolConfig(4, 4, 1e9), seed=1)
+    batch = make_batch(pool, 16, shown, np.random.default_rng(1))
+    told = batch.target[:, -1].mean((1, 2))
+    assert set(told.tolist()) == {0.0, 1.0}
+    assert torch.equal(batch.weight[:, 0, 0, 0], told), "bones weigh nothing there"
+    assert (batch.weight[:, -1] == 1).all()
+    truth = batch.target * batch.weight
+    elsewhere = truth.clone()
+    elsewhere[told == 0, :-1] = 0.9
+    loss = SegmentationLoss(LossConfig(), len(NAMES))
+    assert loss(elsewhere * batch.weight, truth)[0] == loss(truth, truth)[0]
+    assert loss(1 - truth, truth)[0] > loss(truth, truth)[0]
+
+
+def test_a_model_that_was_taught_to_tell_mirror_images_says_so(
+    two_bones: Path, tmp_path: Path
+) -> None:
+    names = ("lunate", "ulna")
+    spoken = dict(zip(names, (("1@left",), ("1@right",)), strict=True))
+    fields = {
+        "ct": (dataclasses.replace(SOURCE, names=spoken),),
+        "structures": names,
+        "augmentation": dataclasses.replace(PLAIN, mirrored_share=0.0, reversed_share=0.5),
+        "steps": 1,
+    }
+    plain = a_run(two_bones, tmp_path / "run").network
+    with pytest.raises(ValueError, match="got 2; expected 3, one for each structure and one for"):
+        a_run(two_bones, tmp_path / "run", **fields)
+    fields["network"] = {**plain, "out_channels": 3}
+    train(a_run(two_bones, tmp_path / "run", **fields))
+    model = verify_model(export(tmp_path / "run", tmp_path / "model", working_size=64))
+    assert model.card.mirror == "told"
+    assert [s.name for s in model_structures(model)] == list(names)
+    assert model.card.outputs[-1] == {"name": "right way round"}
 
 
 @pytest.mark.parametrize("side", ["right", "left"])

@@ -12,6 +12,7 @@ from small_model import write_small_model
 
 from BoneXrayLib.geometry import GeometryConfig, make_geometry
 from BoneXrayLib.mask_pieces import tidy
+from BoneXrayLib.mirror_images import chosen
 from BoneXrayLib.models import Model, verify_model
 from BoneXrayLib.progress import Cancelled
 from BoneXrayLib.radiograph import Radiograph
@@ -294,7 +295,19 @@ def test_of_a_network_that_knows_one_hand_the_surer_answer_counts(
         found[mirror] = np.count_nonzero(masks)
     assert found["none"] == 0
     assert found["surer"] > found["mean"]
+    card["input"]["mirror"] = "told"
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match="outputs: the last is 'lunate'; expected 'right way"):
+        segment(Radiograph(left_hand, "display"), model=verify_model(folder))
     card["input"]["mirror"] = "both"
     (folder / "card.json").write_text(json.dumps(card))
-    with pytest.raises(ValueError, match=r"input.mirror is 'both'; expected mean or surer or none"):
+    with pytest.raises(ValueError, match=r"input.mirror is 'both'; expected mean or surer or told"):
         verify_model(folder)
+
+
+def test_a_network_that_tells_mirror_images_decides_which_answer_counts() -> None:
+    plain, mirrored = np.zeros((3, 8, 8)), np.full((3, 8, 8), 0.9)
+    plain[2], mirrored[2] = 0.6, 0.4
+    assert chosen(plain, mirrored, "surer").max() == 0.9
+    assert chosen(plain, mirrored, "told").max() == 0.0
+    assert chosen(mirrored, plain, "told").shape == (2, 8, 8)
