@@ -15,6 +15,10 @@ SCHEMA_VERSION = 1
 TASKS = ("extract", "segment", "separate", "reconstruct")
 DOMAINS = ("optical density", "display")
 MAX_SIDE = 8192
+SEPARATE_OUTPUTS = ("bones", "this", "mask this", "mask others")
+"""What a model for "separate" answers, in this order."""
+SEPARATE_MASKS = 2
+"""Its last channels: masks of the bone asked about and of the others, 0 where none are given."""
 MIRRORS = ("mean", "surer", "told", "none")
 """The mean of the answers to an image and its mirror image; of a network that knows right hands,
 the surer of both or the one that its last output says is the right way round; or the answer to
@@ -34,7 +38,8 @@ class ModelCard:
         input: domain (one or a list of "optical density", "display"), pixel_mm [low, high],
             size_multiple, channels (what each holds), polarity ("bone bright"), working_size
             [pixels along the longer side]; framing, "whole" unless given: `framing.FRAMINGS`;
-            mirror, "mean" unless given: what answers are made of, one of `MIRRORS`.
+            mirror, "mean" unless given: what answers are made of, one of `MIRRORS`; masks, for
+            "separate": how many of the channels are masks, `SEPARATE_MASKS`.
         outputs: for each output channel its name, colour, and terminology code where there is one.
         trained_on: sources [{name, licence}], cts (their number).
         evaluation: [{data, metric, value, baseline}].
@@ -86,6 +91,8 @@ class ModelCard:
                 raise _wrong(key, getattr(self, key), "some text")
         _check_input(self.input)
         _check_outputs(self.outputs)
+        if self.task == "separate":
+            _check_separate(self.input, self.outputs)
         _check_provenance(self.trained_on, self.evaluation)
         if not isinstance(self.network, dict):
             raise _wrong("network", self.network, "an object")
@@ -150,6 +157,17 @@ def _check_outputs(outputs: object) -> None:
     good = isinstance(outputs, list) and 1 <= len(outputs) <= 256
     if not good or not all(isinstance(o, dict) and isinstance(o.get("name"), str) for o in outputs):
         raise _wrong("outputs", outputs, "a list of 1 to 256 objects with a name")
+
+
+def _check_separate(values: dict[str, Any], outputs: list[dict[str, Any]]) -> None:
+    """What a separator sees and answers is fixed: its answers are no names of a user's bones."""
+    if values.get("masks") != SEPARATE_MASKS:
+        raise _wrong("input.masks", values.get("masks"), f"{SEPARATE_MASKS} for 'separate'")
+    if len(values["channels"]) != 3 + SEPARATE_MASKS:
+        raise _wrong("input.channels", values["channels"], f"{3 + SEPARATE_MASKS} for 'separate'")
+    names = [output["name"] for output in outputs]
+    if names != list(SEPARATE_OUTPUTS):
+        raise _wrong("outputs", names, f"{', '.join(SEPARATE_OUTPUTS)} for 'separate'")
 
 
 def _check_provenance(trained_on: object, evaluation: object) -> None:

@@ -19,6 +19,7 @@ from .volume_files import read_image_file, write_image_file
 
 SUFFIX = ".seg.nrrd"
 LABELMAP = "Binary labelmap"
+OFFSET_KEY = "Segmentation_ReferenceImageExtentOffset"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +30,14 @@ class SegmentFile:
         structures: of each mask.
         masks: (bones, rows, columns) bool; they may overlap.
         ijk_to_ras: (4, 4) from (column, row, slice) to RAS [mm].
+        offset: (row, column) of the first pixel in the image they were drawn on: 3D Slicer may
+            leave out what lies around the segments.
     """
 
     structures: tuple[Structure, ...]
     masks: np.ndarray
     ijk_to_ras: np.ndarray
+    offset: tuple[int, int] = (0, 0)
 
 
 def shared_layers(masks: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
@@ -78,7 +82,7 @@ def write_seg_nrrd(
     keys = {
         "Segmentation_MasterRepresentation": LABELMAP,
         "Segmentation_ContainedRepresentationNames": f"{LABELMAP}|",
-        "Segmentation_ReferenceImageExtentOffset": "0 0 0",
+        OFFSET_KEY: "0 0 0",
     }
     for number, (found, (layer, value)) in enumerate(zip(structures, places, strict=True)):
         segment = {
@@ -124,7 +128,14 @@ def read_seg_nrrd(path: str | os.PathLike) -> SegmentFile:
         }
         structures.append(_structure(segment, number))
         masks.append(_mask(segment, number, layers[0], found.name))
-    return SegmentFile(tuple(structures), np.stack(masks), image.ijk_to_ras)
+    offset = _offset(image.keys.get(OFFSET_KEY, ""))
+    return SegmentFile(tuple(structures), np.stack(masks), image.ijk_to_ras, offset)
+
+
+def _offset(text: str) -> tuple[int, int]:
+    """(row, column) of a header's "column row slice", 0 where it says nothing readable."""
+    found = re.fullmatch(r"(-?\d+) (-?\d+) -?\d+", text.strip())
+    return (int(found[2]), int(found[1])) if found else (0, 0)
 
 
 def _mask(segment: dict[str, str], number: int, layers: np.ndarray, file: str) -> np.ndarray:

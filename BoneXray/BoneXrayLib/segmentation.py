@@ -87,7 +87,7 @@ class Segmentation:
             raise ValueError(
                 f"masks: {self.masks.dtype} of shape {self.masks.shape}; expected bool {expected}"
             )
-        _check_names(self.structures)
+        check_names(self.structures)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -190,7 +190,7 @@ def model_structures(model: Model) -> tuple[Structure, ...]:
         outputs = outputs[:-1]
     try:
         found = tuple(structure_from_output(output) for output in outputs)
-        _check_names(found)
+        check_names(found)
     except ValueError as error:
         raise ValueError(f"model {model.folder}: card.json: outputs: {error}") from None
     return found
@@ -237,7 +237,8 @@ def _box(there: np.ndarray, by_row: csr_array, by_column: csr_array) -> tuple[sl
     return found[0], found[1]
 
 
-def _check_names(structures: tuple[Structure, ...]) -> None:
+def check_names(structures: tuple[Structure, ...]) -> None:
+    """Refuse one name twice."""
     names = [s.name for s in structures]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

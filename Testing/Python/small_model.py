@@ -54,6 +54,47 @@ def write_small_model(
     return folder
 
 
+def write_small_separator(folder: Path, name: str = "small-separate") -> Path:
+    """A separator: four fifths of what is bright is bone, more of it of the bone asked about.
+
+    With x the first channel: bones = 0.8 x, this = 0.6 - 0.2 others, mask this = x², mask others =
+    4 x², all clipped to 0..1.
+    """
+    write_small_model(folder, name, "separate")
+    _separator(folder / "model.onnx")
+    card = json.loads((folder / "card.json").read_text())
+    card["input"]["channels"] += ["mask of this", "masks of others"]
+    card["input"]["masks"] = 2
+    card["outputs"] = [{"name": each} for each in ("bones", "this", "mask this", "mask others")]
+    digest = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    card["sha256"] = {"model.onnx": digest}
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
+def _separator(path: Path) -> None:
+    shape = ["batch", 5, "rows", "columns"]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)
+    share = helper.make_tensor_value_info("share", TensorProto.FLOAT, ["batch", 4, *shape[2:]])
+    nodes = [
+        helper.make_node("Slice", ["image", "zero", "one", "one"], ["x"]),
+        helper.make_node("Slice", ["image", "four", "five", "one"], ["others"]),
+        helper.make_node("Mul", ["x", "level"], ["bones"]),
+        helper.make_node("Mul", ["others", "less"], ["taken"]),
+        helper.make_node("Add", ["taken", "part"], ["this"]),
+        helper.make_node("Mul", ["x", "x"], ["narrow"]),
+        helper.make_node("Mul", ["narrow", "gain"], ["wide"]),
+        helper.make_node("Concat", ["bones", "this", "narrow", "wide"], ["all"], axis=1),
+        helper.make_node("Clip", ["all", "low", "high"], ["share"]),
+    ]
+    ints = {"zero": 0, "one": 1, "four": 4, "five": 5}
+    floats = {"level": 0.8, "less": -0.2, "part": 0.6, "gain": 4.0, "low": 0.0, "high": 1.0}
+    constants = [helper.make_tensor(n, TensorProto.INT64, [1], [v]) for n, v in ints.items()]
+    constants += [helper.make_tensor(n, TensorProto.FLOAT, [], [v]) for n, v in floats.items()]
+    graph = helper.make_graph(nodes, "separator", [image], [share], constants)
+    _save(path, graph)
+
+
 def _network(path: Path, gains: list[float]) -> None:
     shape = ["batch", 3, "rows", "columns"]
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)
@@ -72,6 +113,10 @@ def _network(path: Path, gains: list[float]) -> None:
     ]
     constants.append(helper.make_tensor("gains", TensorProto.FLOAT, [1, len(gains), 1, 1], gains))
     graph = helper.make_graph(nodes, "small", [image], [share], constants)
+    _save(path, graph)
+
+
+def _save(path: Path, graph: onnx.GraphProto) -> None:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 9
     onnx.save(model, str(path))

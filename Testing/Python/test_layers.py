@@ -32,6 +32,7 @@ LIB_STAGES = """
     runtimes tiles inference
     image_statistics polarity_statistics domain_weights domain extraction
     structures mask_pieces mirror_images segmentation segment_terminology segment_nrrd
+    mask_files layer_questions layer_shares layers
     segment_dicom segment_files
     picture_report comparison mask_comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
@@ -202,6 +203,9 @@ TESTED_WITH = {
     "checkpoints": "trainer",
     "configuration": "trainer",
     "console": "commands",
+    "layer_questions": "separation",
+    "layer_shares": "separation",
+    "layers": "separation",
     "mask_pieces": "segmentation",
     "mirror_images": "segmentation",
     "segment_dicom": "segment_files",
