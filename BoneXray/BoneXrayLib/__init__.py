@@ -23,6 +23,7 @@ The stages, in the order of the data (a stage imports earlier stages only):
     segmentation    radiograph -> a mask for each bone, which overlap; mask_pieces tidies them
     layers          radiograph -> what each bone adds, and the rest; mask_files reads masks
     segment_files   masks as PNG, .seg.nrrd (segment_nrrd), DICOM SEG (segment_dicom), and tables
+    layer_files     layers as float images that add up to the radiograph, and pictures
     comparison      how alike two images are
     reading_study, reading   a reader study on disk, one reader's way through it
     samples         sample data, fetched when asked for

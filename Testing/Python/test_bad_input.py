@@ -304,9 +304,9 @@ def an_unknown_command(folder: Path) -> Words:
     return ["drrr"]
 
 
-@kind("run command: got 'separate'; expected one of extract, segment")
+@kind("run command: got 'reconstruct'; expected one of extract, segment, separate")
 def a_task_that_is_not_there(folder: Path) -> Words:
-    return ["run", "separate", "image.png", "-o", "out"]
+    return ["run", "reconstruct", "image.png", "-o", "out"]
 
 
 @kind("is a file; expected a folder")

@@ -33,7 +33,7 @@ LIB_STAGES = """
     image_statistics polarity_statistics domain_weights domain extraction
     structures mask_pieces mirror_images segmentation segment_terminology segment_nrrd
     mask_files layer_questions layer_shares layers
-    segment_dicom segment_files
+    segment_dicom segment_files layer_files
     picture_report comparison mask_comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
@@ -203,6 +203,7 @@ TESTED_WITH = {
     "checkpoints": "trainer",
     "configuration": "trainer",
     "console": "commands",
+    "layer_files": "command_separate",
     "layer_questions": "separation",
     "layer_shares": "separation",
     "layers": "separation",

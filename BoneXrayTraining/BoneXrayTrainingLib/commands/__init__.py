@@ -1,8 +1,9 @@
 """The commands of `bone-xray`: a dataclass each, its fields the arguments, `run()` the work.
 
 Defaults of the work itself live in the stages' configurations (`DrrConfig`, `ExtractConfig`,
-`SegmentConfig`, `TrainConfig`); a command adds where things are read from and written to. Heavy
-packages are imported where they are needed: listing models must not wait for torch.
+`SegmentConfig`, `SeparateConfig`, `TrainConfig`); a command adds where things are read from and
+written to. Heavy packages are imported where they are needed: listing models must not wait for
+torch.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from .imaging import Drr, LongLeg, RunExtract, RunSegment, Samples
 from .labelling import LabelCt
 from .models import ModelsList, ModelsShow, ModelsVerify
 from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
+from .separating import RunSeparate
 from .training import EvaluateExtract, Export, Train
 
 COMMANDS: dict[str, type[Command]] = {
@@ -22,6 +24,7 @@ COMMANDS: dict[str, type[Command]] = {
     "long-leg": LongLeg,
     "run extract": RunExtract,
     "run segment": RunSegment,
+    "run separate": RunSeparate,
     "label": LabelCt,
     "generate": Generate,
     "generate export": GenerateExport,
