@@ -9,7 +9,6 @@ soft + upper + lower, everywhere and exactly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +60,7 @@ def shift_together(
     upper_mask: np.ndarray,
     lower_mask: np.ndarray,
     soft: np.ndarray | None,
-    shift_px: int | Sequence[int],
+    shift_px: int | tuple[int, int],
     rng: np.random.Generator | int = 0,
 ) -> ShiftedJoint:
     """Move the upper bone down and the lower one up, onto each other.
@@ -127,11 +126,11 @@ def _checked(
     return upper, lower
 
 
-def _shifts(shift_px: int | Sequence[int], rng: np.random.Generator) -> tuple[int, int]:
-    low, high = (shift_px, shift_px) if np.isscalar(shift_px) else shift_px
+def _shifts(shift_px: int | tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
+    low, high = shift_px if isinstance(shift_px, tuple) else (shift_px, shift_px)
     if not 0 <= low <= high:
         raise ValueError(f"shift_px: got {shift_px!r}; expected pixels, the least first")
-    down, up = rng.integers(int(low), int(high) + 1, 2)
+    down, up = rng.integers(low, high + 1, 2)
     return int(down), int(up)
 
 
