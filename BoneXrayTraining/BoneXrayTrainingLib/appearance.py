@@ -32,6 +32,11 @@ def expose(total: torch.Tensor, without: torch.Tensor, rng: np.random.Generator)
     both = torch.stack([total, without])
     if rng.random() < 0.5:
         both = blur(both, float(rng.uniform(0.3, 1.2)))
+    return scatter(both, rng)
+
+
+def scatter(both: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """The scatter of `expose`, sometimes, on images (N, rows, columns) that are sharp or not."""
     if rng.random() < 0.5:
         small = functional.avg_pool2d(torch.exp(-both)[:, None], 8)
         wide = blur(small, 3.0)

@@ -116,11 +116,31 @@ def frame(
     angle = np.deg2rad(config.turned + rng.normal(0.0, config.rotation))
     if rng.random() < config.quarter_share:
         angle += np.pi / 2 * rng.integers(4)
-    matrix = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = turned_by(angle, scale)
     if rng.random() < config.mirrored_share:
         matrix[:, 0] *= -1
     room = max(0.0, side - crop * scale) / 2 + 0.08 * side
     shift = rng.uniform(-room, room, 2)
+    return sampled(tissues, matrix, shift, config, rng), pixel_mm * scale
+
+
+def turned_by(angle: float, scale: float) -> np.ndarray:
+    """(2, 2): where a step along x or y of a training image leads in the sample."""
+    return scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def sampled(
+    tissues: torch.Tensor,
+    matrix: np.ndarray,
+    shift: np.ndarray,
+    config: AugmentationConfig,
+    rng: np.random.Generator,
+) -> torch.Tensor:
+    """Layers (N, crop, crop) seen through `matrix` and gently warped.
+
+    The middle of the result is `shift` (x, y) [pixels] from the middle of `tissues`.
+    """
+    side, crop = tissues.shape[-1], config.crop
     axis = np.arange(crop) - (crop - 1) / 2
     x, y = np.meshgrid(axis, axis)
     at = np.stack([x, y], -1) @ matrix.T + shift
@@ -130,7 +150,7 @@ def frame(
     out = functional.grid_sample(
         tissues[None], grid, mode="bilinear", padding_mode="zeros", align_corners=False
     )
-    return out[0], pixel_mm * scale
+    return out[0]
 
 
 def smooth_field(rng: np.random.Generator, side: int, knots: int, count: int) -> torch.Tensor:
@@ -143,16 +163,23 @@ def vary_densities(
     tissues: torch.Tensor, config: AugmentationConfig, rng: np.random.Generator
 ) -> torch.Tensor:
     """Make each tissue denser or lighter, as a whole and unevenly, and add soft tissue."""
-    sigma = np.asarray(config.densities)
-    log_density = torch.from_numpy(rng.normal(0.0, sigma).clip(-1.0, 1.0).astype(np.float32))
-    uneven = smooth_field(rng, tissues.shape[-1], int(rng.integers(3, 9)), len(sigma))
-    out = tissues * torch.exp(log_density[:, None, None] + config.uneven * uneven)
+    out = uneven_densities(tissues, config, rng)
     if rng.random() < 0.4:
         inside = tissues.sum(0) > 0.15
         lump = smooth_field(rng, tissues.shape[-1], int(rng.integers(3, 7)), 1)[0]
         extra = lump.clamp(min=0.0) * inside * float(rng.uniform(0.1, 0.6))
         out[LEAN] += extra
     return out
+
+
+def uneven_densities(
+    tissues: torch.Tensor, config: AugmentationConfig, rng: np.random.Generator
+) -> torch.Tensor:
+    """Make each tissue denser or lighter, as a whole and unevenly."""
+    sigma = np.asarray(config.densities)
+    log_density = torch.from_numpy(rng.normal(0.0, sigma).clip(-1.0, 1.0).astype(np.float32))
+    uneven = smooth_field(rng, tissues.shape[-1], int(rng.integers(3, 9)), len(sigma))
+    return tissues * torch.exp(log_density[:, None, None] + config.uneven * uneven)
 
 
 def add_contrast(tissues: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
+from BoneXrayLib.model_card import SEPARATE_MASKS, SEPARATE_OUTPUTS
 from BoneXrayLib.networks import size_multiple
 
 from .augmentation import AugmentationConfig
@@ -15,12 +16,13 @@ from .dataset import CtSource, PoolConfig
 from .generation.pool import read_training_set
 from .losses import LossConfig
 from .mappings import from_mapping, read_toml
+from .overlap_questions import LayerConfig
 from .pairs import PairConfig
 
 __all__ = ["TrainConfig", "from_mapping", "on_dataset", "read_config"]
 
 CHOICES = {
-    "task": ("extract", "segment"),
+    "task": ("extract", "segment", "separate"),
     "device": ("auto", "cpu", "cuda"),
     "precision": ("auto", "float32", "bfloat16"),
 }
@@ -38,9 +40,11 @@ class TrainConfig:
     dataset_sha256: str = ""
     """Of the data set's samples; filled in, so that a run is resumed with those it began with."""
     task: str = "extract"
-    """extract (how much of each pixel is bone) or segment (which bones it belongs to)."""
+    """extract (how much of each pixel is bone), segment (which bones it belongs to) or separate
+    (how much of it is one bone, how much others)."""
     structures: tuple[str, ...] = ()
-    """To segment: names of the bones, a channel of the network each."""
+    """To segment: names of the bones, a channel of the network each. To separate: names of the
+    bones that have layers; any of them may be asked about."""
     data_root: str = "."
     validation: tuple[str, ...] = ()
     """Patients kept out of training, to watch the run with."""
@@ -81,6 +85,8 @@ class TrainConfig:
     pool: PoolConfig = field(default_factory=PoolConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    layers: LayerConfig = field(default_factory=LayerConfig)
+    """To separate."""
 
     def __post_init__(self) -> None:
         if self.ct or not self.dataset:
@@ -103,28 +109,43 @@ class TrainConfig:
                 f"{size_multiple(self.network)}"
             )
 
+    @property
+    def asked(self) -> LayerConfig | None:
+        """What is asked about the samples' layers, where that is the task."""
+        return self.layers if self.task == "separate" else None
+
     def _check_task(self) -> None:
-        if bool(self.structures) != (self.task == "segment"):
+        if bool(self.structures) != (self.task in ("segment", "separate")):
             raise ValueError(
                 f"structures: got {list(self.structures)} for task {self.task!r}; expected names "
-                "of bones to segment, none to extract"
+                "of bones to segment or separate, none to extract"
             )
         if len(set(self.structures)) < len(self.structures):
             raise ValueError("structures: a name is there twice; expected each once")
         if self.structures and self.dataset:
-            raise ValueError("dataset: set; expected [[ct]] entries for task 'segment'")
+            raise ValueError(f"dataset: set; expected [[ct]] entries for task {self.task!r}")
+        self._check_channels()
+
+    def _check_channels(self) -> None:
+        """Of the network: what the task shows it, and what it is to answer."""
         is_told = self.augmentation.reversed_share > 0
-        if is_told and (self.augmentation.mirrored_share > 0 or not self.structures):
+        if is_told and (self.augmentation.mirrored_share > 0 or self.task != "segment"):
             raise ValueError(
                 f"augmentation.reversed_share: got {self.augmentation.reversed_share:g}; expected "
-                "0, or structures and mirrored_share = 0"
+                "0, or task 'segment' and mirrored_share = 0"
             )
-        channels, wanted = self.network.get("out_channels"), max(1, len(self.structures)) + is_told
-        if channels != wanted:
-            more = " and one for reversed_share" if is_told else ""
+        separates, more = self.task == "separate", " and one for reversed_share" if is_told else ""
+        one_each = max(1, len(self.structures)) + is_told, f"one for each structure{more}"
+        answers = (len(SEPARATE_OUTPUTS), ", ".join(SEPARATE_OUTPUTS)) if separates else one_each
+        if self.network.get("out_channels") != answers[0]:
             raise ValueError(
-                f"network.out_channels: got {channels!r}; expected {wanted}, one for each "
-                f"structure{more}"
+                f"network.out_channels: got {self.network.get('out_channels')!r}; expected "
+                f"{answers[0]}, {answers[1]}"
+            )
+        if separates and self.network.get("in_channels") != 3 + SEPARATE_MASKS:
+            raise ValueError(
+                f"network.in_channels: got {self.network.get('in_channels')!r}; expected "
+                f"{3 + SEPARATE_MASKS}, the image's three and {SEPARATE_MASKS} masks"
             )
 
     def _check_patients(self) -> None:

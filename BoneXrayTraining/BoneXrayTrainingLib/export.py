@@ -97,7 +97,12 @@ def _mirrors(config: TrainConfig) -> dict[str, str]:
 
 
 def seen_size(config: TrainConfig) -> int:
-    """How large a patient is in the training images, in the middle of their range [pixels]."""
+    """How large a patient is in the training images, in the middle of their range [pixels].
+
+    To pull bones apart: the training images themselves, which joints fill.
+    """
+    if config.task == "separate":
+        return config.augmentation.crop
     field, scale = config.pairs.field_of_view, config.augmentation.scale
     shown = config.pairs.size / (sum(field) / 2) / math.sqrt(scale[0] * scale[1])
     return max(size_multiple(config.network), 8 * round(shown / 8))

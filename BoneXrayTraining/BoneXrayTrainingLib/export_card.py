@@ -7,13 +7,17 @@ from typing import Any
 
 from BoneXrayLib.extraction import ENHANCE_RANGE
 from BoneXrayLib.mirror_images import WAY_ROUND
+from BoneXrayLib.model_card import SEPARATE_MASKS
 from BoneXrayLib.models import SCHEMA_VERSION, ModelCard
 from BoneXrayLib.networks import size_multiple
 from BoneXrayLib.structures import structure
 
 from .configuration import TrainConfig
+from .separation_card import separates
 from .sources import CtSource
 
+CHANNELS = ("image / span", "span / 5 or 0", "pixel_mm / 2 or 0")
+MASK_CHANNELS = ("mask of the bone asked for, or 0", "mask of the other bones, or 0")
 REAL = "On real radiographs it was looked at, not measured."
 
 
@@ -24,7 +28,8 @@ def make_card(
     used = [c for c in config.ct if c.patient not in config.validation]
     sources = {(c.patient, c.licence): None for c in used}
     counts = _counts(used)
-    texts = _segments(config, counts) if config.structures else _extracts(counts)
+    texts = _texts(config, counts)
+    to_separate = config.task == "separate"
     return ModelCard(
         schema=SCHEMA_VERSION,
         name=config.name,
@@ -34,8 +39,9 @@ def make_card(
             "domain": ["optical density", "display"],
             "pixel_mm": [0.1, 3.0],
             "size_multiple": size_multiple(config.network),
-            "channels": ["image / span", "span / 5 or 0", "pixel_mm / 2 or 0"],
+            "channels": [*CHANNELS, *(MASK_CHANNELS if to_separate else ())],
             "polarity": "bone bright",
+            **({"masks": SEPARATE_MASKS} if to_separate else {}),
             **shown,
         },
         network=config.network,
@@ -48,6 +54,13 @@ def make_card(
         evaluation=evaluation,
         **texts,
     )
+
+
+def _texts(config: TrainConfig, counts: dict[str, int]) -> dict[str, Any]:
+    """What only a task's card says."""
+    if config.task == "separate":
+        return separates(config, _trained(counts), REAL)
+    return _segments(config, counts) if config.task == "segment" else _extracts(counts)
 
 
 def _extracts(counts: dict[str, int]) -> dict[str, Any]:

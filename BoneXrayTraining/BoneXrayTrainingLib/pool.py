@@ -12,8 +12,10 @@ from BoneXrayLib.bone import Parts
 
 from .augmentation import AugmentationConfig, augment
 from .dataset import Batch, CtSource, PoolConfig, collate
+from .overlap_questions import LayerConfig
 from .pairs import Pair, PairConfig, draw_pair, make_pair
 from .segment_images import augment_segments, collate_segments
+from .separation_images import ask_pool, collate_layers
 
 AHEAD = 24
 """Samples made before the schedule asks for them."""
@@ -143,8 +145,13 @@ class PairPool:
         """Project sample `number` of this process."""
         rng = np.random.default_rng([self.seed, number * self.share.count + self.share.rank])
         chosen = int(rng.choice(len(self.sources), p=self._chances))
-        source, parts = self.sources[chosen]
-        name = f"{source.patient} {self.variant[chosen]}"
+        return self.project(
+            rng, chosen, f"{self.sources[chosen][0].patient} {self.variant[chosen]}"
+        )
+
+    def project(self, rng: np.random.Generator, chosen: int, name: str) -> Pair:
+        """A sample of patient `chosen`, who is called `name`."""
+        parts = self.sources[chosen][1]
         return make_pair(parts, draw_pair(rng, name, parts, self.pairs))
 
     def _work(self) -> None:
@@ -186,11 +193,15 @@ def make_batch(
     config: AugmentationConfig,
     rng: np.random.Generator,
     number: int = 0,
+    layers: LayerConfig | None = None,
 ) -> Batch:
     """Draw `size` samples as batch `number` of a run finds them, and augment them.
 
-    The targets of samples with structures are masks.
+    The targets of samples with structures are masks; with `layers`, what their bones add, too.
     """
+    if layers is not None:
+        asked = (ask_pool(pool, config, layers, rng, number * size) for _ in range(size))
+        return collate_layers(list(asked))
     images, named = [], []
     for _ in range(size):
         pair = pool.draw(rng, number * size)

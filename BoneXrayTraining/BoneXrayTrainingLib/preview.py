@@ -14,8 +14,8 @@ from BoneXrayLib.radiograph import radiograph_from_array, write_float_nrrd
 from .configuration import TrainConfig, on_dataset
 from .dataset import PoolConfig
 from .generation.pool import StorePool
-from .pool import PairPool, Pool, make_batch
-from .run_pools import patient_of
+from .pool import Pool, make_batch
+from .run_pools import patient_of, pool_of
 
 COUNT, COLUMNS = 6, 3
 GAP = 4
@@ -34,10 +34,11 @@ def write_preview(config: TrainConfig, folder: Path, progress: Progress | None =
     images, bones = [], []
     for number, (pool, drawn) in enumerate(_pools(on_dataset(config), progress)):
         rng = np.random.default_rng([config.seed, 17, number])
-        batch = make_batch(pool, 1, config.augmentation, rng, drawn)
+        batch = make_batch(pool, 1, config.augmentation, rng, drawn, config.asked)
         if config.structures:  # their level is 1 throughout, the image itself is among the channels
             images.append(batch.channels[0, 0].clamp(min=0.0).numpy())
-            bones.append(outlined(images[-1], batch.target[0].numpy() > 0.5))
+            masks = batch.target[0, 2:4] if config.asked else batch.target[0]
+            bones.append(outlined(images[-1], masks.numpy() > 0.5))
         else:
             images.append(batch.level[0, 0].numpy())
             bones.append(batch.target[0].sum(0).numpy())
@@ -75,7 +76,7 @@ def _pools(config: TrainConfig, progress: Progress | None) -> Iterator[tuple[Poo
             progress(number / COUNT, f"projecting {source.path}")
         if number < len(cts):
             parts = patient_of(config, source)
-            pools.append(PairPool([(source, parts)], config.pairs, PoolConfig(1, 1), config.seed))
+            pools.append(pool_of(config, [(source, parts)], PoolConfig(1, 1), config.seed))
         # each further round draws a sample of its own
         yield pools[number % len(cts)], 24 * (number // len(cts))
 

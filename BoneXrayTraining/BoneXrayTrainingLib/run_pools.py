@@ -12,6 +12,7 @@ from BoneXrayLib.progress import Progress
 from .configuration import TrainConfig
 from .dataset import Batch, CtSource, PoolConfig, load_source, load_variants
 from .generation.pool import StorePool
+from .joint_places import JointPool
 from .labelled import named_parts, named_variants
 from .pool import PairPool, Pool, Share, make_batch
 from .processes import Processes
@@ -35,12 +36,25 @@ def make_pools(
         elif processes.is_first:
             kept.append((source, patient_of(config, source)))
     share = Share(processes.rank, processes.count)
-    pool = PairPool(used, config.pairs, config.pool, config.seed, share)
+    pool = pool_of(config, used, config.pool, config.seed, share)
     few = PoolConfig(capacity=16, first=16)
     watched = []
     if kept:
-        watched = _watched_batches(config, PairPool(kept, config.pairs, few, config.seed + 1))
+        watched = _watched_batches(config, pool_of(config, kept, few, config.seed + 1))
     return pool, [batch.to(processes.device) for batch in watched]
+
+
+def pool_of(
+    config: TrainConfig,
+    patients: list[tuple[CtSource, Parts]],
+    size: PoolConfig,
+    seed: int,
+    share: Share | None = None,
+) -> PairPool:
+    """Samples of patients as the task wants them: of joints, to pull bones apart."""
+    if config.asked is not None:
+        return JointPool(patients, config.pairs, size, seed, share, layers=config.asked)
+    return PairPool(patients, config.pairs, size, seed, share)
 
 
 def patients_of(config: TrainConfig, source: CtSource) -> list[tuple[CtSource, Parts]]:
@@ -62,4 +76,4 @@ def patient_of(config: TrainConfig, source: CtSource) -> Parts:
 def _watched_batches(config: TrainConfig, pool: Pool) -> list[Batch]:
     """The same images at each validation: 32, from patients kept out."""
     rng = np.random.default_rng([config.seed, 11])
-    return [make_batch(pool, 8, config.augmentation, rng) for _ in range(4)]
+    return [make_batch(pool, 8, config.augmentation, rng, layers=config.asked) for _ in range(4)]

@@ -39,11 +39,16 @@ from .run_folder import (
 )
 from .run_pools import make_pools
 from .segment_loss import SegmentationLoss, validate_segments
+from .separation_loss import SeparationLoss, validate_separation
 from .watch import Watch
 
 log = logging.getLogger(__name__)
 MOST_MAKERS = 8
-CRITERIA = {"extract": "validation_psnr", "segment": "validation_dice"}
+CRITERIA = {
+    "extract": "validation_psnr",
+    "segment": "validation_dice",
+    "separate": "validation_gain",
+}
 """The figure by which weights are better than others."""
 
 
@@ -145,8 +150,9 @@ class Training:
                 journal.write({**place, **figures, **watch.figures(state.step), **terms})
             state.recent.clear()
         if config.validation and state.step % config.validate_every == 0:
-            bones = len(config.structures)
-            measure = partial(validate_segments, bones=bones) if bones else validate
+            segments = partial(validate_segments, bones=len(config.structures))
+            measures = {"segment": segments, "separate": validate_separation}
+            measure = measures.get(config.task, validate)
             found = measure(self.learner, self.watched) if self.watched else {}
             found = self.learner.processes.of_first(found)
             if journal is not None:
@@ -190,7 +196,7 @@ def batches_ahead(
     def make(number: int) -> Batch:
         torch.set_num_threads(1)  # of this thread alone; the network keeps its own
         rng = np.random.default_rng([config.seed, 7, number, *own])
-        return make_batch(pool, config.batch, config.augmentation, rng, number)
+        return make_batch(pool, config.batch, config.augmentation, rng, number, config.asked)
 
     coming: deque[Future[Batch]] = deque()
     with ThreadPoolExecutor(makers) as executor:
@@ -212,7 +218,9 @@ def _makers(device: torch.device) -> int:
 
 def make_loss(config: TrainConfig) -> torch.nn.Module:
     """What the task minimises."""
-    if config.structures:
+    if config.task == "separate":
+        return SeparationLoss(config.loss)
+    if config.task == "segment":
         return SegmentationLoss(config.loss, len(config.structures))
     return ExtractionLoss(config.loss, Path(config.data_root))
 

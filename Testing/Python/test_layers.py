@@ -44,9 +44,12 @@ LIB_STAGES = """
 TRAINING_STAGES = """
     mappings label_ct mesh_ct segments_file atlas regions pairs deformation sources
     surroundings hand_frame labelled generation
-    appearance augmentation dataset segment_images pool losses configuration
-    processes learner segment_loss checkpoints beginnings run_folder run_pools watch trainer
-    preview export_card export_onnx export markdown intervals evaluation_cts pairings
+    layer_images overlap_bins overlap_questions bone_excess mask_errors
+    appearance augmentation dataset segment_images separation_images pool joint_places
+    losses configuration processes learner segment_loss separation_loss
+    checkpoints beginnings run_folder run_pools watch trainer
+    preview separation_card export_card export_onnx export
+    markdown intervals evaluation_cts pairings
     evaluation_tables evaluation_report
     contact_sheet evaluation
     segmentation_data labelled_cts segmentation_views masked_radiographs
@@ -204,6 +207,13 @@ TESTED_WITH = {
     "configuration": "trainer",
     "console": "commands",
     "layer_files": "command_separate",
+    "bone_excess": "separation_training",
+    "joint_places": "separation_training",
+    "mask_errors": "separation_training",
+    "overlap_questions": "separation_training",
+    "separation_card": "export",
+    "separation_images": "separation_training",
+    "separation_loss": "separation_training",
     "layer_questions": "separation",
     "layer_shares": "separation",
     "layers": "separation",
