@@ -10,7 +10,7 @@ import numpy as np
 
 from .picture_report import side_by_side, stacked
 
-__all__ = ["ms_ssim", "psnr", "rmse", "side_by_side", "ssim", "stacked", "to_8bit"]
+__all__ = ["ms_ssim", "psnr", "rmse", "side_by_side", "ssim", "ssim_within", "stacked", "to_8bit"]
 
 PEAK = 255.0
 TOP_PERCENTILE = 99.5
@@ -61,6 +61,16 @@ def ssim(image: np.ndarray, reference: np.ndarray) -> float:
     """
     luminance, contrast_structure = _similarity(*_pair(image, reference))
     return float(np.mean(luminance * contrast_structure))
+
+
+def ssim_within(image: np.ndarray, reference: np.ndarray, mask: np.ndarray) -> float:
+    """Mean structural similarity where the window's middle is in a mask; NaN where it never is."""
+    luminance, contrast_structure = _similarity(*_pair(image, reference))
+    rim = WINDOW // 2
+    inside = np.asarray(mask, dtype=bool)[rim:-rim, rim:-rim]
+    if not inside.any():
+        return float("nan")
+    return float(np.mean((luminance * contrast_structure)[inside]))
 
 
 def ms_ssim(image: np.ndarray, reference: np.ndarray) -> float:

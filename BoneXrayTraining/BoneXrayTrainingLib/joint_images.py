@@ -80,8 +80,8 @@ def joint_files(path: str | Path) -> tuple[JointFile, ...]:
     )
 
 
-def read_joint(file: JointFile) -> JointImage:
-    """One joint's image, masks and soft tissue.
+def read_joint(file: JointFile, is_bone_dark: bool = False) -> JointImage:
+    """One joint's image, masks and soft tissue; `is_bone_dark` says how the files hold them.
 
     Raises:
         ValueError: an unreadable picture, or one of another size than the image.
@@ -94,9 +94,9 @@ def read_joint(file: JointFile) -> JointImage:
                 f"data: {path.name}: shape {pixels.shape}; expected that of {file.image.name}, "
                 f"{image.shape}"
             )
-    soft = None if file.background is None else _density(rest[file.background])
+    soft = None if file.background is None else _density(rest[file.background], is_bone_dark)
     upper, lower = (_mask(rest[p], p) for p in (file.upper, file.lower))
-    return JointImage(_density(image), upper, lower, soft)
+    return JointImage(_density(image, is_bone_dark), upper, lower, soft)
 
 
 def _of_list(path: Path) -> tuple[JointFile, ...]:
@@ -219,5 +219,6 @@ def _mask(grey: np.ndarray, path: Path) -> np.ndarray:
     return grey > (JPEG_GREY if is_jpeg and grey.max() > 1 else 0)
 
 
-def _density(grey: np.ndarray) -> np.ndarray:
-    return density_of_brightness(grey / np.float32(255)).astype(np.float32)
+def _density(grey: np.ndarray, is_bone_dark: bool) -> np.ndarray:
+    bright = 255 - grey if is_bone_dark else grey
+    return density_of_brightness(bright / np.float32(255)).astype(np.float32)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from BoneXrayLib.label_maps import read_labels, resample_labels
-from BoneXrayLib.structures import WRIST
+from BoneXrayLib.structures import TRUNK, WRIST
 from BoneXrayLib.volume import Volume, read_volume
 
 from .hand_frame import hand_frame
@@ -53,6 +53,9 @@ class LabelledCt:
 def load_labelled(source: LabelledSource, structures: Sequence[str], number: int = 0) -> LabelledCt:
     """Patient `number` of a source, with those of the structures that it has.
 
+    Without structures all that are known: those the entry names, else all of meshes, else those of
+    wrist and trunk.
+
     Raises:
         FileNotFoundError, ValueError: the files, or what the entry says of them, in one line.
     """
@@ -60,6 +63,7 @@ def load_labelled(source: LabelledSource, structures: Sequence[str], number: int
         volume, raw, called = _made(source, number)
     else:
         volume, raw, called = _read(source)
+    structures = structures or known_structures(source, called)
     labels, names = numbered(raw, called, source, structures)
     asked = tuple(name for name in structures if name in names.values())
     anatomy = source.anatomy or ("wrist" if set(asked) & set(WRIST) else "trunk")
@@ -69,6 +73,13 @@ def load_labelled(source: LabelledSource, structures: Sequence[str], number: int
     couch = source.remove_couch and not (source.is_of_meshes or source.near)
     return LabelledCt(volume, labels, names, asked, anatomy, side, source.whose + several,
                       source.whose, couch)  # fmt: skip
+
+
+def known_structures(source: LabelledSource, called: dict[int, str]) -> tuple[str, ...]:
+    """The bones among the labels {value: name} of a source."""
+    if source.names:
+        return tuple(source.names)
+    return tuple(dict.fromkeys(called.values())) if source.is_of_meshes else (*WRIST, *TRUNK)
 
 
 def numbered(

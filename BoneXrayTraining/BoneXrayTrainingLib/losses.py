@@ -131,7 +131,8 @@ class SqueezeFeatures(nn.Module):
         weight, bias = getattr(self, f"{layer}_weight"), getattr(self, f"{layer}_bias")
         return functional.relu(functional.conv2d(x, weight, bias, **kwargs))
 
-    def _features(self, grey: torch.Tensor) -> list[torch.Tensor]:
+    def features(self, grey: torch.Tensor) -> list[torch.Tensor]:
+        """Of images (batch, 1, rows, columns) of 0..1: after conv1, fire4 and fire5."""
         x = (grey * 255.0).expand(-1, 3, -1, -1) - self.means
         x = self._conv(x, "conv1", stride=2)
         found = [x]
@@ -149,8 +150,8 @@ class SqueezeFeatures(nn.Module):
     def forward(self, predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         distances = []
         with torch.no_grad():
-            wanted = self._features(target)
-        for got, want in zip(self._features(predicted), wanted, strict=True):
+            wanted = self.features(target)
+        for got, want in zip(self.features(predicted), wanted, strict=True):
             norm = want.pow(2).mean().sqrt().clamp(min=1e-3)
             distances.append(((got - want) / norm).pow(2).mean())
         return torch.stack(distances).mean()

@@ -111,7 +111,7 @@ def _evaluate(
         tuple(row for bones, _ in rows for row in bones),
         tuple(row for _, images in rows for row in images),
         TOLERANCE_MM,
-        _leaks(found, sources),
+        leaks(found, sources),
         tuple(name for name in wanted if name not in scored),
     )
     return report, cases
@@ -145,7 +145,7 @@ def _questions(
             yield read_masked(file, structures)
 
 
-def _leaks(model: Model, sources: Sequence[Source]) -> tuple[str, ...]:
+def leaks(model: Model, sources: Sequence[Source]) -> tuple[str, ...]:
     """A line for each patient that the model's card says it was trained on."""
     trained = {str(s["name"]).lower() for s in model.card.trained_on["sources"]}
     whose = dict.fromkeys(s.whose for s in sources if isinstance(s, LabelledSource))

@@ -154,15 +154,15 @@ class SegmentationReport:
             "sources": self.sources,
             "tolerance_mm": self.tolerance_mm,
             "intervals": "95 %, percentile bootstrap over patients; null with one patient",
-            "bars": _plain(self.bars()),
-            "by_method": _plain(methods),
-            "by_view": _plain(by_view),
-            "by_structure": _plain(table),
+            "bars": plain(self.bars()),
+            "by_method": plain(methods),
+            "by_view": plain(by_view),
+            "by_structure": plain(table),
             "source_d": {"dice_by_view": SOURCE_D, "note": "its own simulated images"},
             "warnings": list(self.warnings),
             "unscored": list(self.unscored),
-            "images": _plain([asdict(r) for r in self.images]),
-            "rows": _plain([asdict(r) for r in self.bones]),
+            "images": plain([asdict(r) for r in self.images]),
+            "rows": plain([asdict(r) for r in self.bones]),
         }
 
     def _bones(self, structure: str, view: str, method: str) -> list[BoneRow]:
@@ -189,10 +189,10 @@ def mean(values: Iterable[float]) -> float:
     return float(np.mean(found)) if found else math.nan
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """NaN, which JSON does not know, as None."""
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

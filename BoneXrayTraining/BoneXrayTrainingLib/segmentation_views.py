@@ -134,7 +134,7 @@ def take_views(ct: LabelledCt, config: SegmentViews) -> Iterator[MaskedRadiograp
     for view in config.of(ct.anatomy):
         for number in range(config.draws):
             label = f"{config.seed} {ct.patient} {view} {number}"
-            rotate = _drawn(config, label)
+            rotate = drawn_rotation(config, label)
             geometry = geometry_of(ct, view, rotate, config.pixel or PIXELS[ct.anatomy])
             yield _taken(ct, prepared, geometry, view, rotate, config, label)
 
@@ -214,7 +214,8 @@ def _taken(
     return MaskedRadiograph(radiograph, masks, subject)
 
 
-def _drawn(config: SegmentViews, label: str) -> tuple[float, float]:
+def drawn_rotation(config: SegmentViews, label: str) -> tuple[float, float]:
+    """How far off its view a radiograph is taken, around and along the patient [degrees]."""
     rng = np.random.default_rng(zlib.crc32(label.encode()))
     around, along = rng.uniform(-1.0, 1.0, 2) * config.jitter
     return float(around), float(along) / 2

@@ -16,6 +16,7 @@ from .labelling import LabelCt
 from .models import ModelsList, ModelsShow, ModelsVerify
 from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
 from .separating import RunSeparate
+from .separation import EvaluateSeparate
 from .training import EvaluateExtract, Export, Train
 
 COMMANDS: dict[str, type[Command]] = {
@@ -33,6 +34,7 @@ COMMANDS: dict[str, type[Command]] = {
     "export": Export,
     "evaluate extract": EvaluateExtract,
     "evaluate segment": EvaluateSegment,
+    "evaluate separate": EvaluateSeparate,
     "reader-study make": ReaderStudyMake,
     "reader-study read": ReaderStudyRead,
     "reader-study report": ReaderStudyReport,
