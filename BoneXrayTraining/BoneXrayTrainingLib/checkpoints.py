@@ -32,17 +32,12 @@ class RunState:
 
 def write_checkpoint(run: Path, learner: Learner, state: RunState) -> Path:
     """Write run/checkpoint-<step>, then drop those before it; a kill leaves a whole one."""
-    moments = {
-        f"{number}.{name}": value
-        for number, entry in learner.optimiser.state_dict()["state"].items()
-        for name, value in entry.items()
-    }
     tensors = {
         "network": learner.network.state_dict(),
         "average": learner.average.state_dict(),
-        "optimiser": moments,
+        "optimiser": moments(learner.optimiser),
     }
-    final = _write(run / f"checkpoint-{state.step:08d}", tensors, state)
+    final = write_folder(run / f"checkpoint-{state.step:08d}", tensors, state)
     for older in checkpoints(run)[:-1]:
         shutil.rmtree(older, ignore_errors=True)
     return final
@@ -51,14 +46,15 @@ def write_checkpoint(run: Path, learner: Learner, state: RunState) -> Path:
 def write_best(run: Path, learner: Learner, state: RunState) -> Path:
     """Write run/best-<step>, the averaged weights alone, then drop the best one before it."""
     tensors = {"average": learner.average.state_dict()}
-    final = _write(run / f"best-{state.step:08d}", tensors, state)
+    final = write_folder(run / f"best-{state.step:08d}", tensors, state)
     for other in checkpoints(run, "best"):
         if other != final:
             shutil.rmtree(other, ignore_errors=True)
     return final
 
 
-def _write(final: Path, tensors: dict[str, dict[str, torch.Tensor]], state: RunState) -> Path:
+def write_folder(final: Path, tensors: dict[str, dict[str, torch.Tensor]], state: RunState) -> Path:
+    """Write a folder of tensors and how far the run is, swapped in whole; returns it."""
     stage = final.with_name(f".{final.name}")
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(parents=True)
@@ -103,20 +99,34 @@ def read_checkpoint(folder: Path, learner: Learner) -> RunState:
     learner.network.load_state_dict(load_file(folder / "network.safetensors"))
     learner.average.load_state_dict(load_file(folder / "average.safetensors"))
     state = read_state(folder)
-    parameters = learner.optimiser.param_groups[0]["params"]
-    packed = learner.optimiser.state_dict()
+    restore(learner.optimiser, load_file(folder / "optimiser.safetensors"))
+    for _ in range(state.step):
+        learner.schedule.step()
+    return state
+
+
+def moments(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """What an optimiser keeps of each parameter, by number and name."""
+    return {
+        f"{number}.{name}": value
+        for number, entry in optimiser.state_dict()["state"].items()
+        for name, value in entry.items()
+    }
+
+
+def restore(optimiser: torch.optim.Optimizer, kept: dict[str, torch.Tensor]) -> None:
+    """Give an optimiser back its `moments`."""
+    parameters = optimiser.param_groups[0]["params"]
+    packed = optimiser.state_dict()
     entries: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in load_file(folder / "optimiser.safetensors").items():
+    for key, value in kept.items():
         number, name = key.split(".", 1)
         if value.shape == parameters[int(number)].shape:
             # in memory as the run had it: other strides, other rounding
             value = torch.empty_like(parameters[int(number)]).copy_(value).detach()
         entries.setdefault(int(number), {})[name] = value
     packed["state"] = entries
-    learner.optimiser.load_state_dict(packed)
-    for _ in range(state.step):
-        learner.schedule.step()
-    return state
+    optimiser.load_state_dict(packed)
 
 
 def _plain(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

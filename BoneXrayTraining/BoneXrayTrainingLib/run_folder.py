@@ -17,7 +17,7 @@ STOP_FILE = "stop"
 """A file of this name in the run's folder ends the run after the step at hand."""
 CONFIG_FILE = "config.json"
 LOG_FILE = "log.jsonl"
-TOLD = ("loss", "eta_s", "validation_psnr", "validation_dice")
+TOLD = ("loss", "eta_s", "validation_psnr", "validation_dice", "validation_overlap_mse")
 
 
 def check_run(config: TrainConfig, resume: bool) -> Path:

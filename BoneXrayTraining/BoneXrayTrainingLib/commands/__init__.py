@@ -17,7 +17,7 @@ from .models import ModelsList, ModelsShow, ModelsVerify
 from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
 from .separating import RunSeparate
 from .separation import EvaluateSeparate
-from .training import EvaluateExtract, Export, Train
+from .training import EvaluateExtract, Export, Train, TrainBlsGan
 
 COMMANDS: dict[str, type[Command]] = {
     "samples": Samples,
@@ -31,6 +31,7 @@ COMMANDS: dict[str, type[Command]] = {
     "generate export": GenerateExport,
     "generate replay": GenerateReplay,
     "train": Train,
+    "train-bls-gan": TrainBlsGan,
     "export": Export,
     "evaluate extract": EvaluateExtract,
     "evaluate segment": EvaluateSegment,

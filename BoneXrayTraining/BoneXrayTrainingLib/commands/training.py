@@ -100,10 +100,47 @@ class Train(Command):
 
 
 @dataclass
+class TrainBlsGan(Command):
+    """Train BLS-GAN's layer separation on joints with masks; needs the extra packages `train`.
+
+    The published approach (arXiv 2409.07304) to compare with, on your own joints: images/NAME.png,
+    masks/NAME_upper.png and masks/NAME_lower.png. Ctrl-C, or a file named `stop` in the run's
+    folder, ends the run with a checkpoint. `export` makes a model of it.
+    """
+
+    config: Positional[Annotated[Path, arg(metavar="CONFIG.toml")]]
+    """Configuration of the run: joints, networks, both stages."""
+    resume: Flag = False
+    """Go on from the run's last checkpoint."""
+    data_root: OptionalFolder = None
+    """Folder that paths start from; replaces data_root of the configuration."""
+    run_folder: OptionalFolder = None
+    """Folder of the run: log, checkpoints; replaces run of the configuration."""
+
+    def run(self, report: Reporter) -> None:
+        from ..bls_gan.config import read_bls_gan
+        from ..checkpoints import read_state
+        from ..separation import train_bls_gan
+
+        data_root = None if self.data_root is None else str(self.data_root)
+        folder = None if self.run_folder is None else str(check_output(self.run_folder))
+        config = read_bls_gan(self.config, data_root=data_root, run=folder)
+        with ends_on_interrupt() as is_interrupted:
+            checkpoint = train_bls_gan(config, self.resume, report.progress, is_interrupted)
+            if is_interrupted():
+                report.close()
+                raise KeyboardInterrupt(f"{checkpoint} is written; go on with --resume")
+        step = read_state(checkpoint).step
+        ended = "Trained" if step >= config.steps else "Stopped early; go on with --resume"
+        report.result(f"{ended}: step {step} of {config.steps}", {"checkpoint": checkpoint})
+
+
+@dataclass
 class Export(Command):
     """Export a run's last checkpoint, or its best, as a model; needs the extra packages `train`.
 
-    Writes into DIR: model.onnx, weights.safetensors and card.json.
+    Writes into DIR: model.onnx, weights.safetensors and card.json. Of a run of `train-bls-gan` it
+    is the last, in 16 bits, at the size it was trained at; only version and name apply.
     """
 
     run_folder: Positional[Annotated[Path, arg(metavar="RUN")]]
@@ -128,9 +165,14 @@ class Export(Command):
     """How weights are stored: in 16 bits, or in 8 for files of half that size."""
 
     def run(self, report: Reporter) -> None:
+        from ..bls_gan.export import export_bls_gan, is_bls_gan_run
         from ..export import export
 
         folder = check_output(self.output)
+        if is_bls_gan_run(self.run_folder):
+            made = export_bls_gan(self.run_folder, folder, self.version, self.name)
+            report.result("Model", {"model": made})
+            return
         model = export(
             self.run_folder, folder, self.version, self.working_size,
             gain=self.gain, name=self.name, best=self.best, framing=self.framing, bits=self.bits,
