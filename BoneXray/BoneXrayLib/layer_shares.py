@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .framing import content
+from .layer_alone import alone_images, answers_alone, layers_of_alone
 from .layer_questions import (
     MASK_THIS,
     THIS,
@@ -37,8 +38,11 @@ def layers_of_masks(
     """Layers (bones, rows, columns) float32 of given masks, a question for each that is not empty.
 
     At a pixel of several bones, what they make together is the mean of the answers to the questions
-    that showed the whole of one of them.
+    that showed the whole of one of them. Models of another make answer as `layer_alone` says.
     """
+    if answers_alone(model):
+        alone = alone_images(model, radiograph, masks, progress, **how)
+        return layers_of_alone(radiograph.pixels, masks, alone)
     layers = np.zeros(masks.shape, np.float32)
     amount = np.zeros(masks.shape[1:], np.float32)
     counts = np.zeros(masks.shape[1:], np.uint16)
@@ -70,6 +74,8 @@ def layers_without_masks(
     **how: Any,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Layers and masks (2, rows, columns) of the upper and the lower bone of an upright joint."""
+    if answers_alone(model):
+        raise ValueError(f"masks: got none; {model.card.name} expects those of both bones")
     shape = radiograph.pixels.shape
     region = content(radiograph.pixels, radiograph.domain, model.card.framing)
     answer, scale = ask(model, radiograph, region, None, progress, **how)

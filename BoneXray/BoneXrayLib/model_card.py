@@ -19,6 +19,13 @@ SEPARATE_OUTPUTS = ("bones", "this", "mask this", "mask others")
 """What a model for "separate" answers, in this order."""
 SEPARATE_MASKS = 2
 """Its last channels: masks of the bone asked about and of the others, 0 where none are given."""
+BLS_GAN = "bls-gan"
+SEPARATE_RECIPES = {
+    "": (3, SEPARATE_OUTPUTS),
+    BLS_GAN: (1, ("upper bone alone", "lower bone alone")),
+}
+"""How many channels come before the masks, and the answers, by `input.recipe`. Source B's masks are
+of the upper and the lower bone and have to be given (`layer_alone`)."""
 MIRRORS = ("mean", "surer", "told", "none")
 """The mean of the answers to an image and its mirror image; of a network that knows right hands,
 the surer of both or the one that its last output says is the right way round; or the answer to
@@ -39,7 +46,8 @@ class ModelCard:
             size_multiple, channels (what each holds), polarity ("bone bright"), working_size
             [pixels along the longer side]; framing, "whole" unless given: `framing.FRAMINGS`;
             mirror, "mean" unless given: what answers are made of, one of `MIRRORS`; masks, for
-            "separate": how many of the channels are masks, `SEPARATE_MASKS`.
+            "separate": how many of the channels are masks, `SEPARATE_MASKS`; recipe, none unless
+            given: one of `SEPARATE_RECIPES`.
         outputs: for each output channel its name, colour, and terminology code where there is one.
         trained_on: sources [{name, licence}], cts (their number).
         evaluation: [{data, metric, value, baseline}].
@@ -161,13 +169,18 @@ def _check_outputs(outputs: object) -> None:
 
 def _check_separate(values: dict[str, Any], outputs: list[dict[str, Any]]) -> None:
     """What a separator sees and answers is fixed: its answers are no names of a user's bones."""
+    recipe = values.get("recipe", "")
+    if recipe not in SEPARATE_RECIPES:
+        raise _wrong("input.recipe", recipe, " or ".join(filter(None, SEPARATE_RECIPES)))
+    shown, answers = SEPARATE_RECIPES[recipe]
     if values.get("masks") != SEPARATE_MASKS:
         raise _wrong("input.masks", values.get("masks"), f"{SEPARATE_MASKS} for 'separate'")
-    if len(values["channels"]) != 3 + SEPARATE_MASKS:
-        raise _wrong("input.channels", values["channels"], f"{3 + SEPARATE_MASKS} for 'separate'")
+    count = shown + SEPARATE_MASKS
+    if len(values["channels"]) != count:
+        raise _wrong("input.channels", values["channels"], f"{count} for 'separate'")
     names = [output["name"] for output in outputs]
-    if names != list(SEPARATE_OUTPUTS):
-        raise _wrong("outputs", names, f"{', '.join(SEPARATE_OUTPUTS)} for 'separate'")
+    if names != list(answers):
+        raise _wrong("outputs", names, f"{', '.join(answers)} for 'separate'")
 
 
 def _check_provenance(trained_on: object, evaluation: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from BoneXrayLib.files import checked_output_folder, staged_folder, written_whole
+from BoneXrayLib.layer_alone import answers_alone
 from BoneXrayLib.models import Model, find_model
 from BoneXrayLib.progress import IsCancelled, Progress, raise_if_cancelled
 
@@ -142,6 +144,8 @@ def _evaluate(
     extract = FeatureExtractor(config.features) if config.features else None
     if separate is None:
         from BoneXrayLib.layers import separate
+    if answers_alone(named) and config.masks == "both":
+        config = dataclasses.replace(config, masks="given")
     found = _Found()
     for question in _questions(sources, config, progress, is_cancelled):
         raise_if_cancelled(is_cancelled)

@@ -12,11 +12,12 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
+from BoneXrayLib.layer_alone import alone_images, density_scale
+from BoneXrayLib.layers import separate
 from BoneXrayLib.models import verify_model
+from BoneXrayLib.radiograph import radiograph_from_array
 from BoneXrayTrainingLib.__main__ import main
-from BoneXrayTrainingLib.bls_gan.alone import alone_images
 from BoneXrayTrainingLib.bls_gan.batches import collate_joints, make_joint_batch
-from BoneXrayTrainingLib.bls_gan.brightness import density_of_brightness, density_scale
 from BoneXrayTrainingLib.bls_gan.config import (
     BlsGanConfig,
     JointFolder,
@@ -24,6 +25,7 @@ from BoneXrayTrainingLib.bls_gan.config import (
     read_bls_gan,
     stage_of,
 )
+from BoneXrayTrainingLib.bls_gan.export import export_bls_gan
 from BoneXrayTrainingLib.bls_gan.joints import FolderJoints, cut_joint, make_joints
 from BoneXrayTrainingLib.bls_gan.learner import GanLearner, gan_step, make_gan_learner
 from BoneXrayTrainingLib.bls_gan.networks import LayerGenerator, ReconstructorConfig
@@ -240,23 +242,41 @@ def test_a_run_stopped_and_resumed_is_the_same_bit_for_bit(
         train_bls_gan(other, resume=True)
 
 
-def test_a_run_is_exported_and_answers_with_each_bone_alone(
-    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_is_exported_and_answers_with_each_bone_alone(whole: Path, tmp_path: Path) -> None:
     assert main(["export", str(whole), "-o", str(tmp_path / "model")]) == 0
     model = verify_model(tmp_path / "model")
     assert model.card.task == "separate"
     assert model.card.trained_on["sources"][0]["licence"] == "MIT"
     joint = two_bones(-6)
     masks = np.stack([joint.upper_mask, joint.lower_mask])
-    alone = alone_images(model, joint.image, masks)
+    radiograph = radiograph_from_array(joint.image, "optical density")
+    alone = alone_images(model, radiograph, masks)
     for each, mask in zip(alone, masks, strict=True):
         assert np.array_equal(each[~mask], joint.image[~mask]), "outside its mask the image"
         assert (each[mask] >= 0).all()
-    with_torch = alone_images(model, joint.image, masks, runtime="torch")
-    assert np.abs(alone - with_torch).max() < 1e-4
-    with pytest.raises(ValueError, match=r"masks: shape .* expected \(2, 32, 32\)"):
-        alone_images(model, joint.image, masks[:1])
+    turned = alone_images(model, radiograph, masks[::-1], runtime="torch")
+    assert np.abs(alone[::-1] - turned).max() < 1e-4, "the upper bone is found, whatever the order"
+    found = separate(radiograph, masks=masks, model=model)
+    both = masks.all(0)
+    wanted = np.maximum(joint.image - alone[::-1], 0)
+    assert np.abs(found.layers - wanted)[:, both].max() < 1e-6
+    around = (joint.upper_mask & ~both) & (np.arange(SIDE) == 10)
+    assert found.layers[0][around] == pytest.approx(0.4 + 0.01 * 10, abs=1e-5), "over soft tissue"
+    with pytest.raises(ValueError, match="masks: of 1 bones; tiny expects two"):
+        separate(radiograph, masks=masks[:1], model=model)
+    with pytest.raises(ValueError, match="masks: got none; tiny expects those of both"):
+        separate(radiograph, model=model)
+
+
+def test_the_grey_of_a_picture_is_the_share_that_was_absorbed(whole: Path, tmp_path: Path) -> None:
+    model = verify_model(export_bls_gan(whole, tmp_path / "model"))
+    joint = two_bones(-6)
+    masks = np.stack([joint.upper_mask, joint.lower_mask])
+    density = radiograph_from_array(joint.image, "optical density")
+    picture = radiograph_from_array(255 * (1 - np.exp(-joint.image)), "display")
+    alone = alone_images(model, density, masks)
+    shown = alone_images(model, picture, masks)
+    assert np.allclose(shown, 255 * (1 - np.exp(-alone)), atol=0.02)
 
 
 def test_brightness_of_a_dense_image_still_tells_bone_from_bone() -> None:
@@ -264,7 +284,6 @@ def test_brightness_of_a_dense_image_still_tells_bone_from_bone() -> None:
     scale = density_scale(dense)
     assert 1 - np.exp(-6.0 * scale) == pytest.approx(0.95, abs=1e-3)
     assert density_scale(dense / 4) == 1.0, "radiographs of hands stay as they are"
-    assert density_of_brightness(np.array(1 - np.exp(-1.5))) == pytest.approx(1.5, abs=1e-5)
 
 
 def test_joints_that_cannot_be_trained_on_end_before_anything_is_written(

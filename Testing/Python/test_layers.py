@@ -32,7 +32,7 @@ LIB_STAGES = """
     runtimes tiles inference
     image_statistics polarity_statistics domain_weights domain extraction
     structures mask_pieces mirror_images segmentation segment_terminology segment_nrrd
-    mask_files layer_questions layer_shares layers
+    mask_files layer_questions layer_alone layer_shares layers
     segment_dicom segment_files layer_files
     picture_report comparison mask_comparison reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
@@ -48,7 +48,7 @@ TRAINING_STAGES = """
     appearance augmentation dataset segment_images separation_images pool joint_places
     losses configuration processes learner segment_loss separation_loss
     checkpoints beginnings run_folder run_pools watch trainer
-    preview separation_card export_card export_onnx export
+    preview separation_card export_card export_onnx bls_gan separation export
     markdown intervals evaluation_cts pairings
     evaluation_tables evaluation_report
     contact_sheet evaluation
@@ -195,6 +195,7 @@ def test_no_file_but_the_door_lies_in_a_module_folder() -> None:
 # A stage whose tests are part of another stage's file: stage -> test file.
 TESTED_WITH = {
     "kept": "live",
+    "layer_alone": "bls_gan",
     "contrast_kernels": "contrast",
     "contrast_lung": "contrast",
     "__main__": "commands",

@@ -11,7 +11,7 @@ Conventional Radiographs", AAAI 2025, arXiv 2409.07304. One joint, two bones, bo
     learner         the three networks and their optimisers; a step
     checkpoints     to go on with
     export          run folder -> model folder
-    alone           a model folder's answer to an image: each bone without the other
 
-`separation` trains. Importing this package imports nothing else.
+`separation` trains; `BoneXrayLib.layer_alone` asks a model folder. Importing this package imports
+nothing else.
 """

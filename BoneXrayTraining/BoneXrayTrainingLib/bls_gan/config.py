@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from BoneXrayLib.model_card import BLS_GAN
 from BoneXrayLib.networks import size_multiple
 
 from ..mappings import from_mapping, read_toml
 from ..pairs import PairConfig
 from ..pool import PoolConfig
 from ..sources import CtSource
-from .alone import RECIPE
 from .networks import GENERATOR_SIDES, SUPERVISOR_SIDES, ReconstructorConfig, check_sides
 from .objective import Weights
 
@@ -108,7 +108,7 @@ class BlsGanConfig:
     reconstructor: ReconstructorConfig = field(default_factory=ReconstructorConfig)
     pairs: PairConfig = field(default_factory=PairConfig)
     pool: PoolConfig = field(default_factory=PoolConfig)
-    recipe: str = RECIPE
+    recipe: str = BLS_GAN
 
     def __post_init__(self) -> None:
         for name in ("batch", "log_every", "checkpoint_every", "validate_every"):
@@ -117,8 +117,8 @@ class BlsGanConfig:
         for name in ("threads", "halve_every"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}; expected 0 or more")
-        if self.recipe != RECIPE:
-            raise ValueError(f"recipe: got {self.recipe!r}; expected {RECIPE!r}")
+        if self.recipe != BLS_GAN:
+            raise ValueError(f"recipe: got {self.recipe!r}; expected {BLS_GAN!r}")
         if self.device not in ("auto", "cpu", "cuda"):
             raise ValueError(f"device: got {self.device!r}; expected auto, cpu or cuda")
         if not 0 <= self.shift[0] <= self.shift[1]:
@@ -145,9 +145,8 @@ class BlsGanConfig:
             raise ValueError("joints: expected either [[joints]] folders or [[ct]] entries")
         if bool(self.ct) != bool(self.structures):
             raise ValueError("structures: expected names of bones with [[ct]], none without")
-        trained = [f for f in self.joints if not f.validation]
-        trained += [c for c in self.ct if c.patient not in self.validation]
-        if not trained:
+        folders = any(not f.validation for f in self.joints)
+        if not folders and not any(c.patient not in self.validation for c in self.ct):
             raise ValueError("validation: holds everything; expected some left to train on")
         unknown = set(self.validation) - {c.patient for c in self.ct}
         if unknown:

@@ -9,6 +9,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from BoneXrayLib.files import checked_output_folder, staged_folder
+from BoneXrayLib.model_card import BLS_GAN, SEPARATE_RECIPES
 from BoneXrayLib.models import SCHEMA_VERSION, ModelCard, write_card
 from BoneXrayLib.networks import build_network, size_multiple
 from BoneXrayLib.packed_weights import unpacked
@@ -17,7 +18,6 @@ from ..checkpoints import latest_checkpoint, read_state
 from ..export_onnx import write_onnx
 from ..mappings import from_mapping
 from ..run_folder import CONFIG_FILE
-from .alone import RECIPE
 from .config import BlsGanConfig
 
 INTENDED = "Research: source B's approach beside others. Not a medical device."
@@ -27,7 +27,7 @@ COLOURS = ([230, 159, 0], [86, 180, 233])
 def is_bls_gan_run(run: str | Path) -> bool:
     """Whether a run's folder is of this recipe."""
     path = Path(run) / CONFIG_FILE
-    return path.is_file() and json.loads(path.read_text()).get("recipe") == RECIPE
+    return path.is_file() and json.loads(path.read_text()).get("recipe") == BLS_GAN
 
 
 def export_bls_gan(
@@ -72,11 +72,11 @@ def _card(config: BlsGanConfig, version: str, name: str | None, step: int) -> Mo
             "framing": "whole",
             "mirror": "none",
             "masks": 2,
-            "recipe": RECIPE,
+            "recipe": BLS_GAN,
         },
         outputs=[
-            {"name": f"{bone} bone alone", "colour": colour}
-            for bone, colour in zip(("upper", "lower"), COLOURS, strict=True)
+            {"name": name, "colour": colour}
+            for name, colour in zip(SEPARATE_RECIPES[BLS_GAN][1], COLOURS, strict=True)
         ],
         trained_on={**_sources(config), "steps": step, "bone": "whatever the masks held"},
         evaluation=[],

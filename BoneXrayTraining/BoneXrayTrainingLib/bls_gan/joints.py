@@ -15,14 +15,14 @@ from typing import Protocol
 import numpy as np
 
 from BoneXrayLib.framing import to_working_size
+from BoneXrayLib.layer_alone import density_scale
 from BoneXrayLib.resizing import resize
 
 from ..joint_images import JointImage, joint_files, read_joint
 from ..labelled import MASK_OD, named_variants
-from ..layer_images import TOUCHING, shift_together
+from ..layer_images import TOUCHING, brightness_of_density, shift_together
 from ..pairs import TISSUES, Pair
 from ..pool import PairPool
-from .brightness import brightness_of_density, density_scale
 from .config import BlsGanConfig
 
 FURTHER = 4
@@ -54,10 +54,10 @@ class Joints(Protocol):
         ...
 
 
-def known_example(image: np.ndarray, alone: Sequence[np.ndarray], masks: np.ndarray) -> Example:
+def known_example(image: np.ndarray, alone: np.ndarray, masks: np.ndarray) -> Example:
     """An example of a joint (rows, columns) and each bone alone, optical density, and its masks."""
     there, scale = masks.astype(np.float32), np.float32(density_scale(image))
-    layers = np.stack([brightness_of_density(each * scale) for each in alone]) * there
+    layers = brightness_of_density(alone * scale) * there
     return Example(brightness_of_density(image * scale)[None], there, layers, there)
 
 
@@ -85,16 +85,15 @@ class FolderJoints:
         if not self.apart:
             raise ValueError("joints: all overlap; expected some whose bones lie apart to shift")
         joint = self.apart[int(rng.integers(len(self.apart)))]
-        image, soft = (
-            None if a is None else a.astype(np.float32) for a in (joint.image, joint.soft)
-        )
+        image = joint.image.astype(np.float32)
+        soft = None if joint.soft is None else joint.soft.astype(np.float32)
         low, high = self.shift
         while True:
             made = shift_together(image, joint.upper_mask, joint.lower_mask, soft, (low, high), rng)
             if int(made.overlap.sum()) >= TOUCHING or low > len(image) // 2:
                 break
             low, high = low + FURTHER, high + FURTHER
-        alone = made.soft + made.upper, made.soft + made.lower
+        alone = made.soft + np.stack([made.upper, made.lower])
         return known_example(made.image, alone, np.stack([made.upper_mask, made.lower_mask]))
 
     def overlapping(self, rng: np.random.Generator, images: int = 0) -> Example:
