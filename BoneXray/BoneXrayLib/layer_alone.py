@@ -81,9 +81,8 @@ def alone_images(
     answer = run_network(model, channels, progress, is_cancelled, runtime)[order]
     alone = np.broadcast_to(radiograph.pixels, masks.shape).copy()
     for place, mask in enumerate(masks):
-        transmission = (1 - answer[place]).clip(LEAST_TRANSMISSION, 1)
-        found = grey.pixels(resize(-np.log(transmission) / scale, mask.shape))
-        alone[place][mask] = found[mask]
+        found = -np.log((1 - answer[place]).clip(LEAST_TRANSMISSION, 1)) / scale
+        alone[place][mask] = grey.pixels(resize(found, mask.shape))[mask]
     return alone
 
 
