@@ -6,6 +6,7 @@ themselves, known outside the overlap only. Images are optical density, -ln(1 - 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -21,14 +22,15 @@ from BoneXrayLib.resizing import resize
 from ..joint_images import JointImage, joint_files, read_joint
 from ..labelled import MASK_OD, named_variants
 from ..layer_images import TOUCHING, brightness_of_density, shift_together
+from ..overlap_bins import OVERLAP_BINS, SIDE
 from ..pairs import TISSUES, Pair
 from ..pool import PairPool
 from .config import BlsGanConfig
 
 FURTHER = 4
 """Pixels that bones are moved further at a time, until they overlap."""
-LEAST_FIELD, MOST_FIELD = 0.3, 0.7
-"""Side of a simulated joint, as a share of the sample's."""
+LEAST_FIELD = 0.2
+"""Least side of a simulated joint, as a share of the sample's."""
 TRIES = 100
 
 
@@ -158,7 +160,7 @@ def cut_joint(
     rows, columns = np.nonzero(there[a] & there[b])
     at = int(rng.integers(len(rows)))
     size = named.shape[1]
-    length = int(rng.uniform(LEAST_FIELD, MOST_FIELD) * size)
+    length = drawn_side(len(rows), size, rng)
     box = tuple(slice(s, s + length) for s in (
         int(np.clip(p - length * rng.uniform(0.3, 0.7), 0, size - length))
         for p in (rows[at], columns[at])
@@ -175,6 +177,16 @@ def cut_joint(
     if np.nonzero(masks[0])[0].mean() > np.nonzero(masks[1])[0].mean():
         layers, masks = layers[::-1], masks[::-1]
     return image, image - layers[::-1], np.ascontiguousarray(masks)
+
+
+def drawn_side(pixels: int, size: int, rng: np.random.Generator) -> int:
+    """Side of the square [pixels of a sample] in which an overlap is of a bin drawn evenly.
+
+    As far as the sample reaches, and no closer than `LEAST_FIELD`.
+    """
+    low, high = OVERLAP_BINS[int(rng.integers(len(OVERLAP_BINS)))]
+    nearest, farthest = (SIDE * math.sqrt(pixels / n) for n in (high, low))
+    return int(np.clip(rng.uniform(nearest, farthest), LEAST_FIELD * size, size))
 
 
 def at_side(joint: JointImage, side: int) -> JointImage:
