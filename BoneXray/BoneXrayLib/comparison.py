@@ -65,12 +65,16 @@ def ssim(image: np.ndarray, reference: np.ndarray) -> float:
 
 def ssim_within(image: np.ndarray, reference: np.ndarray, mask: np.ndarray) -> float:
     """Mean structural similarity where the window's middle is in a mask; NaN where it never is."""
-    luminance, contrast_structure = _similarity(*_pair(image, reference))
+    image, reference = _pair(image, reference)
     rim = WINDOW // 2
-    inside = np.asarray(mask, dtype=bool)[rim:-rim, rim:-rim]
+    inside = np.zeros(image.shape, bool)
+    inside[rim:-rim, rim:-rim] = np.asarray(mask, dtype=bool)[rim:-rim, rim:-rim]
     if not inside.any():
         return float("nan")
-    return float(np.mean((luminance * contrast_structure)[inside]))
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    box = (slice(rows[0] - rim, rows[-1] + rim + 1), slice(columns[0] - rim, columns[-1] + rim + 1))
+    luminance, contrast_structure = _similarity(image[box], reference[box])
+    return float(np.mean((luminance * contrast_structure)[inside[box][rim:-rim, rim:-rim]]))
 
 
 def ms_ssim(image: np.ndarray, reference: np.ndarray) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from BoneXrayLib.comparison import PEAK, ssim, ssim_within
 from BoneXrayLib.mask_comparison import dice
 
+from .separation_features import TRUTH
 from .separation_floors import floors
 from .separation_questions import LayerQuestion
 from .separation_rows import FREE, BoneRow, ImageRow
@@ -74,7 +75,7 @@ def rows_of(
     truth = question.judged(question.alone.astype(np.float64))
     bones, images, features = [], [], {}
     if extract is not None:
-        features["truth"] = extract(truth * question.masks)
+        features[TRUTH] = extract(truth * question.masks)
     for method, answer in answers.items():
         judged = question.judged(answer.alone)
         bones += list(_bone_rows(number, method, question, answer, judged, truth))

@@ -23,13 +23,13 @@ from .overlap_bins import bin_name
 from .segmentation_data import LabelledSource, RadiographSource, Source, segmentation_sources
 from .segmentation_evaluation import leaks
 from .separation_cases import Answer, answer_of, floor_answers, rows_of
-from .separation_features import FEWEST, FeatureExtractor, frechet_distance
+from .separation_features import FeatureExtractor, distances
 from .separation_floors import FLOORS
 from .separation_questions import EXACT, SHIFTED, LayerQuestion, SeparationConfig
 from .separation_regions import take_regions
 from .separation_report import SeparationReport
 from .separation_rows import FREE, GIVEN, BoneRow, ImageRow
-from .separation_sheet import SeparatedImage, as_grey, layer_sheet
+from .separation_sheet import SeparatedImage, as_grey, layer_sheet, write_alone
 from .separation_shifts import take_shifts
 from .separation_tables import as_markdown
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from BoneXrayLib.layers import Layers
 
 FIGURES, PAGE, SHEET = "evaluation.json", "evaluation.md", "contact-sheet.png"
+PICTURES = "alone"
 LIST = ".json"
 
 Separator = Callable[..., "Layers"]
@@ -89,14 +90,17 @@ def evaluate_separate_into(
     """`evaluate_separate`, and its figures, page and contact sheet in a folder; all or none."""
     from PIL import Image
 
-    folder = checked_output_folder(folder)
+    folder, config = checked_output_folder(folder), config or SeparationConfig()
     report, found = _evaluate(model, data, config, progress, is_cancelled, separate)
     sheet = layer_sheet(list(_examples(report, found)))
     with staged_folder(folder) as stage:
         (stage / FIGURES).write_text(_json(report), encoding="utf-8")
         (stage / PAGE).write_text(as_markdown(report, SHEET), encoding="utf-8")
         Image.fromarray(sheet).save(stage / SHEET, format="PNG")
-    return report, {name: folder / name for name in (FIGURES, PAGE, SHEET)}
+        if config.pictures:
+            write_alone(stage / PICTURES, found.shown)
+    names = (FIGURES, PAGE, SHEET, *[PICTURES for _ in range(config.pictures)])
+    return report, {name: folder / name for name in names}
 
 
 def write_figures(report: SeparationReport, path: str | Path) -> Path:
@@ -158,9 +162,10 @@ def _evaluate(
             "asked of without masks; expected overlapping bones"
         )
     protocol = found.images[0].subject.protocol
+    apart = distances(found.features, {r.image: r.subject.bin for r in found.images})
     report = SeparationReport(
         f"{named.card.name} {named.card.version}", protocol, tuple(found.bones),
-        tuple(found.images), _distances(found), leaks(named, sources),
+        tuple(found.images), apart, leaks(named, sources),
     )  # fmt: skip
     return report, found
 
@@ -219,23 +224,6 @@ def _keep(
     shown = (question.alone, next(iter(answers.values())).alone, answers[floor].alone)
     pictures = np.stack([as_grey(question.judged(a), image) for a in shown])
     found.shown.append((as_grey(image, image), question.overlap, pictures))
-
-
-def _distances(found: _Found) -> dict[str, dict[str, float]]:
-    """Distance of features by method and bin, of both bones of each image."""
-    if not any(found.features):
-        return {}
-    bins = {r.image: r.subject.bin for r in found.images}
-    distances: dict[str, dict[str, float]] = {}
-    for number in (*sorted(set(bins.values())), None):
-        there = [f for n, f in enumerate(found.features) if number in (None, bins[n])]
-        for method in dict.fromkeys(m for f in there for m in f if m != "truth"):
-            asked = [f for f in there if method in f]
-            if 2 * len(asked) >= FEWEST:
-                one, other = (np.concatenate([f[m] for f in asked]) for m in (method, "truth"))
-                name = "all" if number is None else bin_name(number)
-                distances.setdefault(method, {})[name] = frechet_distance(one, other)
-    return {m: d for m, d in distances.items() if "all" in d}
 
 
 def _examples(report: SeparationReport, found: _Found) -> Iterator[SeparatedImage]:

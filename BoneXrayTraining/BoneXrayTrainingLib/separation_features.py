@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .overlap_bins import bin_name
+
 if TYPE_CHECKING:
     from .losses import SqueezeFeatures
 
 EXTRACTOR = "SqueezeNet 1.0 up to fire5, ImageNet weights, means over the image of 256 channels"
+TRUTH = "truth"
 FEWEST = 20
 """Fewer images say nothing of a distribution."""
 
@@ -19,21 +23,42 @@ class FeatureExtractor:
     """One row of numbers for an image of 0..1."""
 
     def __init__(self, weights: str | Path) -> None:
-        from .losses import SqueezeFeatures
-
         path = Path(weights)
         if not path.is_file():
             raise FileNotFoundError(f"features: {path} does not exist; expected an .npz file")
+        from .losses import SqueezeFeatures
+
         self._network: SqueezeFeatures = SqueezeFeatures(path)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Features (N, 256) float32 of images (N, rows, columns)."""
+        """Features (N, channels) float32 of images (N, rows, columns)."""
         import torch
 
         grey = torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))[:, None]
         with torch.no_grad():
             found = self._network.features(grey.clamp(0.0, 1.0))[-1]
         return found.mean(dim=(2, 3)).numpy()
+
+
+def distances(
+    features: Sequence[Mapping[str, np.ndarray]], bins: Mapping[int, int]
+) -> dict[str, dict[str, float]]:
+    """Distance from the truth's features by method and by bin, or all; empty without features.
+
+    Args:
+        features: of each image, (2, channels) by method, and by `TRUTH`.
+        bins: of each image.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for number in (*sorted(set(bins.values())), None):
+        there = [f for n, f in enumerate(features) if number in (None, bins[n])]
+        for method in dict.fromkeys(m for f in there for m in f if m != TRUTH):
+            asked = [f for f in there if method in f]
+            if 2 * len(asked) >= FEWEST:
+                one, other = (np.concatenate([f[m] for f in asked]) for m in (method, TRUTH))
+                name = "all" if number is None else bin_name(number)
+                found.setdefault(method, {})[name] = frechet_distance(one, other)
+    return found
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray) -> float:

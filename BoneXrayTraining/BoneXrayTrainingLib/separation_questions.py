@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +36,8 @@ class SeparationConfig:
     """Of labelled CTs; its seed counts for joint images, too."""
     features: str = ""
     """An .npz with SqueezeNet 1.0 weights, for the distance of features."""
+    pictures: bool = False
+    """Also write each bone alone, true and separated, as pictures for a reader study."""
 
     def __post_init__(self) -> None:
         for name, known in (("protocol", ("", *PROTOCOLS)), ("masks", MASKS)):
@@ -63,7 +64,7 @@ class LayerSubject:
         pixels: of the overlap, counted at 256 x 256.
         bin: number of its bin.
         is_joint: whether it stands as joints do that are separated without masks: one bone above
-            the other, and little else of bone in the picture.
+            the other, upright, and little else of bone in the picture.
     """
 
     protocol: str
@@ -118,9 +119,3 @@ class LayerQuestion:
         if self.subject.protocol == EXACT:
             return density / self.span
         return brightness_of_density(density)
-
-
-def stands_upright(masks: np.ndarray) -> bool:
-    """Whether of two bones (2, rows, columns) one is above the other rather than beside it."""
-    (first, across), (second, along) = (np.argwhere(mask).mean(axis=0) for mask in masks)
-    return math.fabs(first - second) >= math.fabs(across - along)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from .segmentation_sheet import outlined
 
 HEIGHT = 300
 OVERLAP_COLOUR = (250, 200, 60)
-TITLES = ("truth", "model", "best floor")
+READERS = ("input", "true", "separated")
+"""Folders of pictures for a reader study."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,23 @@ class SeparatedImage:
 def layer_sheet(images: Sequence[SeparatedImage]) -> np.ndarray:
     """Two rows for each image, one a bone, (rows, columns, 3) uint8."""
     return stacked([_row(image, n) for image in images for n in range(2)])
+
+
+def write_alone(folder: Path, shown: Sequence[tuple[np.ndarray, ...]]) -> None:
+    """Pictures for a reader study: input/, true/ and separated/, a case a bone of an image.
+
+    Args:
+        folder: new.
+        shown: of each image the input, its overlap, and the bones alone as in `SeparatedImage`.
+    """
+    from PIL import Image
+
+    for name in READERS:
+        (folder / name).mkdir(parents=True)
+    for number, (grey, _, alone) in enumerate(shown):
+        for n, side in enumerate(("upper", "lower")):
+            for name, picture in zip(READERS, (grey, alone[0, n], alone[1, n]), strict=True):
+                Image.fromarray(picture).save(folder / name / f"{number:04d}-{side}.png")
 
 
 def as_grey(judged: np.ndarray, image: np.ndarray) -> np.ndarray:

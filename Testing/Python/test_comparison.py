@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from BoneXrayLib.comparison import ms_ssim, psnr, rmse, side_by_side, ssim, stacked, to_8bit
+from BoneXrayLib.comparison import (
+    ms_ssim,
+    psnr,
+    rmse,
+    side_by_side,
+    ssim,
+    ssim_within,
+    stacked,
+    to_8bit,
+)
 
 
 @pytest.fixture
@@ -65,6 +74,21 @@ def test_ssim_agrees_with_scikit_image(image, reference):
     assert ssim(image, reference) == pytest.approx(theirs, abs=1e-9)
     theirs = metrics.peak_signal_noise_ratio(reference, image, data_range=255)
     assert psnr(image, reference) == pytest.approx(theirs, abs=1e-4)
+
+
+def test_ssim_within_a_mask_is_the_mean_of_its_pixels(image, reference):
+    everywhere = np.ones(image.shape, bool)
+    assert ssim_within(image, reference, everywhere) == pytest.approx(ssim(image, reference))
+    left, right = everywhere.copy(), everywhere.copy()
+    left[:, 90:], right[:, :90] = False, False
+    shares = np.array([(90 - 5) * 190, (150 - 5) * 190])
+    parts = [ssim_within(image, reference, mask) for mask in (left, right)]
+    assert np.average(parts, weights=shares) == pytest.approx(ssim(image, reference))
+    spoilt = np.where(left, 255.0 - image, image)
+    assert ssim_within(spoilt[:, 100:], reference[:, 100:], right[:, 100:]) == pytest.approx(
+        ssim_within(image[:, 100:], reference[:, 100:], right[:, 100:])
+    )
+    assert np.isnan(ssim_within(image, reference, ~everywhere))
 
 
 def test_ms_ssim_agrees_with_monai(image, reference):

@@ -44,7 +44,7 @@ LIB_STAGES = """
 TRAINING_STAGES = """
     mappings label_ct mesh_ct segments_file atlas regions pairs deformation sources
     surroundings hand_frame labelled generation
-    layer_images overlap_bins overlap_questions bone_excess mask_errors
+    overlap_bins layer_images joint_images overlap_questions bone_excess mask_errors
     appearance augmentation dataset segment_images separation_images pool joint_places
     losses configuration processes learner segment_loss separation_loss
     checkpoints beginnings run_folder run_pools watch trainer
@@ -54,7 +54,10 @@ TRAINING_STAGES = """
     contact_sheet evaluation
     segmentation_data labelled_cts segmentation_views masked_radiographs
     segmentation_baselines segmentation_tables segmentation_report segmentation_cases
-    segmentation_sheet segmentation_evaluation choices structure_names label_choices
+    segmentation_sheet segmentation_evaluation
+    separation_questions separation_shifts separation_regions separation_floors
+    separation_features separation_rows separation_tables separation_report separation_cases
+    separation_sheet separation_evaluation choices structure_names label_choices
     agreement reader_images reader_study reader_report reader_tables
     console results commands __main__ slicer_process slicer_curves
     slicer_panel_task slicer_panel_labels slicer_panel_hand_over
@@ -289,6 +292,15 @@ TESTED_WITH = {
     "segmentation_sheet": "segmentation_evaluation",
     "segmentation_tables": "segmentation_evaluation",
     "segmentation_views": "segmentation_evaluation",
+    "separation_cases": "separation_evaluation",
+    "separation_features": "separation_evaluation",
+    "separation_questions": "separation_evaluation",
+    "separation_regions": "separation_evaluation",
+    "separation_report": "separation_evaluation",
+    "separation_rows": "separation_evaluation",
+    "separation_sheet": "separation_evaluation",
+    "separation_shifts": "separation_evaluation",
+    "separation_tables": "separation_evaluation",
     "slice_plan": "dicom_series",
     "sources": "dataset",
     "slice_stack": "dicom_series",

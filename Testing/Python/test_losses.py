@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from squeeze_weights import write_squeeze_weights
 
 from BoneXrayTrainingLib.losses import (
-    FIRE,
     ExtractionLoss,
     LossConfig,
     SqueezeFeatures,
@@ -28,24 +27,7 @@ def image() -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights in SqueezeNet's shapes, a quarter of its width."""
-    rng = np.random.default_rng(0)
-    arrays = {}
-
-    def layer(name: str, out: int, into: int, side: int) -> None:
-        arrays[f"{name}.weight"] = rng.normal(0, 0.05, (out, into, side, side))
-        arrays[f"{name}.bias"] = np.zeros(out)
-
-    layer("conv1", 8, 3, 7)
-    width = 8
-    for fire in FIRE:
-        layer(f"{fire}_conv1x1_1", 4, width, 1)
-        layer(f"{fire}_conv1x1_2", 8, 4, 1)
-        layer(f"{fire}_conv3x3_2", 8, 4, 3)
-        width = 16
-    path = tmp_path_factory.mktemp("squeeze") / "weights.npz"
-    np.savez(path, **arrays)
-    return path
+    return write_squeeze_weights(tmp_path_factory.mktemp("squeeze") / "weights.npz")
 
 
 def test_equal_images_have_no_loss(image: torch.Tensor, weights: Path) -> None:

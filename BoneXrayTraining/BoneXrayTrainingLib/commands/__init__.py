@@ -9,14 +9,13 @@ torch.
 from __future__ import annotations
 
 from .base import Command
-from .evaluation import EvaluateSegment
+from .evaluation import EvaluateSegment, EvaluateSeparate
 from .generation import Generate, GenerateExport, GenerateReplay
 from .imaging import Drr, LongLeg, RunExtract, RunSegment, Samples
 from .labelling import LabelCt
 from .models import ModelsList, ModelsShow, ModelsVerify
 from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
 from .separating import RunSeparate
-from .separation import EvaluateSeparate
 from .training import EvaluateExtract, Export, Train, TrainBlsGan
 
 COMMANDS: dict[str, type[Command]] = {

@@ -1,4 +1,4 @@
-"""The command that measures how well a model names bones."""
+"""The commands that measure how well a model names bones, and pulls them apart."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from ..console import Reporter, check_output
-from .base import Command, OptionalOutput
+from .base import Command, Flag, OptionalOutput
 
 
 @dataclass
@@ -71,6 +71,82 @@ class EvaluateSegment(Command):
         else:
             found, files = evaluate_segment_into(
                 check_output(self.output), self.model, self.data, views, report.progress
+            )
+        if self.json is not None:
+            files["figures"] = write_figures(found, self.json)
+        report.result(str(found), files, warnings=found.warnings)
+
+
+@dataclass
+class EvaluateSeparate(Command):
+    """Measure how well a model pulls overlapping bones apart: errors by size of the overlap.
+
+    Protocol exact: regions of 256 x 256 around overlapping bones, cut from simulated radiographs
+    of labelled CTs or of patients made of bone meshes, where each bone's layer is known. Protocol
+    shifted: joint images whose two bones lie apart and are moved over each other, as BLS-GAN makes
+    its own. Beside the model four answers without learning: a copy of the image, half the density,
+    bones inpainted from outside the overlap, and that with what is missing divided evenly. Use
+    anatomies the model was not trained on. With -o, writes into DIR: evaluation.json,
+    evaluation.md and contact-sheet.png.
+    """
+
+    data: Annotated[tuple[str, ...], arg(metavar="CT,LABELS|MESHES.npz|FOLDER|LIST.toml|.json")]
+    """CT and its label map with a comma between; meshes of bones (.npz); a folder of joint images
+    (images/NAME.png, masks/NAME_upper.png, masks/NAME_lower.png, backgrounds/NAME.png where there
+    are; or BLS-GAN's folders, or one of its lists, .json); or a TOML list with [[ct]] or
+    [[radiographs]] entries, as `evaluate segment` takes it."""
+    output: OptionalOutput = None
+    """Folder for figures, page and contact sheet; made if it is not there."""
+    model: str = "separate-layers"
+    """Name or folder of the model."""
+    protocol: str = ""
+    """exact or shifted; by the data unless given."""
+    masks: str = "both"
+    """given, none or both: whether the model is told where the bones are. Without masks only
+    joints are asked of: one bone above the other, and little else of bone."""
+    per_bin: int | None = None
+    """Most images a bin of overlap size: 3 of each radiograph of a CT, 60 of a folder of joints
+    unless given."""
+    features: Annotated[str, arg(metavar="FILE.npz")] = ""
+    """Weights of SqueezeNet 1.0: also measure the Fréchet distance of its features."""
+    pictures: Flag = False
+    """With -o, also write each bone alone into DIR/alone, true and separated: for a reader study
+    that asks which is which."""
+    views: tuple[str, ...] = ()
+    """Views of CTs and meshes, as `evaluate segment` has them; all of the anatomy's unless
+    given."""
+    draws: int = 1
+    """Radiographs a view and patient."""
+    jitter: float = 0.0
+    """How far a view is off at most, around the patient; half as much along [degrees]."""
+    seed: int = 1
+    """Of what is drawn."""
+    pixel: float | None = None
+    """Pixel size of simulated radiographs at the detector [mm]; 0.15 for wrists, 0.5 for trunks
+    unless given. Regions are cut from them and brought to 256 x 256."""
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the figures to this file, too."""
+
+    def run(self, report: Reporter) -> None:
+        from ..segmentation_views import SegmentViews
+        from ..separation_evaluation import (
+            evaluate_separate,
+            evaluate_separate_into,
+            write_figures,
+        )
+        from ..separation_questions import SeparationConfig
+
+        if self.json is not None:
+            check_output(self.json.absolute().parent)
+        views = SegmentViews(self.views, self.draws, self.jitter, self.seed, "none", self.pixel)
+        config = SeparationConfig(self.protocol, self.masks, self.per_bin, views, self.features,
+                                  self.pictures)  # fmt: skip
+        files: dict[str, Path] = {}
+        if self.output is None:
+            found = evaluate_separate(self.model, self.data, config, report.progress)
+        else:
+            found, files = evaluate_separate_into(
+                check_output(self.output), self.model, self.data, config, report.progress
             )
         if self.json is not None:
             files["figures"] = write_figures(found, self.json)
