@@ -1,0 +1,249 @@
+"""How one bone's layer moved between two visits: a rigid motion, and how sure it is.
+
+The start is the best masked correlation over all shifts and some rotations; Gauss-Newton then
+minimises the weighted squares of gain * first(moved back) + offset - second over shift, rotation,
+gain and offset, so exposure does not matter. Pixels where bones overlap are weighted by how well
+they fit, outliers less (Huber). The covariance is the sandwich of the Hessian and of what the
+residuals say, with their correlation from pixel to pixel: smooth errors of a separation count.
+
+Positions are (row, column) in mm from the middle of pixel (0, 0); angles turn rows to columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import fft, ndimage
+
+from .layer_search import first_guess
+
+SMOOTHING_MM = (0.6, 0.3, 0.15)
+"""Standard deviation of the smoothing of both images, one pass of Gauss-Newton each."""
+MOST_STEPS = 40
+STILL_MM = 1e-5
+"""A step below this ends a pass."""
+HUBER = 2.0
+"""Residual, in standard deviations, from which a pixel counts less."""
+REACH_MM = 2.5
+"""Farthest distance at which residuals are taken to be correlated."""
+FEWEST_PIXELS = 100
+
+
+@dataclass(frozen=True, eq=False)
+class LayerImage:
+    """One bone's layer in one visit.
+
+    Attributes:
+        pixels: (rows, columns), 0 where the bone adds nothing.
+        mask: (rows, columns) bool, where the bone is.
+        others: (rows, columns) bool, where it lies over another bone.
+        pixel_mm: (row, column) spacing.
+    """
+
+    pixels: np.ndarray
+    mask: np.ndarray
+    others: np.ndarray
+    pixel_mm: tuple[float, float]
+
+    def points(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Pixel indices as positions (N, 2) [mm]."""
+        return np.stack([rows, columns], axis=-1) * self.pixel_mm
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A rigid motion of a bone from the first to the second visit.
+
+    Attributes:
+        shift_mm: (row, column) of `middle_mm`.
+        rotation_deg: about it, from the row axis to the column axis.
+        middle_mm: middle of the bone in the first visit.
+        covariance: (3, 3) of row and column shift [mm] and rotation [rad].
+        gain: of the second visit's exposure over the first's.
+        residual: root mean square of what is left over the contrast of the bone.
+        pixels: how many were compared.
+    """
+
+    shift_mm: np.ndarray
+    rotation_deg: float
+    middle_mm: np.ndarray
+    covariance: np.ndarray
+    gain: float = 1.0
+    residual: float = 0.0
+    pixels: int = 0
+
+    def move(self, points: np.ndarray) -> np.ndarray:
+        """Where points (N, 2) [mm] of the first visit are in the second."""
+        turn = turn_matrix(np.deg2rad(self.rotation_deg))
+        return (points - self.middle_mm) @ turn.T + self.middle_mm + self.shift_mm
+
+
+def turn_matrix(angle: float) -> np.ndarray:
+    """(2, 2) rotation of (row, column) by an angle [rad]."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, -s], [s, c]])
+
+
+def register(first: LayerImage, second: LayerImage, most_degrees: float = 8.0) -> Motion:
+    """The motion that takes a bone's layer of the first visit to the second's.
+
+    Args:
+        first, second: the same bone's layers; pixel sizes and exposures may differ.
+        most_degrees: how far the bone may have turned.
+
+    Raises:
+        ValueError: a mask without enough pixels, or layers that do not show the same bone.
+    """
+    for place, image in (("first", first), ("second", second)):
+        if np.count_nonzero(image.mask) < FEWEST_PIXELS:
+            raise ValueError(
+                f"{place}: the bone has {np.count_nonzero(image.mask)} pixels; expected at least "
+                f"{FEWEST_PIXELS} in its mask"
+            )
+    middle = first.points(*np.nonzero(first.mask)).mean(axis=0)
+    now = first_guess(first, second, middle, most_degrees)
+    fit = None
+    for smoothing in SMOOTHING_MM:
+        fit = _Fit(first, second, middle, smoothing)
+        now = fit.solve(now)
+    assert fit is not None
+    return fit.motion(now)
+
+
+class _Fit:
+    """Gauss-Newton at one smoothing."""
+
+    def __init__(
+        self, first: LayerImage, second: LayerImage, middle: np.ndarray, smoothing: float
+    ) -> None:
+        self.first, self.second, self.middle = first, second, middle
+        spread = [smoothing / mm for mm in first.pixel_mm]
+        pixels = first.pixels.astype(np.float64)
+        orders = ((0, 0), (1, 0), (0, 1))
+        self.images = [
+            ndimage.spline_filter(ndimage.gaussian_filter(pixels, spread, order=o)) for o in orders
+        ]
+        target = second.pixels.astype(np.float64)
+        self.target = ndimage.gaussian_filter(target, [smoothing / mm for mm in second.pixel_mm])
+        reach = 0.6 + smoothing
+        self.seen = [_grown(i.mask, reach, i.pixel_mm) for i in (first, second)]
+        self.mixed = [_grown(i.others & i.mask, smoothing, i.pixel_mm) for i in (first, second)]
+        rows, columns = np.nonzero(self.seen[1])
+        self.places, self.points = (rows, columns), second.points(rows, columns)
+
+    def solve(self, now: np.ndarray) -> np.ndarray:
+        """Row shift, column shift [mm], angle [rad] from a start."""
+        for _ in range(MOST_STEPS):
+            jacobian, residual, weight, *_ = self.linearised(now)
+            weighted = jacobian * weight[:, None]
+            step = np.linalg.solve(weighted.T @ jacobian, weighted.T @ residual)[:3]
+            # A step of more than 1 mm or 3 degrees leaves where the straight line holds.
+            step /= max(1.0, float(np.abs(step[:2]).max()), abs(step[2]) / 0.05)
+            now = now + step
+            if np.abs(step[:2]).max() < STILL_MM and abs(step[2]) < STILL_MM / 10:
+                break
+        return now
+
+    def linearised(self, now: np.ndarray) -> tuple:
+        """Jacobian (N, 5), residual, weight, which pixels, standard deviation, gain there."""
+        back = turn_matrix(-now[2])
+        way = self.points - self.middle - now[:2]
+        at = (way @ back.T + self.middle) / self.first.pixel_mm
+        inside = _sampled(self.seen[0], at) & self._within(at)
+        if np.count_nonzero(inside) < FEWEST_PIXELS:
+            raise ValueError("second: no part of the bone is in both visits; expected the same bone")
+        at, way = at[inside], way[inside]
+        value, by_row, by_column = (
+            ndimage.map_coordinates(i, at.T, order=3, prefilter=False, mode="nearest")
+            for i in self.images
+        )
+        slope = np.stack([by_row, by_column], axis=1) / self.first.pixel_mm
+        target = self.target[self.places][inside]
+        mixed = self.mixed[1][self.places][inside] | _sampled(self.mixed[0], at)
+        gain, offset, spread, weight = _exposure(value, target, mixed)
+        turned = way @ (back @ [[0.0, 1.0], [-1.0, 0.0]]).T
+        motion = gain * np.column_stack([-slope @ back, (slope * turned).sum(axis=1)])
+        jacobian = np.column_stack([motion, value, np.ones_like(value)])
+        return jacobian, target - gain * value - offset, weight, inside, spread, gain
+
+    def motion(self, now: np.ndarray) -> Motion:
+        """The result with its covariance."""
+        jacobian, residual, weight, inside, spread, gain = self.linearised(now)
+        bread = np.linalg.inv((jacobian * weight[:, None]).T @ jacobian)
+        places = tuple(p[inside] for p in self.places)
+        meat = self._correlated(jacobian * (weight * spread)[:, None], residual / spread, places)
+        covariance = (bread @ meat @ bread)[:3, :3]
+        left = np.sqrt(np.average(residual**2, weights=weight))
+        contrast = self.target[self.places][inside].std()
+        return Motion(now[:2], float(np.rad2deg(now[2])), self.middle, covariance, float(gain),
+                      float(left / contrast), int(inside.sum()))  # fmt: skip
+
+    def _correlated(self, scores: np.ndarray, residual: np.ndarray, places: tuple) -> np.ndarray:
+        """Sum over pairs of pixels of score * score * correlation of their residuals, (5, 5)."""
+        shape = [fft.next_fast_len(2 * n, real=True) for n in self.seen[1].shape]
+        lags = [np.minimum(np.arange(n), n - np.arange(n)) for n in shape]
+        far = np.hypot(
+            lags[0][:, None] * self.second.pixel_mm[0], lags[1][None] * self.second.pixel_mm[1]
+        )
+        there, value = np.zeros(shape), np.zeros(shape)
+        there[places], value[places] = 1.0, residual
+        pairs = fft.irfft2(np.abs(fft.rfft2(there)) ** 2, shape)
+        product = fft.irfft2(np.abs(fft.rfft2(value)) ** 2, shape)
+        correlation = np.where(pairs > 0.5, product / np.maximum(pairs, 1), 0)
+        correlation *= np.maximum(1 - far / REACH_MM, 0)
+        spectrum = fft.rfft2(correlation)
+        spread = np.empty_like(scores)
+        for n in range(scores.shape[1]):
+            image = np.zeros(shape)
+            image[places] = scores[:, n]
+            spread[:, n] = fft.irfft2(fft.rfft2(image) * spectrum, shape)[places]
+        return scores.T @ spread
+
+    def _within(self, at: np.ndarray) -> np.ndarray:
+        """Which places lie so far inside both images that the smoothing saw no edge."""
+        rim = SMOOTHING_MM[-1] * 3
+        where = ((at * self.first.pixel_mm, self.first), (self.points, self.second))
+        inside = np.ones(len(at), bool)
+        for points, image in where:
+            last = (np.array(image.pixels.shape) - 1) * image.pixel_mm - rim
+            inside &= ((points >= rim) & (points <= last)).all(axis=1)
+        return inside
+
+
+def _exposure(value: np.ndarray, target: np.ndarray, mixed: np.ndarray) -> tuple:
+    """Gain and offset of target over value, spread of what is left, and weights, by Huber.
+
+    The overlap has a spread of its own: where the separation is poor it counts little.
+    """
+    weight = np.ones_like(value)
+    for _ in range(3):
+        middle = np.average(value, weights=weight), np.average(target, weights=weight)
+        away = value - middle[0]
+        gain = np.sum(weight * away * (target - middle[1])) / np.sum(weight * away**2)
+        offset = middle[1] - gain * middle[0]
+        residual = target - gain * value - offset
+        spread = np.full_like(value, 1.4826 * np.median(np.abs(residual[~mixed])) if (~mixed).any()
+                              else 1.0)  # fmt: skip
+        if np.count_nonzero(mixed) > 20:
+            own = np.sqrt(np.mean(residual[mixed] ** 2))
+            spread[mixed] = max(own, float(spread.max()))
+        spread = np.maximum(spread, 1e-6 * max(float(np.ptp(target)), 1e-12))
+        weight = np.minimum(1, HUBER * spread / np.maximum(np.abs(residual), 1e-12)) / spread**2
+    return gain, offset, spread, weight
+
+
+def _grown(mask: np.ndarray, reach_mm: float, pixel_mm: tuple[float, float]) -> np.ndarray:
+    """The mask and what lies within a distance of it."""
+    if not mask.any():
+        return mask
+    return ndimage.distance_transform_edt(~mask, sampling=pixel_mm) <= reach_mm
+
+
+def _sampled(mask: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """The mask at places (N, 2) [pixels]; False outside."""
+    rows, columns = np.rint(at).astype(int).T
+    inside = (rows >= 0) & (columns >= 0) & (rows < mask.shape[0]) & (columns < mask.shape[1])
+    found = np.zeros(len(at), bool)
+    found[inside] = mask[rows[inside], columns[inside]]
+    return found
