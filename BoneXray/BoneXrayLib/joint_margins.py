@@ -3,7 +3,9 @@
 Seen along straight lines from the upper to the lower bone, the masks give the middle of the joint
 space, and a curve through it the local axis at each station: its normal. Along that the layer of
 each bone, which the other bone does not disturb, is searched near its mask's end for the steepest
-fall, to a fraction of a pixel by a parabola. Positions are (row, column) in mm from the middle of
+fall, to a fraction of a pixel by a parabola. Rays along a rounded surface make an edge like a
+square root, whose steepest fall after blur lies inside it: the margin is that much farther out.
+Positions are (row, column) in mm from the middle of
 pixel (0, 0).
 """
 
@@ -20,6 +22,9 @@ NEAR_MM = 0.75
 """How far from the mask's end the margin may be."""
 FINER = 5
 """Samples a pixel along the local axis."""
+OUTWARD = 0.523
+"""Way from the steepest fall of a blurred square root out to its edge, over the way from there to
+where the fall is half as steep."""
 ROUNDS = 3
 CURVE = 4
 """Degree of the curve through the middle of the joint space."""
@@ -156,8 +161,18 @@ def _margin(layer, mask, pixel_mm, middle, outward) -> np.ndarray:
     before, top, after = (fall[rows, best + n] for n in (-1, 0, 1))
     bent = before - 2 * top + after
     part = np.divide(0.5 * (before - after), bent, out=np.zeros_like(bent), where=bent < 0)
-    sure = (top > 0) & (top >= before) & (top >= after)
-    return np.where(sure, end + near[best] + np.clip(part, -1, 1) * step, np.nan)
+    sure = (top > 0) & (top >= before) & (top >= after) & np.isfinite(end)
+    if not sure.any():
+        return np.full(len(end), np.nan)
+    outward_mm = OUTWARD * step * float(np.median(_half_way(fall[sure], best[sure])))
+    return np.where(sure, end + near[best] + np.clip(part, -1, 1) * step + outward_mm, np.nan)
+
+
+def _half_way(fall: np.ndarray, best: np.ndarray) -> np.ndarray:
+    """Samples from each row's summit outward to where it is half as high, or to the end."""
+    ways = np.arange(fall.shape[1])
+    low = (fall < fall[np.arange(len(best)), best][:, None] / 2) & (ways > best[:, None])
+    return np.where(low.any(axis=1), np.argmax(low, axis=1), fall.shape[1] - 1) - best - 0.5
 
 
 def _climbed(fall: np.ndarray, best: np.ndarray) -> np.ndarray:

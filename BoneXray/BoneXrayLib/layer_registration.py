@@ -3,15 +3,16 @@
 The start is the best masked correlation over all shifts and some rotations; Gauss-Newton then
 minimises the weighted squares of gain * first(moved back) + offset - second over shift, rotation,
 gain and offset, so exposure does not matter. Pixels where bones overlap are weighted by how well
-they fit, outliers less (Huber). The covariance is the sandwich of the Hessian and of what the
-residuals say, with their correlation from pixel to pixel: smooth errors of a separation count.
+they fit, outliers less (Huber). The covariance is the sandwich of the Hessian and of the residuals as
+they are, with those of neighbouring pixels (Newey and West, Econometrica 1987, in two dimensions):
+errors of masks and separation, which are smooth and lie at the edges, count as they should.
 
 Positions are (row, column) in mm from the middle of pixel (0, 0); angles turn rows to columns.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import fft, ndimage
@@ -25,9 +26,13 @@ STILL_MM = 1e-5
 """A step below this ends a pass."""
 HUBER = 2.0
 """Residual, in standard deviations, from which a pixel counts less."""
-REACH_MM = 2.5
-"""Farthest distance at which residuals are taken to be correlated."""
+REACH_MM = 2.0
+"""Distance from which residuals are taken to be independent."""
+MOST_PIXELS = 60_000
+"""Compared at once; of larger bones every n-th row and column."""
 FEWEST_PIXELS = 100
+BORDER_MM = 4.0
+"""Around the bone, what of the image is looked at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,14 +106,26 @@ def register(first: LayerImage, second: LayerImage, most_degrees: float = 8.0) -
                 f"{place}: the bone has {np.count_nonzero(image.mask)} pixels; expected at least "
                 f"{FEWEST_PIXELS} in its mask"
             )
+    (first, start), (second, end) = _cropped(first), _cropped(second)
     middle = first.points(*np.nonzero(first.mask)).mean(axis=0)
     now = first_guess(first, second, middle, most_degrees)
-    fit = None
     for smoothing in SMOOTHING_MM:
         fit = _Fit(first, second, middle, smoothing)
         now = fit.solve(now)
-    assert fit is not None
-    return fit.motion(now)
+    found = fit.motion(now)
+    return replace(found, middle_mm=middle + start, shift_mm=found.shift_mm + end - start)
+
+
+def _cropped(image: LayerImage) -> tuple[LayerImage, np.ndarray]:
+    """The box of the bone and some more, and where it begins [mm]."""
+    pixel = np.array(image.pixel_mm)
+    places = np.argwhere(image.mask)
+    more = np.ceil(BORDER_MM / pixel).astype(int)
+    low = np.maximum(places.min(axis=0) - more, 0)
+    high = places.max(axis=0) + more + 1
+    box = slice(low[0], high[0]), slice(low[1], high[1])
+    part = LayerImage(image.pixels[box], image.mask[box], image.others[box], image.pixel_mm)
+    return part, low * pixel
 
 
 class _Fit:
@@ -130,6 +147,9 @@ class _Fit:
         self.seen = [_grown(i.mask, reach, i.pixel_mm) for i in (first, second)]
         self.mixed = [_grown(i.others & i.mask, smoothing, i.pixel_mm) for i in (first, second)]
         rows, columns = np.nonzero(self.seen[1])
+        self.stride = max(1, int(np.ceil(np.sqrt(len(rows) / MOST_PIXELS))))
+        kept = (rows % self.stride == 0) & (columns % self.stride == 0)
+        rows, columns = rows[kept], columns[kept]
         self.places, self.points = (rows, columns), second.points(rows, columns)
 
     def solve(self, now: np.ndarray) -> np.ndarray:
@@ -146,7 +166,7 @@ class _Fit:
         return now
 
     def linearised(self, now: np.ndarray) -> tuple:
-        """Jacobian (N, 5), residual, weight, which pixels, standard deviation, gain there."""
+        """Jacobian (N, 5), residual, weight, which pixels, gain."""
         back = turn_matrix(-now[2])
         way = self.points - self.middle - now[:2]
         at = (way @ back.T + self.middle) / self.first.pixel_mm
@@ -161,43 +181,39 @@ class _Fit:
         slope = np.stack([by_row, by_column], axis=1) / self.first.pixel_mm
         target = self.target[self.places][inside]
         mixed = self.mixed[1][self.places][inside] | _sampled(self.mixed[0], at)
-        gain, offset, spread, weight = _exposure(value, target, mixed)
+        gain, offset, weight = _exposure(value, target, mixed)
         turned = way @ (back @ [[0.0, 1.0], [-1.0, 0.0]]).T
         motion = gain * np.column_stack([-slope @ back, (slope * turned).sum(axis=1)])
         jacobian = np.column_stack([motion, value, np.ones_like(value)])
-        return jacobian, target - gain * value - offset, weight, inside, spread, gain
+        return jacobian, target - gain * value - offset, weight, inside, gain
 
     def motion(self, now: np.ndarray) -> Motion:
         """The result with its covariance."""
-        jacobian, residual, weight, inside, spread, gain = self.linearised(now)
+        jacobian, residual, weight, inside, gain = self.linearised(now)
         bread = np.linalg.inv((jacobian * weight[:, None]).T @ jacobian)
-        places = tuple(p[inside] for p in self.places)
-        meat = self._correlated(jacobian * (weight * spread)[:, None], residual / spread, places)
-        covariance = (bread @ meat @ bread)[:3, :3]
+        scores = jacobian * (weight * residual)[:, None]
+        covariance = bread @ self._summed(scores, inside) @ bread
         left = np.sqrt(np.average(residual**2, weights=weight))
         contrast = self.target[self.places][inside].std()
-        return Motion(now[:2], float(np.rad2deg(now[2])), self.middle, covariance, float(gain),
-                      float(left / contrast), int(inside.sum()))  # fmt: skip
+        return Motion(now[:2], float(np.rad2deg(now[2])), self.middle, covariance[:3, :3],
+                      float(gain), float(left / contrast), int(inside.sum()))  # fmt: skip
 
-    def _correlated(self, scores: np.ndarray, residual: np.ndarray, places: tuple) -> np.ndarray:
-        """Sum over pairs of pixels of score * score * correlation of their residuals, (5, 5)."""
-        shape = [fft.next_fast_len(2 * n, real=True) for n in self.seen[1].shape]
+    def _summed(self, scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
+        """Products of the scores (N, 5) of all pairs of pixels, less the farther apart, (5, 5)."""
+        pixel = np.array(self.second.pixel_mm) * self.stride
+        places = [p[inside] // self.stride for p in self.places]
+        places = tuple(p - p.min() for p in places)
+        reach = np.ceil(REACH_MM / pixel).astype(int)
+        shape = [fft.next_fast_len(int(p.max() + 1 + n), real=True)
+                 for p, n in zip(places, reach, strict=True)]  # fmt: skip
         lags = [np.minimum(np.arange(n), n - np.arange(n)) for n in shape]
-        far = np.hypot(
-            lags[0][:, None] * self.second.pixel_mm[0], lags[1][None] * self.second.pixel_mm[1]
-        )
-        there, value = np.zeros(shape), np.zeros(shape)
-        there[places], value[places] = 1.0, residual
-        pairs = fft.irfft2(np.abs(fft.rfft2(there)) ** 2, shape)
-        product = fft.irfft2(np.abs(fft.rfft2(value)) ** 2, shape)
-        correlation = np.where(pairs > 0.5, product / np.maximum(pairs, 1), 0)
-        correlation *= np.maximum(1 - far / REACH_MM, 0)
-        spectrum = fft.rfft2(correlation)
+        far = np.hypot(lags[0][:, None] * pixel[0], lags[1][None] * pixel[1])
+        near = fft.rfft2(np.maximum(1 - far / REACH_MM, 0))
         spread = np.empty_like(scores)
         for n in range(scores.shape[1]):
             image = np.zeros(shape)
             image[places] = scores[:, n]
-            spread[:, n] = fft.irfft2(fft.rfft2(image) * spectrum, shape)[places]
+            spread[:, n] = fft.irfft2(fft.rfft2(image) * near, shape)[places]
         return scores.T @ spread
 
     def _within(self, at: np.ndarray) -> np.ndarray:
@@ -212,7 +228,7 @@ class _Fit:
 
 
 def _exposure(value: np.ndarray, target: np.ndarray, mixed: np.ndarray) -> tuple:
-    """Gain and offset of target over value, spread of what is left, and weights, by Huber.
+    """Gain and offset of target over value, and weights by Huber.
 
     The overlap has a spread of its own: where the separation is poor it counts little.
     """
@@ -230,7 +246,7 @@ def _exposure(value: np.ndarray, target: np.ndarray, mixed: np.ndarray) -> tuple
             spread[mixed] = max(own, float(spread.max()))
         spread = np.maximum(spread, 1e-6 * max(float(np.ptp(target)), 1e-12))
         weight = np.minimum(1, HUBER * spread / np.maximum(np.abs(residual), 1e-12)) / spread**2
-    return gain, offset, spread, weight
+    return gain, offset, weight
 
 
 def _grown(mask: np.ndarray, reach_mm: float, pixel_mm: tuple[float, float]) -> np.ndarray:

@@ -183,7 +183,7 @@ def drawn_visits(
     else none.
     """
     while True:
-        width = rng.uniform(-0.3, 1.2) if overlap else rng.uniform(2.5, 3.2)
+        width = rng.uniform(-2.0, 1.0) if overlap else rng.uniform(2.5, 3.2)
         bones = bone(-width / 2, True, rng), bone(width / 2, False, rng)
         near = rng.uniform(0.05, 2.0) * (rng.choice([-1, 1]) if overlap else 1)
         part = rng.uniform()
