@@ -2,10 +2,10 @@
 
 The start is the best masked correlation over all shifts and some rotations; Gauss-Newton then
 minimises the weighted squares of gain * first(moved back) + offset - second over shift, rotation,
-gain and offset, so exposure does not matter. Pixels where bones overlap are weighted by how well
-they fit, outliers less (Huber). The covariance is the sandwich of the Hessian and of the residuals as
-they are, with those of neighbouring pixels (Newey and West, Econometrica 1987, in two dimensions):
-errors of masks and separation, which are smooth and lie at the edges, count as they should.
+gain and offset, so exposure does not matter. Pixels where bones overlap and where masks end are
+weighted by how well they fit, outliers less (Huber). The covariance is that of the jackknife over
+square blocks: how the result changes when a block is left out tells of all that disturbs it,
+errors of masks and separation, which are smooth, included.
 
 Positions are (row, column) in mm from the middle of pixel (0, 0); angles turn rows to columns.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import fft, ndimage
+from scipy import ndimage
 
 from .layer_search import first_guess
 
@@ -26,11 +26,12 @@ STILL_MM = 1e-5
 """A step below this ends a pass."""
 HUBER = 2.0
 """Residual, in standard deviations, from which a pixel counts less."""
-REACH_MM = 2.0
-"""Distance from which residuals are taken to be independent."""
+BLOCK_MM = 4.0
+"""Side of the blocks of the jackknife: farther apart, errors are taken to be independent."""
 MOST_PIXELS = 60_000
 """Compared at once; of larger bones every n-th row and column."""
-FEWEST_PIXELS = 100
+FEWEST_PIXELS, FEWEST_OF_KIND = 100, 20
+RIM, MIXED = 1, 2
 BORDER_MM = 4.0
 """Around the bone, what of the image is looked at."""
 
@@ -145,7 +146,7 @@ class _Fit:
         self.target = ndimage.gaussian_filter(target, [smoothing / mm for mm in second.pixel_mm])
         reach = 0.6 + smoothing
         self.seen = [_grown(i.mask, reach, i.pixel_mm) for i in (first, second)]
-        self.mixed = [_grown(i.others & i.mask, smoothing, i.pixel_mm) for i in (first, second)]
+        self.kinds = [_kinds(image, smoothing) for image in (first, second)]
         rows, columns = np.nonzero(self.seen[1])
         self.stride = max(1, int(np.ceil(np.sqrt(len(rows) / MOST_PIXELS))))
         kept = (rows % self.stride == 0) & (columns % self.stride == 0)
@@ -170,7 +171,7 @@ class _Fit:
         back = turn_matrix(-now[2])
         way = self.points - self.middle - now[:2]
         at = (way @ back.T + self.middle) / self.first.pixel_mm
-        inside = _sampled(self.seen[0], at) & self._within(at)
+        inside = (_sampled(self.seen[0], at) > 0) & self._within(at)
         if np.count_nonzero(inside) < FEWEST_PIXELS:
             raise ValueError("second: no part of the bone is in both visits; expected the same bone")
         at, way = at[inside], way[inside]
@@ -180,8 +181,8 @@ class _Fit:
         )
         slope = np.stack([by_row, by_column], axis=1) / self.first.pixel_mm
         target = self.target[self.places][inside]
-        mixed = self.mixed[1][self.places][inside] | _sampled(self.mixed[0], at)
-        gain, offset, weight = _exposure(value, target, mixed)
+        kinds = np.maximum(self.kinds[1][self.places][inside], _sampled(self.kinds[0], at))
+        gain, offset, weight = _exposure(value, target, kinds)
         turned = way @ (back @ [[0.0, 1.0], [-1.0, 0.0]]).T
         motion = gain * np.column_stack([-slope @ back, (slope * turned).sum(axis=1)])
         jacobian = np.column_stack([motion, value, np.ones_like(value)])
@@ -190,31 +191,27 @@ class _Fit:
     def motion(self, now: np.ndarray) -> Motion:
         """The result with its covariance."""
         jacobian, residual, weight, inside, gain = self.linearised(now)
-        bread = np.linalg.inv((jacobian * weight[:, None]).T @ jacobian)
-        scores = jacobian * (weight * residual)[:, None]
-        covariance = bread @ self._summed(scores, inside) @ bread
+        blocks = self._blocks(inside)
+        weighted = jacobian * weight[:, None]
+        curvatures = np.zeros((blocks.max() + 1, 5, 5))
+        slopes = np.zeros((len(curvatures), 5))
+        for n in range(5):
+            slopes[:, n] = np.bincount(blocks, weighted[:, n] * residual)
+            for m in range(5):
+                curvatures[:, n, m] = np.bincount(blocks, weighted[:, n] * jacobian[:, m])
+        without = np.linalg.solve(
+            curvatures.sum(axis=0) - curvatures, (slopes.sum(axis=0) - slopes)[..., None]
+        )[..., 0]
+        covariance = without.T @ without * (1 - 1 / len(without))
         left = np.sqrt(np.average(residual**2, weights=weight))
         contrast = self.target[self.places][inside].std()
         return Motion(now[:2], float(np.rad2deg(now[2])), self.middle, covariance[:3, :3],
                       float(gain), float(left / contrast), int(inside.sum()))  # fmt: skip
 
-    def _summed(self, scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
-        """Products of the scores (N, 5) of all pairs of pixels, less the farther apart, (5, 5)."""
-        pixel = np.array(self.second.pixel_mm) * self.stride
-        places = [p[inside] // self.stride for p in self.places]
-        places = tuple(p - p.min() for p in places)
-        reach = np.ceil(REACH_MM / pixel).astype(int)
-        shape = [fft.next_fast_len(int(p.max() + 1 + n), real=True)
-                 for p, n in zip(places, reach, strict=True)]  # fmt: skip
-        lags = [np.minimum(np.arange(n), n - np.arange(n)) for n in shape]
-        far = np.hypot(lags[0][:, None] * pixel[0], lags[1][None] * pixel[1])
-        near = fft.rfft2(np.maximum(1 - far / REACH_MM, 0))
-        spread = np.empty_like(scores)
-        for n in range(scores.shape[1]):
-            image = np.zeros(shape)
-            image[places] = scores[:, n]
-            spread[:, n] = fft.irfft2(fft.rfft2(image) * near, shape)[places]
-        return scores.T @ spread
+    def _blocks(self, inside: np.ndarray) -> np.ndarray:
+        """Number of each pixel's block, from 0 without gaps."""
+        row, column = np.floor((self.points[inside] - self.points[inside].min(axis=0)) / BLOCK_MM).astype(int).T
+        return np.unique(row * (column.max() + 1) + column, return_inverse=True)[1]
 
     def _within(self, at: np.ndarray) -> np.ndarray:
         """Which places lie so far inside both images that the smoothing saw no edge."""
@@ -227,26 +224,40 @@ class _Fit:
         return inside
 
 
-def _exposure(value: np.ndarray, target: np.ndarray, mixed: np.ndarray) -> tuple:
+def _kinds(image: LayerImage, smoothing: float) -> np.ndarray:
+    """0 within and beside the bone, `RIM` where its mask ends, `MIXED` where bones overlap."""
+    rim = _grown(image.mask, smoothing, image.pixel_mm)
+    rim &= _grown(~image.mask, smoothing, image.pixel_mm)
+    found = np.where(rim, RIM, 0).astype(np.uint8)
+    found[_grown(image.others & image.mask, smoothing, image.pixel_mm)] = MIXED
+    return found
+
+
+def _exposure(
+    value: np.ndarray, target: np.ndarray, kinds: np.ndarray
+) -> tuple[float, float, np.ndarray]:
     """Gain and offset of target over value, and weights by Huber.
 
-    The overlap has a spread of its own: where the separation is poor it counts little.
+    Rims and overlaps have spreads of their own: where masks or separation are poor they count
+    little.
     """
     weight = np.ones_like(value)
+    least = 1e-6 * max(float(np.ptp(target)), 1e-12)
     for _ in range(3):
         middle = np.average(value, weights=weight), np.average(target, weights=weight)
         away = value - middle[0]
         gain = np.sum(weight * away * (target - middle[1])) / np.sum(weight * away**2)
         offset = middle[1] - gain * middle[0]
         residual = target - gain * value - offset
-        spread = np.full_like(value, 1.4826 * np.median(np.abs(residual[~mixed])) if (~mixed).any()
-                              else 1.0)  # fmt: skip
-        if np.count_nonzero(mixed) > 20:
-            own = np.sqrt(np.mean(residual[mixed] ** 2))
-            spread[mixed] = max(own, float(spread.max()))
-        spread = np.maximum(spread, 1e-6 * max(float(np.ptp(target)), 1e-12))
-        weight = np.minimum(1, HUBER * spread / np.maximum(np.abs(residual), 1e-12)) / spread**2
-    return gain, offset, weight
+        clear = np.abs(residual[kinds == 0])
+        spreads = np.full(3, max(1.4826 * float(np.median(clear)) if clear.size else 0.0, least))
+        for kind in (RIM, MIXED):
+            own = residual[kinds == kind]
+            if own.size > FEWEST_OF_KIND:
+                spreads[kind] = max(float(np.sqrt(np.mean(own**2))), spreads[0])
+        spread = spreads[kinds]
+        weight = np.minimum(1, HUBER * spread / np.maximum(np.abs(residual), least)) / spread**2
+    return float(gain), float(offset), weight
 
 
 def _grown(mask: np.ndarray, reach_mm: float, pixel_mm: tuple[float, float]) -> np.ndarray:
@@ -256,10 +267,10 @@ def _grown(mask: np.ndarray, reach_mm: float, pixel_mm: tuple[float, float]) -> 
     return ndimage.distance_transform_edt(~mask, sampling=pixel_mm) <= reach_mm
 
 
-def _sampled(mask: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The mask at places (N, 2) [pixels]; False outside."""
+def _sampled(image: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """The nearest pixels of places (N, 2) [pixels]; 0 outside."""
     rows, columns = np.rint(at).astype(int).T
-    inside = (rows >= 0) & (columns >= 0) & (rows < mask.shape[0]) & (columns < mask.shape[1])
-    found = np.zeros(len(at), bool)
-    found[inside] = mask[rows[inside], columns[inside]]
+    inside = (rows >= 0) & (columns >= 0) & (rows < image.shape[0]) & (columns < image.shape[1])
+    found = np.zeros(len(at), image.dtype)
+    found[inside] = image[rows[inside], columns[inside]]
     return found
