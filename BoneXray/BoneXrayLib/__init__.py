@@ -26,6 +26,8 @@ The stages, in the order of the data (a stage imports earlier stages only):
     segment_files   masks as PNG, .seg.nrrd (segment_nrrd), DICOM SEG (segment_dicom), and tables
     layer_files     layers as float images that add up to the radiograph, and pictures
     comparison      how alike two images are
+    joint_space     layers of two bones -> width of their joint; of two visits -> its narrowing
+    joint_space_files   as table, record and picture
     reading_study, reading   a reader study on disk, one reader's way through it
     samples         sample data, fetched when asked for
     slicer_nodes, slicer_views   the types above as nodes in 3D Slicer

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .bone_motion import LayerImage, Motion, turn_matrix
 from .joint_margins import Margins, find_margins
 from .joint_space_config import JointConfig
-from .layer_registration import LayerImage, Motion, register, turn_matrix
+from .layer_registration import register
 from .radiograph import checked_pixel_mm
 
 SURE = 1.96
@@ -191,8 +192,12 @@ def narrowing(
         ValueError: bones that do not face each other, or do not show in both visits.
     """
     config = config or JointConfig()
-    spaces = space_of(first, config), space_of(second, config)
-    motions = []
+    spaces, motions = [], []
+    for layers, name in ((first, "first"), (second, "second")):
+        try:
+            spaces.append(space_of(layers, config))
+        except ValueError as error:
+            raise ValueError(f"{name} visit: {error}") from None
     for is_upper, name in zip((True, False), first.names, strict=True):
         try:
             motion = register(first.image(is_upper), second.image(is_upper), config.most_degrees)

@@ -1,4 +1,4 @@
-"""A joint space drawn over its radiograph: both margins, and the width at places along the joint."""
+"""A joint space drawn over its radiograph: both margins, and widths between them."""
 
 from __future__ import annotations
 

@@ -12,11 +12,12 @@ Positions are (row, column) in mm from the middle of pixel (0, 0); angles turn r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
 
+from .bone_motion import LayerImage, Motion, turn_matrix
 from .layer_search import first_guess
 
 SMOOTHING_MM = (0.6, 0.3, 0.15)
@@ -34,61 +35,6 @@ FEWEST_PIXELS, FEWEST_OF_KIND = 100, 20
 RIM, MIXED = 1, 2
 BORDER_MM = 4.0
 """Around the bone, what of the image is looked at."""
-
-
-@dataclass(frozen=True, eq=False)
-class LayerImage:
-    """One bone's layer in one visit.
-
-    Attributes:
-        pixels: (rows, columns), 0 where the bone adds nothing.
-        mask: (rows, columns) bool, where the bone is.
-        others: (rows, columns) bool, where it lies over another bone.
-        pixel_mm: (row, column) spacing.
-    """
-
-    pixels: np.ndarray
-    mask: np.ndarray
-    others: np.ndarray
-    pixel_mm: tuple[float, float]
-
-    def points(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Pixel indices as positions (N, 2) [mm]."""
-        return np.stack([rows, columns], axis=-1) * self.pixel_mm
-
-
-@dataclass(frozen=True, eq=False)
-class Motion:
-    """A rigid motion of a bone from the first to the second visit.
-
-    Attributes:
-        shift_mm: (row, column) of `middle_mm`.
-        rotation_deg: about it, from the row axis to the column axis.
-        middle_mm: middle of the bone in the first visit.
-        covariance: (3, 3) of row and column shift [mm] and rotation [rad].
-        gain: of the second visit's exposure over the first's.
-        residual: root mean square of what is left over the contrast of the bone.
-        pixels: how many were compared.
-    """
-
-    shift_mm: np.ndarray
-    rotation_deg: float
-    middle_mm: np.ndarray
-    covariance: np.ndarray
-    gain: float = 1.0
-    residual: float = 0.0
-    pixels: int = 0
-
-    def move(self, points: np.ndarray) -> np.ndarray:
-        """Where points (N, 2) [mm] of the first visit are in the second."""
-        turn = turn_matrix(np.deg2rad(self.rotation_deg))
-        return (points - self.middle_mm) @ turn.T + self.middle_mm + self.shift_mm
-
-
-def turn_matrix(angle: float) -> np.ndarray:
-    """(2, 2) rotation of (row, column) by an angle [rad]."""
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([[c, -s], [s, c]])
 
 
 def register(first: LayerImage, second: LayerImage, most_degrees: float = 8.0) -> Motion:
@@ -173,7 +119,9 @@ class _Fit:
         at = (way @ back.T + self.middle) / self.first.pixel_mm
         inside = (_sampled(self.seen[0], at) > 0) & self._within(at)
         if np.count_nonzero(inside) < FEWEST_PIXELS:
-            raise ValueError("second: no part of the bone is in both visits; expected the same bone")
+            raise ValueError(
+                "second: no part of the bone is in both visits; expected the same bone"
+            )
         at, way = at[inside], way[inside]
         value, by_row, by_column = (
             ndimage.map_coordinates(i, at.T, order=3, prefilter=False, mode="nearest")
@@ -210,7 +158,11 @@ class _Fit:
 
     def _blocks(self, inside: np.ndarray) -> np.ndarray:
         """Number of each pixel's block, from 0 without gaps."""
-        row, column = np.floor((self.points[inside] - self.points[inside].min(axis=0)) / BLOCK_MM).astype(int).T
+        row, column = (
+            np.floor((self.points[inside] - self.points[inside].min(axis=0)) / BLOCK_MM)
+            .astype(int)
+            .T
+        )
         return np.unique(row * (column.max() + 1) + column, return_inverse=True)[1]
 
     def _within(self, at: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 if TYPE_CHECKING:
-    from .layer_registration import LayerImage
+    from .bone_motion import LayerImage
 
 COARSE_MM = 0.45
 """Pixel of the search, and standard deviation of the smoothing before it."""
@@ -42,7 +42,7 @@ def first_guess(
 def _coarse(
     image: LayerImage, step: float, angle: float, middle: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Layer and mask on pixels of `step` mm from the middle of pixel (0, 0), turned about a point."""
+    """Layer and mask, turned about a point, on pixels of `step` mm; pixel (0, 0) stays."""
     c, s = np.cos(angle), np.sin(angle)
     back = np.array([[c, s], [-s, c]])
     pixel = np.array(image.pixel_mm)
@@ -64,8 +64,6 @@ def _best_shift(fixed, fixed_mask, moving, moving_mask) -> tuple[float, np.ndarr
 
     given = (fixed, moving, fixed_mask, moving_mask)
     images = [sitk.GetImageFromArray(array.astype(np.float32)) for array in given]
-    found = sitk.GetArrayFromImage(
-        sitk.MaskedFFTNormalizedCorrelation(*images, 0, LEAST_SHARED)
-    )
+    found = sitk.GetArrayFromImage(sitk.MaskedFFTNormalizedCorrelation(*images, 0, LEAST_SHARED))
     at = np.array(np.unravel_index(np.argmax(found), found.shape))
     return float(found.max()), at - (np.array(moving.shape) - 1)

@@ -2,8 +2,7 @@
 
 Each bone is a shell of cortical bone around trabecular bone, round about its axis; the trabeculae
 are waves of many directions and lengths. A visit evaluates both on a grid four times as fine as the
-image, blurs as a detector does and takes means of pixels. Frame: (row, column) in mm from the
-middle of the image, rows down.
+image, blurs and takes means of pixels. Frame: (row, column) in mm from the image's middle.
 """
 
 from __future__ import annotations
@@ -91,10 +90,8 @@ class Bone:
         k = self.waves[:, :2]
         by_row = np.exp(1j * rows[:, None] * (k @ back[:, 0])).astype(np.complex64)
         by_column = np.exp(1j * columns[:, None] * (k @ back[:, 1])).astype(np.complex64)
-        start = (self.waves[:, 3] * np.exp(1j * (k @ offset + self.waves[:, 2]))).astype(
-            np.complex64
-        )
-        return ((by_row * start) @ by_column.T).real
+        start = self.waves[:, 3] * np.exp(1j * (k @ offset + self.waves[:, 2]))
+        return ((by_row * start.astype(np.complex64)) @ by_column.T).real
 
     def edge(self, columns: np.ndarray) -> np.ndarray:
         """Row [mm] of the bone's end over columns [mm], in its first place."""
@@ -105,11 +102,11 @@ class Bone:
 
 @dataclass(frozen=True, eq=False)
 class Visit:
-    """What a separator gives: layers (2, rows, columns), masks likewise, and what is the truth."""
+    """What a separator gives: layers and masks (2, rows, columns); radiograph and true layers."""
 
     layers: np.ndarray
     masks: np.ndarray
-    soft: np.ndarray
+    image: np.ndarray
     exact: np.ndarray
 
     @property
@@ -159,17 +156,15 @@ def visit(
     both = masks.all(axis=0)
     total = exact.sum(axis=0)
     grain = rng.normal(size=SIZE) * np.sqrt(np.exp(total) / PHOTONS) * noise
-    share = exact / np.maximum(total, 1e-6)
-    layers = exact + grain * np.where(both, share, 1.0)
+    layers = exact + grain * np.where(both, exact / np.maximum(total, 1e-6), 1.0)
     if split_error and both.any():
         moved = _smooth(rng, 0.5) + 0.5 * (exact[0] - exact[0][both].mean()) / exact[0][both].std()
         layers += split_error / 1.12 * np.where(both, moved, 0) * np.array([1, -1])[:, None, None]
     layers = gain * np.maximum(layers, 0) * masks
-    return Visit(layers.astype(np.float32), masks, (gain * (soft + 0 * total)), exact)
+    return Visit(layers.astype(np.float32), masks, gain * (soft + total + grain), exact)
 
 
 Placed = tuple[Place, Place]
-"""Upper and lower bone."""
 
 
 def drawn_visits(
@@ -189,20 +184,20 @@ def drawn_visits(
         part = rng.uniform()
         go = ((part * near, rng.uniform(-0.5, 0.5)), ((part - 1) * near, rng.uniform(-0.5, 0.5)))
         hand = rng.uniform(-3, 3, 2)
-        tilt, lies = rng.uniform(-5, 5), rng.uniform(-0.5, 0.5, 2)
+        tilt, lies = rng.uniform(-5, 5), tuple(rng.uniform(-0.5, 0.5, 2))
         ends = ((-width / 2 - 6, 0.0), (width / 2 + 4, 0.0))
-        before = tuple(Place(tuple(lies), tilt, (0.0, 0.0)) for _ in ends)
-        after = tuple(
-            Place(tuple(before[0](np.array([end]))[0] - end + hand + g), tilt + rng.uniform(-5, 5), end)
-            for end, g in zip(ends, go, strict=True)
-        )
+        before = (Place(lies, tilt), Place(lies, tilt))
+        after = []
+        for end, way in zip(ends, go, strict=True):
+            shift = before[0](np.array([end]))[0] - end + hand + way
+            after.append(Place(tuple(shift), tilt + rng.uniform(-5, 5), end))
         visits = (
             visit(bones, before, rng, split_error),
             visit(bones, after, rng, split_error, rng.uniform(0.8, 1.25)),
         )
         shared = max(v.overlap for v in visits)
         if shared >= 20 if overlap else shared == 0:
-            return bones, (before, after), visits
+            return bones, (before, tuple(after)), visits
 
 
 def true_narrowing(places: tuple[Placed, Placed], at: np.ndarray, axis: np.ndarray) -> float:
@@ -219,7 +214,7 @@ def true_narrowing(places: tuple[Placed, Placed], at: np.ndarray, axis: np.ndarr
 def true_widths(
     bones: tuple[Bone, Bone], places: Placed, middle: np.ndarray, axes: np.ndarray
 ) -> np.ndarray:
-    """(N,) width of the space [mm] at points (N, 2) along axes (N, 2), NaN where a bone is not met."""
+    """(N,) width [mm] at points (N, 2) along axes (N, 2), NaN where a bone is not met."""
     ways = np.arange(-4, 4, 0.005)
     ends = []
     for one, place in zip(bones, places, strict=True):
@@ -250,6 +245,6 @@ def _chord(half: np.ndarray, column: np.ndarray) -> np.ndarray:
 
 
 def _smooth(rng: np.random.Generator, length_mm: float) -> np.ndarray:
-    """A random field of spread 1 that changes over a length."""
+    """A random field of spread 1."""
     field = ndimage.gaussian_filter(rng.normal(size=SIZE), length_mm / PIXEL_MM, mode="wrap")
     return field / field.std()

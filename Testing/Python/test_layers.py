@@ -34,7 +34,10 @@ LIB_STAGES = """
     structures mask_pieces mirror_images segmentation segment_terminology segment_nrrd
     mask_files layer_questions layer_alone layer_shares layers
     segment_dicom segment_files layer_files
-    picture_report comparison mask_comparison reading_study reading samples
+    picture_report comparison mask_comparison
+    bone_motion layer_search layer_registration joint_margins joint_space_config joint_space
+    joint_visit joint_space_picture joint_space_files
+    reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
     slicer_scene slicer_ray slicer_outlines slicer_about slicer_reading slicer_panel_pose
@@ -210,6 +213,14 @@ TESTED_WITH = {
     "checkpoints": "trainer",
     "configuration": "trainer",
     "console": "commands",
+    "bone_motion": "joint_space",
+    "layer_search": "joint_space",
+    "layer_registration": "joint_space",
+    "joint_margins": "joint_space",
+    "joint_space_config": "joint_space",
+    "joint_space_picture": "command_measure",
+    "joint_space_files": "command_measure",
+    "joint_visit": "command_measure",
     "layer_files": "command_separate",
     "bone_excess": "separation_training",
     "joint_places": "separation_training",

@@ -13,6 +13,7 @@ from .evaluation import EvaluateSegment, EvaluateSeparate
 from .generation import Generate, GenerateExport, GenerateReplay
 from .imaging import Drr, LongLeg, RunExtract, RunSegment, Samples
 from .labelling import LabelCt
+from .measuring import MeasureJointSpace
 from .models import ModelsList, ModelsShow, ModelsVerify
 from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
 from .separating import RunSeparate
@@ -25,6 +26,7 @@ COMMANDS: dict[str, type[Command]] = {
     "run extract": RunExtract,
     "run segment": RunSegment,
     "run separate": RunSeparate,
+    "measure joint-space": MeasureJointSpace,
     "label": LabelCt,
     "generate": Generate,
     "generate export": GenerateExport,

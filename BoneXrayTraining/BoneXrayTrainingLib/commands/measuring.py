@@ -42,7 +42,8 @@ class MeasureJointSpace(Command):
 
     def run(self, report: Reporter) -> None:
         from BoneXrayLib.joint_space import narrowing, space_of
-        from BoneXrayLib.joint_space_files import read_joint, write_joint_space
+        from BoneXrayLib.joint_space_files import write_joint_space
+        from BoneXrayLib.joint_visit import read_joint
 
         folder = check_output(self.output)
         if self.pixel is not None and not 0.001 <= self.pixel <= 10:
