@@ -49,7 +49,7 @@ def joint_picture(
         at = (points / pixel - low + 0.5) * scale
         return [(float(column), float(row)) for row, column in at]
 
-    draw, thin = ImageDraw.Draw(picture), max(2, picture.height // 400)
+    draw, thin = ImageDraw.Draw(picture), max(3, picture.height // 220)
     margins = space.margins
     for number in _shown(space):
         line = np.stack([margins.upper[number], margins.lower[number]])

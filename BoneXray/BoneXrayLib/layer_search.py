@@ -10,7 +10,7 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from .bone_motion import LayerImage
 
-COARSE_MM = 0.45
+COARSE_MM = 0.6
 """Pixel of the search, and standard deviation of the smoothing before it."""
 DEGREES = 2.0
 LEAST_SHARED = 0.5
