@@ -14,6 +14,8 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+from BoneXrayLib.slicer_layer_logic import LayerLogic
+
 
 class BoneXray(ScriptedLoadableModule):
     """What the module selector shows."""
@@ -106,7 +108,7 @@ class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.sections.follow(self.logic.getParameterNode())
 
 
-class BoneXrayLogic(ScriptedLoadableModuleLogic):
+class BoneXrayLogic(ScriptedLoadableModuleLogic, LayerLogic):
     """All the module does, from the console and without a window; takes and gives nodes.
 
     >>> logic = slicer.util.getModuleLogic("BoneXray")

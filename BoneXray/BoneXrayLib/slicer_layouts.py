@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import slicer.util
@@ -36,11 +37,22 @@ LAYOUTS: dict[str, tuple[int, dict[str, str]]] = {
         5580,
         {"BoneXrayLeft": "L", "BoneXrayInput": "I", "BoneXrayRight": "R"},
     ),
+    "apart": (5582, {"BoneXrayInput": "I", "BoneXrayApart": "A"}),
+    "joint space": (5583, {"BoneXrayInput": "I", "BoneXrayApart": "A"}),
+    "visits": (5584, {"BoneXrayApart": "1", "BoneXraySecondVisit": "2"}),
 }
 """Layout name -> number (500 and above are free for modules), slice view names with a letter."""
 DRR_LAYOUTS = ("drr", "drr in scene")
 PLOT_VIEWS = {"BoneXrayLoss": "L", "BoneXrayQuality": "Q"}
 """Names of the plot views, where a layout has them."""
+WIDTHS_VIEW = {"BoneXrayWidths": "W"}
+PLOTS = {
+    "plots": PLOT_VIEWS,
+    "pairs and plots": PLOT_VIEWS,
+    "joint space": WIDTHS_VIEW,
+    "visits": WIDTHS_VIEW,
+}
+"""Layout name -> its plot views, which lie below its slice views."""
 THREE_D = '<item><view class="vtkMRMLViewNode" singletontag="1"/></item>'
 SLICES = {"Red": ("Axial", "#F34A33"), "Green": ("Coronal", "#6EB04B"),
           "Yellow": ("Sagittal", "#EDD54C")}  # fmt: skip
@@ -50,8 +62,8 @@ SLICES = {"Red": ("Axial", "#F34A33"), "Green": ("Coronal", "#6EB04B"),
 def description(layout: str) -> str:
     """The layout's XML: its slice views side by side; in the scene, the user's views with them."""
     views = own_views(layout)
-    if layout in ("plots", "pairs and plots"):
-        rows = ([views] if views else []) + [plot_views()]
+    if layout in PLOTS:
+        rows = ([views] if views else []) + [plot_views(layout)]
         whole = "".join(f'<item><layout type="horizontal">{row}</layout></item>' for row in rows)
         return f'<layout type="vertical">{whole}</layout>'
     if layout != "drr in scene":
@@ -81,13 +93,18 @@ def own_views(layout: str) -> str:
     )
 
 
-def plot_views() -> str:
-    """The XML items of the plot views."""
+def plot_views(layout: str) -> str:
+    """The XML items of a layout's plot views."""
     return "".join(
         f'<item><view class="vtkMRMLPlotViewNode" singletontag="{name}">'
         f'<property name="viewlabel" action="default">{letter}</property></view></item>'
-        for name, letter in PLOT_VIEWS.items()
+        for name, letter in PLOTS[layout].items()
     )
+
+
+def view_ids(names: Container[str]) -> list[str]:
+    """IDs of the slice views of these names, as far as a layout made them."""
+    return [node.GetID() for node in _slice_nodes() if node.GetLayoutName() in names]
 
 
 def three_d_views() -> list[str]:
@@ -97,7 +114,7 @@ def three_d_views() -> list[str]:
 
 def drr_views() -> list[str]:
     """IDs of the slice views that show simulated radiographs."""
-    return [node.GetID() for node in _slice_nodes() if node.GetLayoutName() in LAYOUTS["drr"][1]]
+    return view_ids(LAYOUTS["drr"][1])
 
 
 def foreign_views() -> list[str]:

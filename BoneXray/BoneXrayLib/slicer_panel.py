@@ -9,6 +9,8 @@ import vtk
 from .slicer_nodes import first_ct, first_radiograph
 from .slicer_panel_ct import CtSection
 from .slicer_panel_exposure import ExposureSection
+from .slicer_panel_joint import JointSection
+from .slicer_panel_layers import LayersSection
 from .slicer_panel_long_leg import LongLegSection
 from .slicer_panel_radiograph import RadiographSection
 from .slicer_panel_reader import ReaderSection
@@ -31,6 +33,8 @@ class Sections:
             LongLegSection(ui, views),
             RadiographSection(ui, logic, views),
             SegmentSection(ui, logic, views),
+            LayersSection(ui, logic, views),
+            JointSection(ui, logic, views),
             ReaderSection(ui, views),
             scene,
         ]

@@ -24,6 +24,7 @@ from .drr import DrrConfig
 from .exposure_config import EXPOSURES, ExposureConfig, named_exposure
 from .extraction import ENHANCE_RANGE, ExtractConfig
 from .geometry import BEAMS, VIEWS
+from .layers import SeparateConfig
 from .long_leg_config import METHODS, LongLegConfig
 from .projection import DEVICES
 from .segmentation import SegmentConfig
@@ -33,6 +34,8 @@ from .thinning import LARGEST_PIXEL_MM, SMALLEST_SIDE
 HU_LIMITS = (-1024.0, 3071.0)
 """Ends of the HU slider; the upper one means that there is no upper bound."""
 POLARITIES = ("auto", "bone-bright", "bone-dark")
+MASKS_FROM = ("nothing", "segments", "segment model")
+"""Where the masks of bones to be pulled apart come from."""
 OVERLAP_AS_NEEDED = -0.1
 """Stands for no overlap being asked for [mm]; 0 is one that can be asked for."""
 
@@ -40,6 +43,7 @@ _DRR = DrrConfig()
 _LONG_LEG = LongLegConfig()
 _EXTRACT = ExtractConfig()
 _SEGMENT = SegmentConfig()
+_SEPARATE = SeparateConfig()
 NO_EXPOSURE = "none"
 _EXPOSURE = ExposureConfig()
 
@@ -122,6 +126,15 @@ class BoneXrayParameterNode:
     segments: vtkMRMLSegmentationNode
     segment_fill: bool = True
     segment_outline: bool = True
+    separate_model: str = _SEPARATE.model
+    masks_from: Annotated[str, Choice(list(MASKS_FROM))] = MASKS_FROM[0]
+    masks: vtkMRMLSegmentationNode
+    faded: vtkMRMLScalarVolumeNode
+    layer_colours: bool = False
+    overlap_outline: bool = True
+    upper_bone: str = ""
+    lower_bone: str = ""
+    second_visit: vtkMRMLScalarVolumeNode
     study: str = ""
     reader: str = ""
 
@@ -215,6 +228,15 @@ class BoneXrayParameterNode:
             polarity=self.polarity,
             threshold=self.threshold,
             clean=self.clean,
+        )
+
+    def separate_config(self) -> SeparateConfig:
+        """The choices for pulling bones apart; masks of segments are given beside them."""
+        return SeparateConfig(
+            model=self.separate_model,
+            pixel=self.pixel_mm or None,
+            polarity=self.polarity,
+            segment=self.segment_model if self.masks_from == "segment model" else "",
         )
 
 

@@ -67,7 +67,7 @@ def _exposure_nodes(found: Drr | LongLeg, ct: Any, what: str, label: str) -> Drr
 
     def node(kind: str, name: str, pixels: np.ndarray) -> Any:
         tags = {"Result": f"{what} {kind}", "Config": made_with}
-        return _result(exposure, pixels, f"{ct.GetName()} {label} {name}", ct, tags)
+        return result_node(exposure, pixels, f"{ct.GetName()} {label} {name}", ct, tags)
 
     full, bone = node("full", "full", exposure.pixels), node("bone", "bone", found.bone)
     layers = found.layers if len(found.layers) > 2 else {}
@@ -80,7 +80,7 @@ def exposed_nodes(exposed: Exposed, drr: Drr, ct: Any) -> DrrNodes:
     made_with = json.dumps([dataclasses.asdict(c) for c in (drr.config, exposed.config)])
     pictures = {"exposed": exposed.display, "exposed bone": exposed.bone}
     nodes = [
-        _result(
+        result_node(
             picture, picture.pixels, f"{ct.GetName()} {drr.config.label} {kind}", ct,
             {"Result": kind, "Config": made_with},
         )
@@ -143,22 +143,22 @@ def extraction_nodes(found: Extraction, source: Any, config: ExtractConfig) -> E
     """Bones and enhanced radiograph beneath `source`; the same model fills its nodes again."""
     given, name = found.radiograph, source.GetName()
     tags = {"Model": found.model}
-    bones = _result(given, found.bone, f"{name} bones", source, {"Result": "bones", **tags})
-    enhanced = _result(
+    bones = result_node(given, found.bone, f"{name} bones", source, {"Result": "bones", **tags})
+    enhanced = result_node(
         given, found.enhanced(config.enhance), f"{name} enhanced", source,
         {"Result": "enhanced", **tags},
     )  # fmt: skip
     uncertainty = None
     if found.uncertainty is not None:
-        uncertainty = _result(
+        uncertainty = result_node(
             given, found.uncertainty, f"{name} uncertainty", source,
             {"Result": "uncertainty", **tags},
         )  # fmt: skip
     for node in filter(None, (bones, enhanced, uncertainty)):
-        _same_place(node, source)
+        same_place(node, source)
     enhanced.SetNodeReferenceID(BONES_ROLE, bones.GetID())
     enhanced.SetAttribute(PREFIX + "Enhance", f"{config.enhance:g}")
-    _same_window(enhanced, source)
+    same_window(enhanced, source)
     source.SetAttribute(PREFIX + "Warnings", json.dumps(found.warnings))
     return ExtractionNodes(bones, enhanced, uncertainty)
 
@@ -205,7 +205,7 @@ def bones_of(enhanced: Any) -> Any:
     return enhanced.GetNodeReference(BONES_ROLE)
 
 
-def _result(
+def result_node(
     radiograph: Radiograph, pixels: np.ndarray, name: str, source: Any, tags: dict[str, str]
 ) -> Any:
     """The node of this result of `source`: the one that is there, or a new one beneath it."""
@@ -222,14 +222,16 @@ def _result(
     return node
 
 
-def _same_place(node: Any, like: Any) -> None:
+def same_place(node: Any, like: Any) -> None:
+    """Put a volume where another of the same size lies."""
     matrix = slicer.util.vtkMatrixFromArray(np.eye(4))
     like.GetIJKToRASMatrix(matrix)
     node.SetIJKToRASMatrix(matrix)
     node.SetAndObserveTransformNodeID(like.GetTransformNodeID())
 
 
-def _same_window(node: Any, like: Any) -> None:
+def same_window(node: Any, like: Any) -> None:
+    """Show a volume in the window of another, as that is now."""
     display = like.GetDisplayNode()
     if display is not None:
         low, high = display.GetWindowLevelMin(), display.GetWindowLevelMax()

@@ -60,19 +60,24 @@ def segment_nodes(found: Segmentation, source: Any) -> SegmentNodes:
             node.SetAttribute(tag, value)
         node.SetNodeReferenceID(INPUT_ROLE, source.GetID())
         place_beneath(node, source)
-    _fill(node, found, source)
+    fill_segments(node, found.structures, found.masks, source)
     return SegmentNodes(node, measure(node, found))
 
 
-def _fill(node: Any, found: Segmentation, source: Any) -> None:
+def fill_segments(
+    node: Any, structures: Sequence[Structure], masks: np.ndarray, source: Any
+) -> None:
+    """Replace a segmentation's segments by masks (N, rows, columns) on a radiograph's pixels."""
     # Not within NodeModify: events told later have lost which segment they are of.
     node.SetReferenceImageGeometryParameterFromVolumeNode(source)
     node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
     segmentation = node.GetSegmentation()
     segmentation.RemoveAllSegments()
-    layers, places = shared_layers(found.masks)
+    if not len(masks):
+        return
+    layers, places = shared_layers(masks)
     images = [_label_map(layer, source) for layer in layers]
-    for number, (named, (layer, value)) in enumerate(zip(found.structures, places, strict=True), 1):
+    for number, (named, (layer, value)) in enumerate(zip(structures, places, strict=True), 1):
         one = slicer.vtkSegment()
         one.SetName(named.name)
         one.SetColor(*(c / 255 for c in named.colour))
@@ -113,14 +118,25 @@ def segmentation_from_node(node: Any) -> Segmentation:
     if source is None:
         raise ValueError(f"segments: the radiograph of {node.GetName()!r} is gone")
     radiograph = radiograph_from_node(source)
-    segmentation = node.GetSegmentation()
+    structures, masks = masks_on(node, source)
+    model = node.GetAttribute(PREFIX + "Model") or ""
+    return Segmentation(radiograph, structures, masks, model)
+
+
+def masks_on(
+    node: Any, source: Any, visible_only: bool = False
+) -> tuple[tuple[Structure, ...], np.ndarray]:
+    """What the segments are, and their masks (N, rows, columns) on the pixels of a radiograph."""
+    segmentation, display = node.GetSegmentation(), node.GetDisplayNode()
     structures, masks = [], []
     for identifier in segmentation.GetSegmentIDs():
+        if visible_only and display is not None and not display.GetSegmentVisibility(identifier):
+            continue
         structures.append(_structure(segmentation.GetSegment(identifier)))
         array = slicer.util.arrayFromSegmentBinaryLabelmap(node, identifier, source)
         masks.append(array[0] > 0)
-    model = node.GetAttribute(PREFIX + "Model") or ""
-    return Segmentation(radiograph, tuple(structures), np.stack(masks), model)
+    rows_columns = source.GetImageData().GetDimensions()[1::-1]
+    return tuple(structures), np.stack(masks) if masks else np.zeros((0, *rows_columns), bool)
 
 
 def _structure(one: Any) -> Structure:
@@ -143,15 +159,16 @@ def measure(node: Any, found: Segmentation | None = None) -> Any:
     rows = area_rows(found)
     with slicer.util.NodeModify(table):
         table.RemoveAllColumns()
-        _add_column(table, vtk.vtkStringArray(), "Bone", [row[0] for row in rows])
-        _add_column(table, vtk.vtkStringArray(), "Shared with", [row[1] for row in rows])
+        add_column(table, vtk.vtkStringArray(), "Bone", [row[0] for row in rows])
+        add_column(table, vtk.vtkStringArray(), "Shared with", [row[1] for row in rows])
         areas = [row[2] for row in rows]
-        _add_column(table, vtk.vtkDoubleArray(), f"Area [{found.area_unit}]", areas)
+        add_column(table, vtk.vtkDoubleArray(), f"Area [{found.area_unit}]", areas)
         table.SetUseColumnTitleAsColumnHeader(True)
     return table
 
 
-def _add_column(table: Any, column: Any, name: str, values: list[Any]) -> None:
+def add_column(table: Any, column: Any, name: str, values: Sequence[Any]) -> None:
+    """Put values into an empty VTK array and that into a table."""
     column.SetName(name)
     for value in values:
         column.InsertNextValue(value)

@@ -33,7 +33,7 @@ LIB_STAGES = """
     image_statistics polarity_statistics domain_weights domain extraction
     structures mask_pieces mirror_images segmentation segment_terminology segment_nrrd
     mask_files layer_questions layer_alone layer_shares layers
-    segment_dicom segment_files layer_files
+    segment_dicom segment_files layer_files layer_blending
     picture_report comparison mask_comparison
     bone_motion layer_search layer_registration joint_margins joint_space_config joint_space
     joint_visit joint_space_picture joint_space_files
@@ -42,7 +42,9 @@ LIB_STAGES = """
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
     slicer_scene slicer_ray slicer_outlines slicer_about slicer_reading slicer_panel_pose
     slicer_panel_scene slicer_panel_ct slicer_panel_exposure slicer_panel_long_leg
-    slicer_segments slicer_panel_radiograph slicer_panel_segment slicer_panel_reader slicer_panel
+    slicer_segments slicer_layer_nodes slicer_layer_looks slicer_layers slicer_joint_space
+    slicer_layer_logic slicer_panel_radiograph slicer_panel_segment slicer_panel_fades
+    slicer_panel_layers slicer_panel_joint slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
     mappings label_ct mesh_ct segments_file atlas regions pairs deformation sources

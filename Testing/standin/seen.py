@@ -9,8 +9,10 @@ from __future__ import annotations
 
 SEEN: dict[str, str] = {
     "SampleData.SampleDataLogic": "5.10",
+    "ctk.ctkSliderWidget": "5.10",
     "qt.QFileDialog.getExistingDirectory": "5.10",
     "qt.QFileDialog.getOpenFileName": "5.10",
+    "qt.QLabel": "5.10",
     "qt.QListWidgetItem": "5.10",
     "qt.QSettings": "5.10",
     "qt.QTimer": "5.10",
