@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 UPPER, LOWER = "upper bone", "lower bone"
+UPRIGHT: dict[str, tuple[int, int, int]] = {UPPER: (240, 150, 50), LOWER: (80, 180, 240)}
+"""The bones of an upright joint, and their colours (red, green, blue)."""
 FADE_RANGE = (0.0, 2.0)
 
 
@@ -239,7 +241,7 @@ def _checked(
 
 def _two_bones(structures: Sequence[Structure] | None) -> tuple[Structure, ...]:
     """What the bones are called where no masks say which they are."""
-    default = (replace(structure(name), pieces=1) for name in (UPPER, LOWER))
+    default = (replace(structure(n), colour=c, pieces=1) for n, c in UPRIGHT.items())
     bones = tuple(default if structures is None else structures)
     if len(bones) != 2:
         raise ValueError(f"structures: {len(bones)} without masks; expected two, upper and lower")

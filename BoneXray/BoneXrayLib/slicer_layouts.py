@@ -39,7 +39,7 @@ LAYOUTS: dict[str, tuple[int, dict[str, str]]] = {
     ),
     "apart": (5582, {"BoneXrayInput": "I", "BoneXrayApart": "A"}),
     "joint space": (5583, {"BoneXrayInput": "I", "BoneXrayApart": "A"}),
-    "visits": (5584, {"BoneXrayApart": "1", "BoneXraySecondVisit": "2"}),
+    "visits": (5584, {"BoneXrayApart": "A", "BoneXraySecondVisit": "B"}),
 }
 """Layout name -> number (500 and above are free for modules), slice view names with a letter."""
 DRR_LAYOUTS = ("drr", "drr in scene")

@@ -11,19 +11,21 @@ import qt
 from slicer.i18n import tr as _
 
 Colour = tuple[float, float, float]
+GREY: Colour = (0.6, 0.6, 0.6)
 
 
 class FadeSliders:
     """Rows of a form, one a layer; rows are kept and hidden where there are fewer layers."""
 
-    def __init__(self, place: Any, moved: Callable[[str, float], None]) -> None:
+    def __init__(self, place: Any, heading: Any, moved: Callable[[str, float], None]) -> None:
         """Make no row yet.
 
         Args:
             place: widget with a form layout.
+            heading: shown where there are sliders.
             moved: told a layer's name and its share, 1 for all of it, 0 for faded out.
         """
-        self._form, self._moved = place.layout(), moved
+        self._form, self._heading, self._moved = place.layout(), heading, moved
         self._rows: list[tuple[Any, Any]] = []
         self._names: list[str] = []
         self._is_set = False
@@ -33,6 +35,7 @@ class FadeSliders:
         self._names = list(shares)
         while len(self._rows) < len(shares):
             self._rows.append(self._row(len(self._rows)))
+        self._heading.visible = bool(shares)
         self._is_set = True
         try:
             for number, (label, slider) in enumerate(self._rows):
@@ -40,7 +43,7 @@ class FadeSliders:
                 label.visible = slider.visible = is_used
                 if is_used:
                     name = self._names[number]
-                    label.text = _labelled(name, colours.get(name, (1.0, 1.0, 1.0)))
+                    label.text = _labelled(name, colours.get(name, GREY))
                     slider.value = round(100 * (1 - min(shares[name], 1.0)))
         finally:
             self._is_set = False

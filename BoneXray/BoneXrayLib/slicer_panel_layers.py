@@ -32,7 +32,7 @@ class LayersSection:
         self._models: list[Any] = []
         self._job: Job | None = None
         self._looks: tuple[Any, ...] | None = None
-        self.fades = FadeSliders(ui.fadesWidget, self.on_fade)
+        self.fades = FadeSliders(ui.fadesWidget, ui.fadesLabel, self.on_fade)
         ui.separateButton.connect("clicked(bool)", self.on_separate)
         ui.separateModelBox.connect("currentIndexChanged(int)", self.on_model)
 

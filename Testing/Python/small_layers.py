@@ -8,7 +8,7 @@ import numpy as np
 from joint_phantom import PIXEL_MM, drawn_visits
 from small_bones import small_bones
 
-from BoneXrayLib.layers import LOWER, UPPER, Layers
+from BoneXrayLib.layers import UPRIGHT, Layers
 from BoneXrayLib.radiograph import Radiograph
 from BoneXrayLib.structures import structure
 
@@ -27,7 +27,7 @@ def small_layers(count: int = 2, **changes) -> Layers:
 def joint_visits(seed: int = 3) -> tuple[Layers, Layers]:
     """Two bones that overlap, in two visits."""
     _bones, _places, visits = drawn_visits(np.random.default_rng(seed), overlap=True)
-    bones = tuple(map(structure, (UPPER, LOWER)))
+    bones = tuple(replace(structure(n), colour=c) for n, c in UPRIGHT.items())
     found = []
     for number, visit in enumerate(visits, 1):
         pixels = (visit.soft + visit.layers.sum(axis=0)).astype(np.float32)

@@ -86,10 +86,12 @@ def test_the_button_makes_layers_and_shows_the_faded_radiograph(
     panel: Any, radiograph: Any
 ) -> None:
     assert "A test model" in panel.ui.separateModelText.toPlainText()
+    assert not panel.ui.fadesLabel.isVisibleTo(panel.ui.fadesWidget)
     faded = pull(panel)
     said = panel.ui.separateStatus.text
     assert said.startswith("2 layers and soft tissue, faded in hand faded, by apart 0.1.")
     assert sliders(panel).names == UPRIGHT
+    assert panel.ui.fadesLabel.isVisibleTo(panel.ui.fadesWidget)
     assert shown_in("BoneXrayInput") is radiograph
     assert shown_in("BoneXrayApart") is faded
     assert slicer.util.getNode("hand overlap").GetDisplayNode().GetVisibility()

@@ -31,6 +31,21 @@ def on_screen(view):
     return vtk.util.numpy_support.vtk_to_numpy(scalars).astype(int)
 
 
+def settled(view):
+    """The mean of what a slice view shows once that has not changed for a second."""
+    means = [-1.0]
+
+    def is_still():
+        ends = time.monotonic() + 1
+        while time.monotonic() < ends:
+            slicer.app.processEvents()
+        means.append(on_screen(view).mean())
+        return means[-1] == means[-2]
+
+    wait(is_still)
+    return means[-1]
+
+
 def coloured(view):
     """The share of a slice view's pixels that have a colour."""
     return (np.ptp(on_screen(view), axis=1) > 25).mean()
@@ -148,9 +163,7 @@ class BoneXrayLayersPanelInSlicer(WithSeparator, ScriptedLoadableModule.Scripted
     def test_a_slider_fades_a_bone_on_the_screen(self):
         self.pulled()
         assert self.fades.names == ["upper bone", "lower bone", "soft tissue"]
-        settled = time.monotonic() + 1
-        wait(lambda: time.monotonic() > settled)  # a new layout fits its views
-        before = on_screen("BoneXrayApart").mean()
+        before = settled("BoneXrayApart")
         seen, longest = drag(
             lambda value: setattr(self.fades.slider("lower bone"), "value", value),
             list(range(0, 101, 5)), lambda: on_screen("BoneXrayApart").mean(),
