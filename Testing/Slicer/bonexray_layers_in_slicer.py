@@ -1,4 +1,4 @@
-"""The panel's group Bones apart in the real application: layers faded, coloured, outlined, saved."""
+"""The panel's group Bones apart in the real application: fading, colours, outline, two visits."""
 
 import os
 import sys
@@ -53,9 +53,10 @@ def coloured(view):
 
 def visits_in_scene():
     """The faded nodes of a joint in two visits, made without a network."""
+    from small_layers import joint_visits
+
     from BoneXrayLib.slicer_layers import layer_nodes
     from BoneXrayLib.slicer_nodes import node_from_radiograph
-    from small_layers import joint_visits
 
     found = []
     for visit in joint_visits():
