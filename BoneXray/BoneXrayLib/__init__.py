@@ -23,7 +23,6 @@ The stages, in the order of the data (a stage imports earlier stages only):
     segmentation    radiograph -> a mask for each bone, which overlap; mask_pieces tidies them
     layers          radiograph -> what each bone adds, and the rest; mask_files reads masks,
                     layer_alone asks models of another make
-    layers          radiograph -> what each bone adds, and the rest; mask_files reads masks
     layer_blending  layers put together again, faded or in colours
     segment_files   masks as PNG, .seg.nrrd (segment_nrrd), DICOM SEG (segment_dicom), and tables
     layer_files     layers as float images that add up to the radiograph, and pictures

@@ -27,6 +27,7 @@ from BoneXrayLib.projection import prepare_ct, project_prepared
 from BoneXrayLib.radiograph import Radiograph
 from BoneXrayLib.volume import Volume
 
+from .bone_excess import SOFT_HU
 from .labelled import MASK_OD
 from .labelled_cts import LabelledCt
 from .overlap_bins import LEAST, OVERLAP_BINS, SIDE, overlap_bin
@@ -41,8 +42,6 @@ from .separation_questions import (
 
 SIDES_MM = {"wrist": (30.0, 80.0), "trunk": (80.0, 240.0)}
 """Of regions, at the detector."""
-SOFT_HU = 40.0
-"""Muscle and tendon, about."""
 LARGEST = 8000.0
 """Pixels at 256 x 256 of the largest overlaps, about those of real joints."""
 OTHER_BONE = 1.0
@@ -89,7 +88,7 @@ def over_soft_tissue(ct: LabelledCt) -> Volume:
     """The CT, its named voxels with what they have over soft tissue: mu - mu_soft, or none.
 
     A bone that were absent would leave soft tissue in its place, not a hole; so do bones that are
-    moved over each other in an image.
+    moved over each other in an image, and so it is trained (`bone_excess`).
     """
     hu = ct.volume.hu
     over = np.maximum(hu.astype(np.float32) - (SOFT_HU - AIR_HU), AIR_HU).astype(hu.dtype)

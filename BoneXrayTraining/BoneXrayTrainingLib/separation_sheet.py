@@ -72,5 +72,5 @@ def _row(image: SeparatedImage, bone: int) -> np.ndarray:
     name = image.names[bone]
     seen = outlined(image.grey, [image.overlap], [OVERLAP_COLOUR])
     titles = [f"{image.title}: input, overlap", f"{name} alone: truth", f"model: {image.score}",
-              "best floor"]  # fmt: skip
+              "best floor here"]  # fmt: skip
     return side_by_side([seen, *image.alone[:, bone]], titles, HEIGHT)

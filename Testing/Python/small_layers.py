@@ -30,7 +30,11 @@ def joint_visits(seed: int = 3) -> tuple[Layers, Layers]:
     bones = tuple(replace(structure(n), colour=c) for n, c in UPRIGHT.items())
     found = []
     for number, visit in enumerate(visits, 1):
-        pixels = (visit.soft + visit.layers.sum(axis=0)).astype(np.float32)
-        image = Radiograph(pixels, "optical density", (PIXEL_MM, PIXEL_MM), name=f"Finger {number}")
+        image = Radiograph(
+            visit.image.astype(np.float32),
+            "optical density",
+            (PIXEL_MM, PIXEL_MM),
+            name=f"Finger {number}",
+        )
         found.append(Layers(image, bones, visit.layers, visit.masks, "small-separate 0.1"))
     return found[0], found[1]

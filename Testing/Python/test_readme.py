@@ -99,9 +99,11 @@ def test_every_command_in_the_text_exists() -> None:
 
 
 def test_the_logics_methods_in_the_text_exist() -> None:
-    tree = ast.parse((REPOSITORY / "BoneXray" / "BoneXray.py").read_text(encoding="utf-8"))
-    logic = next(n for n in tree.body if getattr(n, "name", "") == "BoneXrayLogic")
-    methods = {n.name for n in ast.walk(logic) if isinstance(n, ast.FunctionDef)}
+    methods = set()
+    for file in ("BoneXray.py", "BoneXrayLib/slicer_layer_logic.py"):
+        tree = ast.parse((REPOSITORY / "BoneXray" / file).read_text(encoding="utf-8"))
+        logic = next(n for n in tree.body if getattr(n, "name", "").endswith("Logic"))
+        methods |= {n.name for n in ast.walk(logic) if isinstance(n, ast.FunctionDef)}
     assert set(re.findall(r"logic\.(\w+)\(", README)) <= methods
 
 
