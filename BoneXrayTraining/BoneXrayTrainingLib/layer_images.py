@@ -98,6 +98,17 @@ def shift_together(
     return ShiftedJoint(total, layers[0], layers[1], masks[0], masks[1], background)
 
 
+def shift_for(upper_mask: np.ndarray, lower_mask: np.ndarray, wanted: float, most: int) -> int:
+    """By how much both bones must move, 1 to `most` pixels, for an overlap of `wanted` pixels."""
+    best, chosen = np.inf, 1
+    for shift in range(1, max(1, most) + 1):
+        size = int((_moved(upper_mask, shift) & _moved(lower_mask, -shift)).sum())
+        wrong = abs(np.log((size + 1.0) / wanted))
+        if wrong < best:
+            best, chosen = wrong, shift
+    return chosen
+
+
 def filled_soft(image: np.ndarray, bones: np.ndarray) -> np.ndarray:
     """The image with `bones` (rows, columns) bool filled in from around them, smooth within."""
     known = ~ndimage.binary_dilation(bones, iterations=SEAM)

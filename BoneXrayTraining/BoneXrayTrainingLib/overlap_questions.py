@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .overlap_bins import OVERLAP_BINS, SIDE
+from .overlap_bins import OVERLAP_BINS, SIDE, overlap_bin
 from .pairs import TISSUES, Pair
 
 EXCESS_OD = 0.01
@@ -108,9 +108,17 @@ def draw_target(rng: np.random.Generator) -> float:
 
 
 def draw_question(
-    pair: Pair, side: float, config: LayerConfig, turn: float, rng: np.random.Generator
+    pair: Pair,
+    side: float,
+    config: LayerConfig,
+    turn: float,
+    rng: np.random.Generator,
+    any_size: bool = False,
 ) -> Question | None:
     """Any question that a sample allows; None where its bones meet nowhere near the middle.
+
+    None, too, where they cannot be moved until their overlap is of the bin that was drawn, unless
+    `any_size` will do.
 
     Args:
         pair: the sample.
@@ -139,6 +147,11 @@ def draw_question(
     if len(others) == 1:
         wanted = 1.0 if shifted else target * (side / SIDE) ** 2
         push = _push(masks[one], masks[other], way, wanted, config.push * side)
+    if not (any_size or shifted):
+        by = np.subtract(push[1], push[0])
+        size = shared_pixels(masks[one], np.any(masks[list(others)], axis=0), by)
+        if overlap_bin(size * (SIDE / side) ** 2) != overlap_bin(target):
+            return None
     angle = float(np.arctan2(-way[0], way[1]) + rng.normal(0.0, turn))
     return Question(one, others, (float(met.centre[0]), float(met.centre[1])), angle, side,
                     upright, push, target, shifted)  # fmt: skip
@@ -197,12 +210,24 @@ def _push(
     for length in np.linspace(-most, most, PUSHES):
         first = np.round(way * length / 2).astype(int)
         second = first - np.round(way * length).astype(int)
-        size = int((moved(this, first) & moved(other, second)).sum())
+        size = shared_pixels(this, other, second - first)
         wrong = abs(np.log((size + 1.0) / wanted)) + 0.1 * abs(length) / max(most, 1.0)
         if wrong < best:
             best = wrong
             chosen = (int(first[0]), int(first[1])), (int(second[0]), int(second[1]))
     return chosen
+
+
+def shared_pixels(this: np.ndarray, other: np.ndarray, by: np.ndarray) -> int:
+    """Pixels of both masks (rows, columns) once the other has moved by (columns, rows)."""
+    (columns, rows), shape = (int(n) for n in by), this.shape
+    here = _kept(rows, shape[0]), _kept(columns, shape[1])
+    there = _kept(-rows, shape[0]), _kept(-columns, shape[1])
+    return int(np.count_nonzero(this[here] & other[there]))
+
+
+def _kept(by: int, count: int) -> slice:
+    return slice(max(by, 0), count + min(by, 0))
 
 
 def moved(layer: np.ndarray, by: tuple[int, int] | np.ndarray) -> np.ndarray:

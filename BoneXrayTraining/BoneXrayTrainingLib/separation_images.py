@@ -27,10 +27,16 @@ from .augmentation import (
     uneven_densities,
 )
 from .dataset import Batch
-from .layer_images import TOUCHING, density_of_brightness, shift_together
+from .layer_images import TOUCHING, density_of_brightness, shift_for, shift_together
 from .mask_errors import erred
 from .overlap_bins import SIDE
-from .overlap_questions import EXCESS_OD, LayerConfig, Question, draw_question, moved
+from .overlap_questions import (
+    EXCESS_OD,
+    LayerConfig,
+    Question,
+    draw_question,
+    moved,
+)
 from .pairs import TISSUES, Pair
 
 if TYPE_CHECKING:
@@ -45,8 +51,8 @@ SOFT_RAYS = 3.5
 """Bone over soft tissue is up to so many times as dense as at 70 keV: hands are taken at 50 kV."""
 CROWDED = 1.0
 """With more of other bones, as a share of what the two of a question add, masks are given."""
-MOST_TRIES = 60
-"""Samples that may allow no question in a row."""
+MOST_TRIES, STRICT_TRIES = 60, 8
+"""Samples that may allow no question in a row, and none of the size drawn."""
 LONGEST_SHIFT = 0.12
 """Bones are shifted together by at most this share of an image's side."""
 
@@ -78,8 +84,9 @@ def ask_pool(
     Raises:
         ValueError: none of many samples did.
     """
-    for _ in range(MOST_TRIES):
-        made = augment_layers(pool.draw(rng, images), config, layers, rng)
+    for turn in range(MOST_TRIES):
+        pair = pool.draw(rng, images)
+        made = augment_layers(pair, config, layers, rng, any_size=turn >= STRICT_TRIES)
         if made is not None:
             return made
     raise ValueError(
@@ -88,12 +95,16 @@ def ask_pool(
 
 
 def augment_layers(
-    pair: Pair, config: AugmentationConfig, layers: LayerConfig, rng: np.random.Generator
+    pair: Pair,
+    config: AugmentationConfig,
+    layers: LayerConfig,
+    rng: np.random.Generator,
+    any_size: bool = True,
 ) -> SeparationImage | None:
     """One training image from a sample with structures; None where it allows no question."""
     scale = float(np.exp(rng.uniform(*np.log(config.scale))))
     turn = np.deg2rad(config.rotation)
-    question = draw_question(pair, config.crop * scale, layers, turn, rng)
+    question = draw_question(pair, config.crop * scale, layers, turn, rng, any_size)
     if question is None:
         return None
     masked = rng.random() < layers.masks_share or not question.upright
@@ -206,12 +217,7 @@ def _shifted(
     side = image.shape[-1]
     wanted = question.target * (side / SIDE) ** 2
     upper, lower = (mask.numpy() > 0 for mask in masks)
-    best, chosen = np.inf, 1
-    for shift in range(1, max(2, round(LONGEST_SHIFT * side))):
-        size = int((moved(upper, (0, shift)) & moved(lower, (0, -shift))).sum())
-        wrong = abs(np.log((size + 1.0) / wanted))
-        if wrong < best:
-            best, chosen = wrong, shift
+    chosen = shift_for(upper, lower, wanted, round(LONGEST_SHIFT * side))
     joint = shift_together(image.numpy(), upper, lower, soft.numpy(), chosen)
     arrays = (joint.image, joint.soft, np.stack([joint.upper, joint.lower]),
               np.stack([joint.upper_mask, joint.lower_mask]))  # fmt: skip

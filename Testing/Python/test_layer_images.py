@@ -9,6 +9,7 @@ from BoneXrayTrainingLib.layer_images import (
     brightness_of_density,
     density_of_brightness,
     filled_soft,
+    shift_for,
     shift_together,
 )
 
@@ -61,6 +62,17 @@ def test_a_longer_shift_overlaps_more():
     ]
     assert sizes == sorted(sizes)
     assert sizes[0] < 20 < sizes[1] < sizes[-1]
+
+
+def test_the_shift_for_an_overlap_is_found():
+    image, upper, lower, soft = _joint()
+    for wanted in (60, 300, 700):
+        shift = shift_for(upper, lower, wanted, 15)
+        sizes = [
+            int(shift_together(image, upper, lower, soft, n).overlap.sum())
+            for n in (shift - 1, shift, shift + 1)
+        ]
+        assert sizes[0] < wanted < sizes[2]
 
 
 def test_nothing_changes_away_from_the_bones():

@@ -117,7 +117,7 @@ def test_bones_are_moved_until_they_overlap_as_drawn(pool: JointPool) -> None:
     off = []
     for number in range(16):
         pair = pool.sample(number % 6)
-        question = draw_question(pair, 110.0, config, 0.0, rng)
+        question = draw_question(pair, 110.0, config, 0.0, rng, any_size=True)
         made = augment_layers(pair, dataclasses.replace(PLAIN, warp=0.0), config, rng)
         assert question is not None
         assert question.upright
