@@ -23,6 +23,8 @@ from .structure_names import has_one_side_only, values_by_structure
 SEGMENT_CONFIG = Path(__file__).parent / "configs" / "segment.toml"
 """The configuration that such a run takes network, loss and steps from."""
 NAME_FILES = (".json", ".csv", ".ctbl", ".txt")
+REVERSED_SHARE = 0.25
+"""Of the images of a network that tells which way round they are."""
 FEWEST_PATIENTS = 4
 """Of fewer CTs smoothly deformed copies are made, up to about this many patients."""
 
@@ -156,10 +158,15 @@ def labelled_entries(choice: LabelledChoice, template: Mapping[str, Any]) -> dic
     }
     if not choice.kept_out:
         entries_of_run["patience"] = 0
-    if has_one_side_only(structures):
+    tells = bool(choice.network) and choice.network.get("out_channels") == len(structures) + 1
+    if tells or has_one_side_only(structures):
         # mirrored, a left bone would be shown as the right one that has no name
         varied = {**template.get("augmentation", {}), "mirrored_share": 0.0}
         entries_of_run["augmentation"] = varied
+    if tells:
+        # the model to start from knows which way round an image is: so does the new one
+        varied["reversed_share"] = REVERSED_SHARE
+        entries_of_run["network"] = dict(choice.network)
     return entries_of_run
 
 

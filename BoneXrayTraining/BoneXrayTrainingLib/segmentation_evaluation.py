@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from BoneXrayLib.files import checked_output_folder, staged_folder, written_whole
 from BoneXrayLib.models import Model, find_model
 from BoneXrayLib.progress import IsCancelled, Progress, raise_if_cancelled
+from BoneXrayLib.segmentation import model_structures
 
 from .contact_sheet import ranked
 from .labelled_cts import load_labelled
@@ -97,7 +98,7 @@ def _evaluate(
     found = find_model(model, "segment")
     if segment is None:
         from BoneXrayLib.segmentation import segment
-    wanted = [str(output["name"]) for output in found.card.outputs]
+    wanted = [structure.name for structure in model_structures(found)]
     cases = []
     for question in _questions(sources, wanted, views or SegmentViews(), progress, is_cancelled):
         raise_if_cancelled(is_cancelled)

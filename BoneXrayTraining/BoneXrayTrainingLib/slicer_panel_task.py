@@ -8,6 +8,7 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from BoneXrayLib.models import Model, list_models
+from BoneXrayLib.segmentation import model_structures
 from BoneXrayLib.slicer_messages import errors_shown
 
 from .choices import task_of
@@ -83,4 +84,4 @@ class TaskSection:
         model = self.model()
         if model is None or self.task != "segment":
             return []
-        return [output["name"] for output in model.card.outputs]
+        return [structure.name for structure in model_structures(model)]

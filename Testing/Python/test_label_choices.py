@@ -208,3 +208,14 @@ def test_the_command_takes_a_folder_of_labelled_cts(
     assert [c.labels for c in config.ct] == ["a.seg.nrrd", "b_labels.nii.gz"]
     assert main([*words, str(tmp_path)]) == 2
     assert "no CT there; expected CTs with label maps" in capsys.readouterr().err
+
+
+def test_a_run_from_a_model_that_tells_mirror_images_goes_on_telling_them() -> None:
+    network = {**read_template(SEGMENT_CONFIG)["network"], "out_channels": 3}
+    found = entries(("lunate", "ulna"), network=network)
+    assert found["network"]["out_channels"] == 3
+    assert found["augmentation"]["mirrored_share"] == 0.0
+    assert found["augmentation"]["reversed_share"] > 0
+    alone = entries(("ulna", "lunate", "pisiform"), network=network)
+    assert alone["network"]["out_channels"] == 3
+    assert "reversed_share" not in alone.get("augmentation", {})
