@@ -39,8 +39,7 @@ def find_separator(name: str, model_folders: Sequence[str] = ()) -> Model:
         if list_models(model_folders, TASK):
             raise
         raise ValueError(
-            f"{error}; none for {TASK!r} is installed: make one by `bone-xray train` with task = "
-            f"{TASK!r} and `bone-xray export`"
+            f"{error}; make one by `bone-xray train` with task = {TASK!r} and `bone-xray export`"
         ) from None
 
 
