@@ -29,6 +29,9 @@ HUBER = 2.0
 """Residual, in standard deviations, from which a pixel counts less."""
 BLOCK_MM = 4.0
 """Side of the blocks of the jackknife: farther apart, errors are taken to be independent."""
+LEAST_ERROR_PX = 0.01
+"""Of a shift, whatever the residuals say: errors of a mask that go along a whole margin move the
+bone and leave none (so on the phantoms of the benchmark, whose intervals else hold too little)."""
 MOST_PIXELS = 60_000
 """Compared at once; of larger bones every n-th row and column."""
 FEWEST_PIXELS, FEWEST_OF_KIND = 100, 20
@@ -150,10 +153,14 @@ class _Fit:
         without = np.linalg.solve(
             curvatures.sum(axis=0) - curvatures, (slopes.sum(axis=0) - slopes)[..., None]
         )[..., 0]
-        covariance = without.T @ without * (1 - 1 / len(without))
+        covariance = (without.T @ without * (1 - 1 / len(without)))[:3, :3]
+        least = LEAST_ERROR_PX * np.array(self.second.pixel_mm)
+        away = self.points[inside] - self.points[inside].mean(axis=0)
+        turned = least @ least / (away**2).sum(axis=1).mean()
+        covariance += np.diag([*least**2, turned])
         left = np.sqrt(np.average(residual**2, weights=weight))
         contrast = self.target[self.places][inside].std()
-        return Motion(now[:2], float(np.rad2deg(now[2])), self.middle, covariance[:3, :3],
+        return Motion(now[:2], float(np.rad2deg(now[2])), self.middle, covariance,
                       float(gain), float(left / contrast), int(inside.sum()))  # fmt: skip
 
     def _blocks(self, inside: np.ndarray) -> np.ndarray:
