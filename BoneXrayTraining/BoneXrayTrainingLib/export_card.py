@@ -19,6 +19,7 @@ from .sources import CtSource
 CHANNELS = ("image / span", "span / 5 or 0", "pixel_mm / 2 or 0")
 MASK_CHANNELS = ("mask of the bone asked for, or 0", "mask of the other bones, or 0")
 REAL = "On real radiographs it was looked at, not measured."
+UNMEASURED = "On real radiographs it was not measured."
 
 
 def make_card(
@@ -59,7 +60,7 @@ def make_card(
 def _texts(config: TrainConfig, counts: dict[str, int]) -> dict[str, Any]:
     """What only a task's card says."""
     if config.task == "separate":
-        return separates(config, _trained(counts), REAL)
+        return separates(config, _trained(counts), UNMEASURED)
     return _segments(config, counts) if config.task == "segment" else _extracts(counts)
 
 
@@ -99,7 +100,7 @@ def _segments(config: TrainConfig, counts: dict[str, int]) -> dict[str, Any]:
             "Not a medical device."
         ),
         "limits": (
-            f"{_trained(counts)} {REAL} Few patients stand behind it; children, fractures, "
+            f"{_trained(counts)} {UNMEASURED} Few patients stand behind it; children, fractures, "
             "implants and fused bones were not among them."
         ),
     }

@@ -167,7 +167,9 @@ def test_only_models_that_name_bones_are_offered_to_start_from(
     panel.enter()
     box = panel.ui.startFromBox
     offered = [box.itemText(n) for n in range(box.count)]
-    assert offered == ["nothing learned yet", "arm", "segment-wrist"], "none that extracts"
+    assert offered == ["nothing learned yet", "arm", "segment-trunk", "segment-wrist"], (
+        "none that extracts"
+    )
     take_folder(panel, cts)
     tick(panel.ui.ctList, 1, False)
     box.currentIndex = 1
