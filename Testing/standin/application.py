@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import sys
@@ -18,8 +19,17 @@ from PySide6 import QtWidgets
 from . import NotCovered, ctk_layer, qt_layer, qt_user, ui_loader
 from .files import FileManager, install_file_cache
 
+MOST_UNCOLLECTED = 50_000
+"""Objects made since the last collection, from which the window's thread collects."""
+
 messages: list[str] = []
 """Texts of message boxes, newest last."""
+
+
+def collect() -> None:
+    """Collect cycles where there may be many; only by the thread of the windows."""
+    if not gc.isenabled() and gc.get_count()[0] > MOST_UNCOLLECTED:
+        gc.collect()
 
 
 class Application:
@@ -31,6 +41,8 @@ class Application:
     majorVersion, minorVersion = 5, 13
 
     def __init__(self, application_logic: Any) -> None:
+        # widgets in cycles, collected by a thread that compiles, would end the process
+        gc.disable()
         self.testing = False
         self.headless = False
         self._logic = application_logic
@@ -55,6 +67,7 @@ class Application:
 
     def processEvents(self, *_: Any) -> None:
         QtWidgets.QApplication.processEvents()
+        collect()
 
     def layoutManager(self) -> Any:
         """None with --no-main-window."""
