@@ -157,7 +157,7 @@ def visit(
     total = exact.sum(axis=0)
     grain = rng.normal(size=SIZE) * np.sqrt(np.exp(total) / PHOTONS) * noise
     layers = exact + grain * np.where(both, exact / np.maximum(total, 1e-6), 1.0)
-    if split_error and both.any():
+    if split_error and both.sum() > 1:
         moved = _smooth(rng, 0.5) + 0.5 * (exact[0] - exact[0][both].mean()) / exact[0][both].std()
         layers += split_error / 1.12 * np.where(both, moved, 0) * np.array([1, -1])[:, None, None]
     layers = gain * np.maximum(layers, 0) * masks
