@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -45,15 +46,15 @@ def _facts_of(node: Any) -> str:
     return "; ".join([", ".join(facts), *notes]) + "."
 
 
-def about_models(chosen: Any, offered: list[Any], refused: list[Any]) -> str:
-    """What the chosen model is for, and which folders are not offered and why."""
+def about_models(chosen: Any, offered: list[Any], refused: Sequence[Any], none: str) -> str:
+    """What the chosen model is for, or `none`, and which folders are not offered and why."""
     lines = []
     if chosen is not None:
         card = chosen.card
         lines = [card.description, _("Intended use: ") + card.intended_use]
         lines.append(_("Limits: ") + card.limits)
     elif not offered:
-        lines.append(_("There is no trained model."))
+        lines.append(none)
     lines += [
         _("Not offered: {name}: {why}").format(name=entry.folder.name, why=entry.reason)
         for entry in refused
