@@ -1,8 +1,5 @@
 """The panel's group Bones apart in the real application: fading, colours, outline, two visits."""
 
-import os
-import sys
-import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -10,25 +7,9 @@ from pathlib import Path
 import numpy as np
 import slicer
 import slicer.util
-import vtk
-import vtk.util.numpy_support
-from bonexray_in_slicer import HAS_WINDOW, drag, pixels, wait, write_png
-from bonexray_segments_in_slicer import HAS_ONNX
+from bonexray_in_slicer import HAS_WINDOW, drag, pixels, wait
+from bonexray_models_in_slicer import HAS_ONNX, WithModel, coloured, on_screen
 from slicer import ScriptedLoadableModule
-
-sys.path.append(str(Path(__file__).parents[1] / "Python"))
-
-
-def on_screen(view):
-    """The pixels (N, 3) that a slice view shows now, as they are on the screen."""
-    slice_view = slicer.app.layoutManager().sliceWidget(view).sliceView()
-    slice_view.forceRender()
-    capture = vtk.vtkWindowToImageFilter()
-    capture.SetInput(slice_view.renderWindow())
-    capture.ReadFrontBufferOff()
-    capture.Update()
-    scalars = capture.GetOutput().GetPointData().GetScalars()
-    return vtk.util.numpy_support.vtk_to_numpy(scalars).astype(int)
 
 
 def settled(view):
@@ -46,11 +27,6 @@ def settled(view):
     return means[-1]
 
 
-def coloured(view):
-    """The share of a slice view's pixels that have a colour."""
-    return (np.ptp(on_screen(view), axis=1) > 25).mean()
-
-
 def visits_in_scene():
     """The faded nodes of a joint in two visits, made without a network."""
     from small_layers import joint_visits
@@ -64,25 +40,13 @@ def visits_in_scene():
     return found
 
 
-class WithSeparator:
+class WithSeparator(WithModel):
     """A scene with a radiograph, and a model that pulls bones apart."""
 
-    def setUp(self):
+    def write_model(self, folder):
         from small_model import write_small_separator
 
-        slicer.mrmlScene.Clear()
-        self.folder = tempfile.TemporaryDirectory()
-        self.before = os.environ.get("BONEXRAY_MODELS")
-        write_small_separator(Path(self.folder.name) / "apart", "apart")
-        os.environ["BONEXRAY_MODELS"] = self.folder.name
-        self.logic = slicer.util.getModuleLogic("BoneXray")
-        self.source = self.logic.loadRadiograph(write_png(Path(self.folder.name) / "hand.png"), 0.5)
-
-    def tearDown(self):
-        os.environ.pop("BONEXRAY_MODELS")
-        if self.before is not None:
-            os.environ["BONEXRAY_MODELS"] = self.before
-        self.folder.cleanup()
+        write_small_separator(folder / "apart", "apart")
 
 
 @unittest.skipUnless(HAS_ONNX, "needs the package onnx to make a model")
@@ -147,13 +111,10 @@ class BoneXrayLayersPanelInSlicer(WithSeparator, ScriptedLoadableModule.Scripted
     def setUp(self):
         super().setUp()
         slicer.util.mainWindow().show()
-        slicer.util.selectModule("Welcome")
-        slicer.util.selectModule("BoneXray")
-        panel = slicer.util.getModuleWidget("BoneXray")
+        panel = self.open_panel()
         self.ui, self.parameters = panel.ui, panel.logic.getParameterNode()
         self.fades = next(s.fades for s in panel.sections._sections if hasattr(s, "fades"))
         self.ui.layersButton.collapsed = False
-        self.ui.radiographSelector.setCurrentNode(self.source)
         self.ui.separateModelBox.currentIndex = 0
 
     def pulled(self):
@@ -190,9 +151,7 @@ class BoneXrayLayersPanelInSlicer(WithSeparator, ScriptedLoadableModule.Scripted
         self.ui.overlapOutlineBox.checked = True
 
     def test_cancel_and_again(self):
-        self.ui.separateButton.click()
-        self.ui.separateButton.click()
-        wait(lambda: self.ui.separateButton.text == "Pull bones apart")
+        self.cancel(self.ui.separateButton, "Pull bones apart")
         self.pulled()
 
     def test_both_visits_stand_side_by_side_above_their_plot(self):
@@ -214,12 +173,5 @@ class BoneXrayLayersPanelInSlicer(WithSeparator, ScriptedLoadableModule.Scripted
         assert chart.GetNumberOfPlotSeriesNodes() == 2
 
     def test_without_a_model_the_button_is_off_and_says_so(self):
-        from BoneXrayLib.models import list_models
-
-        os.environ["BONEXRAY_MODELS"] = str(Path(self.folder.name) / "nowhere")
-        if list_models(task="separate"):
-            raise unittest.SkipTest("a model that pulls bones apart is shipped")
-        slicer.util.selectModule("Welcome")
-        slicer.util.selectModule("BoneXray")
-        assert not self.ui.separateButton.enabled
-        assert "There is no model that pulls bones apart yet" in self.ui.separateButton.toolTip
+        said = "There is no model that pulls bones apart yet"
+        self.check_without_a_model(self.ui.separateButton, "separate", said)

@@ -1,9 +1,6 @@
 """The panel's group Bones by name in the real application: segments drawn, edited, saved."""
 
 import importlib.util
-import os
-import sys
-import tempfile
 import unittest
 from pathlib import Path
 
@@ -11,21 +8,11 @@ import numpy as np
 import slicer
 import slicer.util
 import vtk
-import vtk.util.numpy_support
-from bonexray_in_slicer import HAS_WINDOW, wait, write_png
+from bonexray_in_slicer import HAS_WINDOW, wait
+from bonexray_models_in_slicer import HAS_ONNX, WithModel, coloured
 from slicer import ScriptedLoadableModule
 
-sys.path.append(str(Path(__file__).parents[1] / "Python"))
-HAS_ONNX = importlib.util.find_spec("onnx") is not None
 GAINS = {"radius": 1.0, "ulna": 6.0, "lunate": 0.0}
-
-
-def make_model(folder):
-    """A model that calls what is bright radius, and what is half as bright ulna."""
-    from small_model import write_small_model
-
-    write_small_model(Path(folder) / "names", "names", "segment", GAINS)
-    os.environ["BONEXRAY_MODELS"] = str(folder)
 
 
 def mask(node, number, source):
@@ -34,22 +21,14 @@ def mask(node, number, source):
     return slicer.util.arrayFromSegmentBinaryLabelmap(node, identifier, source)[0] > 0
 
 
-class WithModel:
+class WithNames(WithModel):
     """A scene with a radiograph, and a model that names bones."""
 
-    def setUp(self):
-        slicer.mrmlScene.Clear()
-        self.folder = tempfile.TemporaryDirectory()
-        self.before = os.environ.get("BONEXRAY_MODELS")
-        make_model(self.folder.name)
-        self.logic = slicer.util.getModuleLogic("BoneXray")
-        self.source = self.logic.loadRadiograph(write_png(Path(self.folder.name) / "hand.png"), 0.5)
+    def write_model(self, folder):
+        """It calls what is bright radius, and what is half as bright ulna."""
+        from small_model import write_small_model
 
-    def tearDown(self):
-        os.environ.pop("BONEXRAY_MODELS")
-        if self.before is not None:
-            os.environ["BONEXRAY_MODELS"] = self.before
-        self.folder.cleanup()
+        write_small_model(folder / "names", "names", "segment", GAINS)
 
     def made(self):
         from BoneXrayLib.segmentation import SegmentConfig
@@ -58,7 +37,7 @@ class WithModel:
 
 
 @unittest.skipUnless(HAS_ONNX, "needs the package onnx to make a model")
-class BoneXraySegmentsLogicInSlicer(WithModel, ScriptedLoadableModule.ScriptedLoadableModuleTest):
+class BoneXraySegmentsLogicInSlicer(WithNames, ScriptedLoadableModule.ScriptedLoadableModuleTest):
     """What works without a window."""
 
     def test_segments_survive_a_saved_scene(self):
@@ -109,16 +88,13 @@ class BoneXraySegmentsLogicInSlicer(WithModel, ScriptedLoadableModule.ScriptedLo
 
 
 @unittest.skipUnless(HAS_WINDOW and HAS_ONNX, "needs the main window and the package onnx")
-class BoneXraySegmentsPanelInSlicer(WithModel, ScriptedLoadableModule.ScriptedLoadableModuleTest):
+class BoneXraySegmentsPanelInSlicer(WithNames, ScriptedLoadableModule.ScriptedLoadableModuleTest):
     """What a user does."""
 
     def setUp(self):
         super().setUp()
-        slicer.util.selectModule("Welcome")
-        slicer.util.selectModule("BoneXray")
-        self.ui = slicer.util.getModuleWidget("BoneXray").ui
+        self.ui = self.open_panel().ui
         self.ui.segmentsButton.collapsed = False
-        self.ui.radiographSelector.setCurrentNode(self.source)
         box = self.ui.segmentModelBox
         box.currentIndex = next(n for n in range(box.count) if box.itemText(n) == "names 0.1")
 
@@ -127,32 +103,18 @@ class BoneXraySegmentsPanelInSlicer(WithModel, ScriptedLoadableModule.ScriptedLo
         wait(lambda: self.ui.segmentStatus.text.startswith("2 of 3 bones in"))
         return slicer.util.getNode("hand segments")
 
-    def coloured(self):
-        """The share of the slice view's pixels on the screen that have a colour."""
-        view = slicer.app.layoutManager().sliceWidget("BoneXrayInput").sliceView()
-        view.forceRender()
-        capture = vtk.vtkWindowToImageFilter()
-        capture.SetInput(view.renderWindow())
-        capture.ReadFrontBufferOff()
-        capture.Update()
-        scalars = capture.GetOutput().GetPointData().GetScalars()
-        colours = vtk.util.numpy_support.vtk_to_numpy(scalars).astype(int)
-        return (np.ptp(colours, axis=1) > 25).mean()
-
     def test_segments_are_drawn_in_their_colours_and_hidden_again(self):
         self.segmented()
-        wait(lambda: self.coloured() > 0.02)
-        filled = self.coloured()
+        wait(lambda: coloured("BoneXrayInput") > 0.02)
+        filled = coloured("BoneXrayInput")
         self.ui.fillBox.checked = False
-        wait(lambda: 0 < self.coloured() < filled / 2)
+        wait(lambda: 0 < coloured("BoneXrayInput") < filled / 2)
         self.ui.outlineBox.checked = False
-        wait(lambda: self.coloured() == 0)
+        wait(lambda: coloured("BoneXrayInput") == 0)
         self.ui.fillBox.checked = self.ui.outlineBox.checked = True
 
     def test_cancel_and_again(self):
-        self.ui.segmentButton.click()
-        self.ui.segmentButton.click()
-        wait(lambda: self.ui.segmentButton.text == "Segment bones")
+        self.cancel(self.ui.segmentButton, "Segment bones")
         self.segmented()
 
     def test_the_segment_editor_edits_one_bone_and_leaves_the_others(self):
@@ -181,12 +143,5 @@ class BoneXraySegmentsPanelInSlicer(WithModel, ScriptedLoadableModule.ScriptedLo
         assert float(table.GetCellText(0, 2)) == np.count_nonzero(~before[0]) * 0.25
 
     def test_without_a_model_the_button_is_off_and_says_so(self):
-        from BoneXrayLib.models import list_models
-
-        os.environ["BONEXRAY_MODELS"] = str(Path(self.folder.name) / "nowhere")
-        if list_models(task="segment"):
-            raise unittest.SkipTest("a model that names bones is shipped")
-        slicer.util.selectModule("Welcome")
-        slicer.util.selectModule("BoneXray")
-        assert not self.ui.segmentButton.enabled
-        assert "There is no model that names bones yet" in self.ui.segmentButton.toolTip
+        said = "There is no model that names bones yet"
+        self.check_without_a_model(self.ui.segmentButton, "segment", said)
