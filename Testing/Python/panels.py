@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import html
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from BoneXrayLib.progress import Cancelled
 
 REPOSITORY = Path(__file__).parents[2]
 FRAME_S = 0.016
@@ -31,6 +34,37 @@ def load_module(name: str) -> Any:
     if name not in sys.modules:
         application.load_module(REPOSITORY / name)
     return sys.modules[name]
+
+
+def opened_panel() -> Iterator[Any]:
+    """The panel on an empty scene, for a fixture; no exception may be lost in a slot."""
+    module = load_module("BoneXray")
+    import slicer
+    import standin
+    from standin import application
+
+    slicer.mrmlScene.Clear(False)
+    standin.clear_errors()
+    application.messages.clear()
+    slicer.app.layoutManager().setLayout(3)
+    opened = application.open_panel(module)
+    yield opened
+    opened.cleanup()
+    slicer.mrmlScene.Clear(False)
+    assert standin.errors() == []
+
+
+def waiting_work(started: threading.Event) -> Callable[..., Any]:
+    """Work that only ends when it is cancelled."""
+
+    def work(progress: Callable[..., None], is_cancelled: Callable[[], bool]) -> None:
+        started.set()
+        progress(0.5, "halfway")
+        while not is_cancelled():
+            time.sleep(0.005)
+        raise Cancelled("stopped by the user")
+
+    return work
 
 
 def wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:

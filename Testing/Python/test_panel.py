@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from panels import add_ct, load_module, start_slicer, tip, wait, write_png
+from panels import (
+    add_ct,
+    load_module,
+    opened_panel,
+    start_slicer,
+    tip,
+    wait,
+    waiting_work,
+    write_png,
+)
 from small_model import write_small_model
-
-from BoneXrayLib.progress import Cancelled
 
 standin = start_slicer()
 
@@ -34,17 +40,7 @@ def _a_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def panel() -> Iterator[Any]:
-    """The opened panel on an empty scene; no exception may be lost in a slot."""
-    module = load_module("BoneXray")
-    slicer.mrmlScene.Clear(False)
-    standin.clear_errors()
-    application.messages.clear()
-    slicer.app.layoutManager().setLayout(3)
-    opened = application.open_panel(module)
-    yield opened
-    opened.cleanup()
-    slicer.mrmlScene.Clear(False)
-    assert standin.errors() == []
+    yield from opened_panel()
 
 
 @pytest.fixture
@@ -78,19 +74,6 @@ def apply(panel: Any) -> tuple[Any, Any]:
     panel.ui.applyButton.click()
     wait(lambda: panel.ui.applyButton.text == "Extract bones")
     return slicer.util.getNode("hand bones"), slicer.util.getNode("hand enhanced")
-
-
-def waiting_work(started: threading.Event) -> Callable[..., Any]:
-    """Work that only ends when it is cancelled."""
-
-    def work(progress: Callable[..., None], is_cancelled: Callable[[], bool]) -> None:
-        started.set()
-        progress(0.5, "halfway")
-        while not is_cancelled():
-            time.sleep(0.005)
-        raise Cancelled("stopped by the user")
-
-    return work
 
 
 def layout_of(panel: Any) -> tuple[str, ...]:
@@ -368,46 +351,7 @@ def test_applying_again_fills_the_same_nodes(panel: Any, radiograph: Any) -> Non
     assert len(list(slicer.util.getNodes("hand*"))) == 3
 
 
-def test_apply_turns_into_cancel(panel: Any, radiograph: Any) -> None:
-    started = threading.Event()
-    panel.logic.extraction = lambda *_: waiting_work(started)
-    panel.ui.applyButton.click()
-    assert panel.ui.applyButton.text == "Cancel"
-    wait(lambda: panel.ui.applyProgress.value == 50)
-    assert panel.ui.resultStatus.text == "halfway"
-    panel.ui.applyButton.click()
-    wait(lambda: panel.ui.applyButton.text == "Extract bones")
-    assert panel.ui.resultStatus.text == "Cancelled."
-    assert slicer.mrmlScene.GetFirstNodeByName("hand bones") is None
-
-
-def test_an_error_in_the_model_is_one_message(panel: Any, radiograph: Any) -> None:
-    def work(progress: Any, is_cancelled: Any) -> None:
-        raise ValueError("model: small: model.onnx is broken")
-
-    panel.logic.extraction = lambda *_: work
-    panel.ui.applyButton.click()
-    wait(lambda: bool(application.messages))
-    assert application.messages == [
-        "The bones could not be extracted.\n\nmodel: small: model.onnx is broken"
-    ]
-
-
 # -- the scene ------------------------------------------------------------------------------------
-def test_closing_the_scene_while_work_runs_leaves_an_empty_panel(
-    panel: Any, radiograph: Any
-) -> None:
-    started = threading.Event()
-    panel.logic.extraction = lambda *_: waiting_work(started)
-    panel.ui.applyButton.click()
-    wait(started.is_set)
-    slicer.mrmlScene.Clear(False)
-    slicer.app.processEvents()
-    assert panel.ui.radiographSelector.currentNode() is None
-    assert panel.ui.applyButton.text == "Extract bones"
-    assert not panel.ui.applyButton.enabled
-
-
 def test_a_saved_scene_brings_choices_results_and_enhancement_back(
     panel: Any, radiograph: Any, tmp_path: Path
 ) -> None:

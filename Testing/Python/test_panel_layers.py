@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from panels import load_module, start_slicer, tip, wait, write_png
+from panels import load_module, opened_panel, start_slicer, tip, wait, write_png
 from small_layers import joint_visits
 from small_model import write_small_model, write_small_separator
-from test_panel_segment import opened, waiting_work
 
 standin = start_slicer()
 
@@ -38,7 +36,7 @@ def _models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def panel() -> Iterator[Any]:
-    yield from opened()
+    yield from opened_panel()
 
 
 @pytest.fixture
@@ -163,67 +161,6 @@ def test_defaults_are_the_commands(panel: Any) -> None:
     from BoneXrayLib.layers import SeparateConfig
 
     assert panel.logic.getParameterNode().separate_config() == SeparateConfig()
-
-
-def test_without_a_model_the_group_says_so_and_its_button_is_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BONEXRAY_MODELS", str(tmp_path))
-    monkeypatch.setattr("BoneXrayLib.models.trained_folder", lambda: tmp_path)
-    panels = opened()
-    ui = next(panels).ui
-    assert not ui.separateButton.enabled
-    assert tip(ui.separateButton).startswith("There is no model that pulls bones apart yet")
-    text = ui.separateModelText.toPlainText()
-    assert text == "There is no model that pulls bones apart yet."
-    assert not ui.separateModelBox.enabled
-    assert not ui.measureJointButton.enabled
-    assert tip(ui.measureJointButton) == "Pull two bones apart first"
-    assert list(panels) == []
-
-
-def test_it_waits_for_a_radiograph_and_says_so(panel: Any) -> None:
-    assert not panel.ui.separateButton.enabled
-    assert tip(panel.ui.separateButton) == "Select or load a radiograph"
-
-
-def test_the_button_turns_into_cancel(panel: Any, radiograph: Any) -> None:
-    started = threading.Event()
-    panel.logic.separation = lambda *_: waiting_work(started)
-    panel.ui.separateButton.click()
-    wait(lambda: panel.ui.separateProgress.value == 50)
-    assert panel.ui.separateStatus.text == "halfway"
-    panel.ui.separateButton.click()
-    wait(lambda: panel.ui.separateButton.text == "Pull bones apart")
-    assert panel.ui.separateStatus.text == "Cancelled."
-    assert slicer.mrmlScene.GetFirstNodeByName("hand faded") is None
-
-
-def test_an_error_in_the_model_is_one_message(panel: Any, radiograph: Any) -> None:
-    def work(progress: Any, is_cancelled: Any) -> None:
-        raise ValueError("model: apart: model.onnx is broken")
-
-    panel.logic.separation = lambda *_: work
-    panel.ui.separateButton.click()
-    wait(lambda: bool(application.messages))
-    assert application.messages == [
-        "The bones could not be pulled apart.\n\nmodel: apart: model.onnx is broken"
-    ]
-
-
-def test_closing_the_scene_while_work_runs_leaves_an_empty_panel(
-    panel: Any, radiograph: Any
-) -> None:
-    pull(panel)
-    started = threading.Event()
-    panel.logic.separation = lambda *_: waiting_work(started)
-    panel.ui.separateButton.click()
-    wait(started.is_set)
-    slicer.mrmlScene.Clear(False)
-    slicer.app.processEvents()
-    assert panel.ui.separateButton.text == "Pull bones apart"
-    assert not panel.ui.separateButton.enabled
-    assert sliders(panel).names == []
 
 
 def test_a_saved_scene_brings_layers_and_sliders_back(

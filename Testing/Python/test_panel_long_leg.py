@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from panels import add_ct, load_module, start_slicer, tip, wait
+from panels import add_ct, load_module, start_slicer, tip, wait, waiting_work
 
 standin = start_slicer()
 
@@ -70,19 +69,6 @@ def make(panel: Any) -> tuple[Any, Any]:
     wait(lambda: panel.ui.longLegStatus.text.startswith("Made"), 60)
     view = panel.ui.viewBox.currentText
     return tuple(slicer.util.getNode(f"Limb {view} long leg {kind}") for kind in ("full", "bone"))
-
-
-def waiting_work(started: threading.Event) -> Callable[..., Any]:
-    """Work that only ends when it is cancelled."""
-
-    def work(progress: Callable[..., None], is_cancelled: Callable[[], bool]) -> None:
-        started.set()
-        progress(0.5, "shot 2 of 3")
-        while not is_cancelled():
-            time.sleep(0.005)
-        raise Cancelled("stopped by the user")
-
-    return work
 
 
 # -- what can be chosen ---------------------------------------------------------------------------
@@ -258,7 +244,7 @@ def test_the_button_turns_into_cancel_and_a_cancelled_picture_leaves_no_node(
     panel.ui.makeLongLegButton.click()
     wait(started.is_set)
     wait(lambda: panel.ui.longLegProgress.value == 50)
-    assert panel.ui.longLegStatus.text == "Computing: shot 2 of 3 …"
+    assert panel.ui.longLegStatus.text == "Computing: halfway …"
     assert panel.ui.makeLongLegButton.text == "Cancel"
     panel.ui.makeLongLegButton.click()
     wait(lambda: panel.ui.longLegStatus.text == "Cancelled.")

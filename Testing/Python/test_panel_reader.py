@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from panels import load_module, start_slicer, tip
+from panels import opened_panel, start_slicer, tip
 from studies import write_images
 
 standin = start_slicer()
@@ -25,17 +25,7 @@ from BoneXrayTrainingLib.reader_study import StudyConfig, make_study  # noqa: E4
 
 @pytest.fixture
 def panel() -> Iterator[Any]:
-    """The opened panel on an empty scene; no exception may be lost in a slot."""
-    module = load_module("BoneXray")
-    slicer.mrmlScene.Clear(False)
-    standin.clear_errors()
-    application.messages.clear()
-    slicer.app.layoutManager().setLayout(3)
-    opened = application.open_panel(module)
-    yield opened
-    opened.cleanup()
-    slicer.mrmlScene.Clear(False)
-    assert standin.errors() == []
+    yield from opened_panel()
 
 
 def make(folder: Path, scale: str = "rating", beside: bool = True) -> Path:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from panels import load_module, start_slicer, tip, wait, write_png
+from panels import load_module, opened_panel, start_slicer, wait, write_png
 from small_model import write_small_model
 
-from BoneXrayLib.progress import Cancelled
 from BoneXrayLib.segment_nrrd import read_seg_nrrd
 
 standin = start_slicer()
@@ -35,23 +32,9 @@ def _a_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def opened() -> Iterator[Any]:
-    """The panel on an empty scene; no exception may be lost in a slot."""
-    module = load_module("BoneXray")
-    slicer.mrmlScene.Clear(False)
-    standin.clear_errors()
-    application.messages.clear()
-    slicer.app.layoutManager().setLayout(3)
-    panel = application.open_panel(module)
-    yield panel
-    panel.cleanup()
-    slicer.mrmlScene.Clear(False)
-    assert standin.errors() == []
-
-
 @pytest.fixture
 def panel() -> Iterator[Any]:
-    yield from opened()
+    yield from opened_panel()
 
 
 @pytest.fixture
@@ -76,19 +59,6 @@ def count(node: Any, name: str) -> int:
     return np.count_nonzero(slicer.util.arrayFromSegmentBinaryLabelmap(node, identifier))
 
 
-def waiting_work(started: threading.Event) -> Callable[..., Any]:
-    """Work that only ends when it is cancelled."""
-
-    def work(progress: Callable[..., None], is_cancelled: Callable[[], bool]) -> None:
-        started.set()
-        progress(0.5, "halfway")
-        while not is_cancelled():
-            time.sleep(0.005)
-        raise Cancelled("stopped by the user")
-
-    return work
-
-
 def test_the_button_puts_named_segments_on_the_radiograph(panel: Any, radiograph: Any) -> None:
     assert "A test model" in panel.ui.segmentModelText.toPlainText()
     node = segment(panel)
@@ -102,26 +72,6 @@ def test_the_button_puts_named_segments_on_the_radiograph(panel: Any, radiograph
     assert view.mrmlSliceCompositeNode().GetBackgroundVolumeID() == radiograph.GetID()
     assert panel.logic.getParameterNode().segments is node
     assert segment(panel) is node, "the same model fills its node again"
-
-
-def test_without_a_model_the_group_says_so_and_its_button_is_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BONEXRAY_MODELS", str(tmp_path))
-    monkeypatch.setattr("BoneXrayLib.models.trained_folder", lambda: tmp_path)
-    panels = opened()
-    ui = next(panels).ui
-    assert not ui.segmentButton.enabled
-    assert tip(ui.segmentButton).startswith("There is no model that names bones yet")
-    assert ui.segmentModelText.toPlainText() == "There is no model that names bones yet."
-    assert not ui.segmentModelBox.enabled
-    assert not ui.exportButton.enabled
-    assert list(panels) == []
-
-
-def test_it_waits_for_a_radiograph_and_says_so(panel: Any) -> None:
-    assert not panel.ui.segmentButton.enabled
-    assert tip(panel.ui.segmentButton) == "Select or load a radiograph"
 
 
 def test_a_lower_threshold_makes_larger_bones_and_defaults_are_the_commands(
@@ -195,44 +145,6 @@ def test_an_export_that_fails_is_one_message(panel: Any, radiograph: Any, tmp_pa
     panel.ui.exportButton.click()
     assert len(application.messages) == 1
     assert application.messages[0].startswith("The segments could not be written.\n\noutput: got")
-
-
-def test_the_button_turns_into_cancel(panel: Any, radiograph: Any) -> None:
-    started = threading.Event()
-    panel.logic.segmentation = lambda *_: waiting_work(started)
-    panel.ui.segmentButton.click()
-    wait(lambda: panel.ui.segmentProgress.value == 50)
-    assert panel.ui.segmentStatus.text == "halfway"
-    panel.ui.segmentButton.click()
-    wait(lambda: panel.ui.segmentButton.text == "Segment bones")
-    assert panel.ui.segmentStatus.text == "Cancelled."
-    assert tip(panel.ui.segmentButton) == "Name the bones with the chosen model"
-    assert slicer.mrmlScene.GetFirstNodeByName("hand segments") is None
-
-
-def test_an_error_in_the_model_is_one_message(panel: Any, radiograph: Any) -> None:
-    def work(progress: Any, is_cancelled: Any) -> None:
-        raise ValueError("model: names: model.onnx is broken")
-
-    panel.logic.segmentation = lambda *_: work
-    panel.ui.segmentButton.click()
-    wait(lambda: bool(application.messages))
-    assert application.messages == [
-        "The bones could not be named.\n\nmodel: names: model.onnx is broken"
-    ]
-
-
-def test_closing_the_scene_while_work_runs_leaves_an_empty_panel(
-    panel: Any, radiograph: Any
-) -> None:
-    started = threading.Event()
-    panel.logic.segmentation = lambda *_: waiting_work(started)
-    panel.ui.segmentButton.click()
-    wait(started.is_set)
-    slicer.mrmlScene.Clear(False)
-    slicer.app.processEvents()
-    assert panel.ui.segmentButton.text == "Segment bones"
-    assert not panel.ui.segmentButton.enabled
 
 
 def test_a_saved_scene_brings_segments_and_choices_back(
