@@ -21,7 +21,10 @@ from .choices import (
 from .structure_names import has_one_side_only, values_by_structure
 
 SEGMENT_CONFIG = Path(__file__).parent / "configs" / "segment.toml"
-"""The configuration that such a run takes network, loss and steps from."""
+SEPARATE_CONFIG = SEGMENT_CONFIG.with_name("separate.toml")
+"""The configurations that such runs take network, loss and steps from."""
+FEWEST_BONES = {"segment": 1, "separate": 2}
+"""How many of the bones to learn a CT must have, by task."""
 NAME_FILES = (".json", ".csv", ".ctbl", ".txt")
 REVERSED_SHARE = 0.25
 """Of the images of a network that tells which way round they are."""
@@ -130,50 +133,69 @@ def labelled_entries(choice: LabelledChoice, template: Mapping[str, Any]) -> dic
     Raises:
         ValueError: the configuration is for another task, or a CT has no bone to learn.
     """
-    network = choice.network or template.get("network")
-    if template.get("task") != "segment" or not network:
-        raise ValueError(
-            f"config: task {template.get('task', 'extract')!r}; expected 'segment' and a [network]"
-        )
+    task, network = template.get("task", "extract"), choice.network or template.get("network")
+    if task not in FEWEST_BONES or not network:
+        known = " or ".join(map(repr, FEWEST_BONES))
+        raise ValueError(f"config: task {task!r}; expected {known} and a [network]")
     structures = list(choice.structures or structures_of(choice.cts))
+    entries = {
+        "ct": _ct_entries(choice, structures, FEWEST_BONES[task]),
+        "structures": structures,
+        "data_root": str(choice.root),
+        "validation": [choice.kept_out] if choice.kept_out else [],
+        "network": dict(network),
+    }
+    if not choice.kept_out:
+        entries["patience"] = 0
+    if task == "segment":
+        entries |= _named_outputs(choice, structures, network, template.get("augmentation", {}))
+    return entries
+
+
+def _ct_entries(
+    choice: LabelledChoice, structures: Sequence[str], fewest: int
+) -> list[dict[str, Any]]:
+    """The [[ct]] entries, each CT with those of the structures that it has."""
     trained = sum(ct.path != choice.kept_out for ct in choice.cts)
     copies = max(1, round(FEWEST_PATIENTS / max(1, trained)))
     entries = []
     for ct in choice.cts:
         found = ct.structures
         names = {name: [str(v) for v in found[name]] for name in structures if name in found}
-        if not names:
-            raise ValueError(f"ct: {ct.path} {ct.reason or 'has none of the bones to learn'}")
+        if len(names) < fewest:
+            few = f"has {'only ' + ', '.join(names) if names else 'none'} of the bones to learn"
+            raise ValueError(f"ct: {ct.path} {ct.reason or few}")
         entries.append(
             {"path": ct.path, "patient": ct.path, "licence": choice.licence or "not stated",
              "labels": ct.labels, "names": names,
              "variants": 1 if ct.path == choice.kept_out else copies}
         )  # fmt: skip
-    entries_of_run = {
-        "ct": entries,
-        "structures": structures,
-        "data_root": str(choice.root),
-        "validation": [choice.kept_out] if choice.kept_out else [],
-        "network": {**network, "out_channels": len(structures)},
-    }
-    if not choice.kept_out:
-        entries_of_run["patience"] = 0
-    tells = bool(choice.network) and choice.network.get("out_channels") == len(structures) + 1
-    if tells or has_one_side_only(structures):
-        # mirrored, a left bone would be shown as the right one that has no name
-        varied = {**template.get("augmentation", {}), "mirrored_share": 0.0}
-        entries_of_run["augmentation"] = varied
-    if tells:
+    return entries
+
+
+def _named_outputs(
+    choice: LabelledChoice,
+    structures: Sequence[str],
+    network: Mapping[str, Any],
+    augmentation: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Network and augmentation of a run that names bones: an output each, sides kept apart."""
+    one_more = len(structures) + 1
+    if choice.network and choice.network.get("out_channels") == one_more:
         # the model to start from knows which way round an image is: so does the new one
-        varied["reversed_share"] = REVERSED_SHARE
-        entries_of_run["network"] = dict(choice.network)
-    return entries_of_run
+        told = {"mirrored_share": 0.0, "reversed_share": REVERSED_SHARE}
+        return {"network": dict(network), "augmentation": {**augmentation, **told}}
+    found: dict[str, Any] = {"network": {**network, "out_channels": len(structures)}}
+    if has_one_side_only(structures):
+        # mirrored, a left bone would be shown as the right one that has no name
+        found["augmentation"] = {**augmentation, "mirrored_share": 0.0}
+    return found
 
 
 def write_labelled_choice(
     run: str | Path, choice: LabelledChoice, template: str | Path = SEGMENT_CONFIG
 ) -> Path:
-    """Write the configuration of a run that learns bones by name; gives the file.
+    """Write the configuration of a run that learns named bones; gives the file.
 
     Args:
         run: folder of the run.

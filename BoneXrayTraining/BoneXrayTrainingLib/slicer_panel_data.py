@@ -53,8 +53,8 @@ class DataSection:
 
     @property
     def _learns_names(self) -> bool:
-        """Whether bones are learned by name, from CTs that are chosen here."""
-        return self.learning.task == "segment" and self.source in (FOLDER, SCENE)
+        """Whether named bones are learned, from CTs that are chosen here."""
+        return self.learning.fewest_bones > 0 and self.source in (FOLDER, SCENE)
 
     @property
     def lists_scene(self) -> bool:
@@ -72,13 +72,13 @@ class DataSection:
         if not Path(self.path("config")).is_file():
             return _("Choose a training configuration (.toml)")
         if self.source == DATASET:
-            if self.learning.task == "segment":
+            if self.learning.fewest_bones:
                 return _("A data set has no names of bones: take CTs of a folder or of the scene")
             return "" if is_dataset(self.path("data")) else _("Choose the folder of a data set")
         if self.source != SCENE and not Path(self.path("data") or "/nowhere").is_dir():
             return _("Choose the folder of the CTs")
         if self.source == CONFIGURATION:
-            if self.learning.task == "segment" and not names_cts(self.path("config")):
+            if self.learning.fewest_bones and not names_cts(self.path("config")):
                 return _("The configuration names no CT: take those of a folder or of the scene")
             return ""
         if not self._names:
@@ -91,7 +91,7 @@ class DataSection:
     def _labels_missing(self) -> str:
         if not self._learns_names:
             return ""
-        return self.labels.why_not(self._used(), self._kept_out())
+        return self.labels.why_not(self._used(), self._kept_out(), self.learning.fewest_bones)
 
     def _other_bones(self) -> str:
         """Why the model to start from does not fit the bones to learn, or an empty text."""

@@ -40,7 +40,7 @@ class Chosen:
     nodes: Sequence[Any] = ()
     segmentations: Sequence[Any] = ()
     labelled: Sequence[LabelledCt] = ()
-    """To learn bones by name: as many."""
+    """To learn named bones: as many."""
     structures: Sequence[str] = ()
     network: dict[str, Any] | None = None
 

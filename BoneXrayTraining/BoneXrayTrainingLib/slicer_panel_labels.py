@@ -114,19 +114,20 @@ class LabelSection:
         ticked = (n for n in range(widget.count) if _is_ticked(widget.item(n)))
         return [self._structures[n] for n in ticked]
 
-    def why_not(self, trained: Sequence[int], kept_out: int) -> str:
-        """Why nothing can be learned from these CTs, or an empty text."""
+    def why_not(self, trained: Sequence[int], kept_out: int, fewest: int) -> str:
+        """Why nothing can be learned from these CTs, of `fewest` bones each; or an empty text."""
         if self.is_reading:
             return _("The label maps are being read")
         if not any(not ct.reason for ct in self.cts):
             return _("No CT has labels; those found say why")
         wanted = self.structures()
-        if not wanted:
-            return _("Tick a bone to learn")
+        if len(wanted) < fewest:
+            return _("Tick a bone to learn") if fewest == 1 else _("Tick two bones that meet")
         for number in [*trained, *([kept_out] if kept_out >= 0 else [])]:
-            if not any(name in self.cts[number].structures for name in wanted):
-                text = _("{ct} has none of the ticked bones: leave it out")
-                return text.format(ct=self.cts[number].path)
+            if sum(name in self.cts[number].structures for name in wanted) < fewest:
+                none = _("{ct} has none of the ticked bones: leave it out")
+                few = _("{ct} has fewer than two of the ticked bones: leave it out")
+                return (none if fewest == 1 else few).format(ct=self.cts[number].path)
         learned = structures_of([self.cts[number] for number in trained])
         missing = [name for name in wanted if name not in learned]
         if trained and missing:

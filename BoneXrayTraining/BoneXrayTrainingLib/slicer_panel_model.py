@@ -17,7 +17,7 @@ from .slicer_panel_data import DataSection
 from .slicer_panel_run import RunSection
 from .slicer_process import TrainingProcess, export_command
 
-MODEL_FIELDS = {"extract": "model", "segment": "segment_model"}
+MODEL_FIELDS = {"extract": "model", "segment": "segment_model", "separate": "separate_model"}
 """Task -> what BoneXray's parameter node calls its model."""
 
 

@@ -23,6 +23,7 @@ KIND = "BoneXrayTraining.Pairs"
 SHOWN = {
     "extract": _("Left: images to train on. Right: their bones."),
     "segment": _("Left: images to train on. Right: the bones to name, outlined."),
+    "separate": _("Left: images to train on. Right: a bone and those over it, outlined."),
 }
 """What is shown, by task."""
 

@@ -12,11 +12,12 @@ from BoneXrayLib.segmentation import model_structures
 from BoneXrayLib.slicer_messages import errors_shown
 
 from .choices import task_of
-from .label_choices import SEGMENT_CONFIG
+from .label_choices import FEWEST_BONES, SEGMENT_CONFIG, SEPARATE_CONFIG
 
 CONFIGS = {
     "extract": SEGMENT_CONFIG.with_name("extract-general.toml"),
     "segment": SEGMENT_CONFIG,
+    "separate": SEPARATE_CONFIG,
 }
 """Entries of the box of tasks, and the configuration that each begins with."""
 
@@ -33,8 +34,13 @@ class TaskSection:
 
     @property
     def task(self) -> str:
-        """What the configuration trains for: extract or segment."""
+        """What the configuration trains for: extract, segment or separate."""
         return list(CONFIGS)[self._ui.taskBox.currentIndex]
+
+    @property
+    def fewest_bones(self) -> int:
+        """How many named bones each CT must have; 0 where names do not matter."""
+        return FEWEST_BONES.get(self.task, 0)
 
     def follow(self) -> None:
         """Show the task of the configuration, and the models of that task."""
@@ -63,7 +69,9 @@ class TaskSection:
         box.clear()
         box.addItem(_("nothing learned yet"))
         with errors_shown(_("The models could not be listed.")):
-            self._models = list_models(task=self.task)
+            there = list_models(task=self.task)
+            # those of another recipe are trained by a command of their own
+            self._models = [model for model in there if not model.card.input.get("recipe")]
             for model in self._models:
                 box.addItem(model.card.name)
         box.currentIndex = max(0, box.findText(chosen)) if chosen else 0

@@ -16,6 +16,7 @@ from BoneXrayLib.volume_files import write_image_file
 from BoneXrayTrainingLib.choices import cts_in_folder, label_map_beside, read_template
 from BoneXrayTrainingLib.label_choices import (
     SEGMENT_CONFIG,
+    SEPARATE_CONFIG,
     LabelledChoice,
     LabelledCt,
     labelled_entries,
@@ -137,8 +138,24 @@ def test_what_cannot_be_learned_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="ct: a has none of the bones to learn"):
         entries(("femur left",), structures=("ulna",))
     choice = LabelledChoice(".", [LabelledCt("a", "b", {"ulna": [1]})])
-    with pytest.raises(ValueError, match=r"config: task 'extract'; expected 'segment'"):
+    with pytest.raises(ValueError, match=r"config: task 'extract'; expected 'segment' or 'separ"):
         labelled_entries(choice, {"name": "x"})
+    with pytest.raises(ValueError, match="ct: a has only ulna of the bones to learn"):
+        labelled_entries(choice, read_template(SEPARATE_CONFIG))
+
+
+def test_to_pull_bones_apart_answers_and_sides_stay_as_the_task_has_them() -> None:
+    pytest.importorskip("torch")
+    from BoneXrayTrainingLib.configuration import TrainConfig, from_mapping
+
+    template = read_template(SEPARATE_CONFIG)
+    cts = [LabelledCt("a", "b", {"femur left": [1], "tibia left": [2], "talus left": [3]})]
+    for network in (None, {**template["network"], "channels": [8] * 6}):
+        found = labelled_entries(LabelledChoice(".", cts, network=network), template)
+        assert found["network"] == (network or template["network"])
+        assert "augmentation" not in found, "left and right bones are pulled apart alike"
+        config = from_mapping(TrainConfig, template | found, "config")
+        assert config.structures == ("femur left", "tibia left", "talus left")
 
 
 def test_a_model_to_start_from_brings_its_network() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from panels import add_ct, load_module, start_slicer, tip, wait
-from small_model import write_small_model
+from small_model import write_small_model, write_small_separator
 
 standin = start_slicer()
 
@@ -181,6 +181,38 @@ def test_only_models_that_name_bones_are_offered_to_start_from(
     assert config["network"] == card["network"]
 
 
+def test_bones_are_pulled_apart_by_what_is_learned_of_two_that_meet(
+    panel: Any, cts: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_small_separator(tmp_path / "models/apart", "apart")
+    panel.ui.taskBox.currentIndex = 2
+    assert panel.ui.taskBox.currentText == "bones pulled apart"
+    assert Path(panel.ui.configEdit.currentPath).name == "separate.toml"
+    box = panel.ui.startFromBox
+    assert [box.itemText(n) for n in range(box.count)] == ["nothing learned yet", "apart"]
+    take_folder(panel, cts)
+    assert tip(panel.ui.startButton).startswith("b.nii.gz has fewer than two of the ticked bones")
+    tick(panel.ui.ctList, 1, False)
+    assert panel.ui.startButton.enabled
+    tick(panel.ui.structureList, 0, False)
+    assert tip(panel.ui.startButton) == "Tick two bones that meet"
+    tick(panel.ui.structureList, 0, True)
+    config = started_with(panel, monkeypatch)
+    assert (config["task"], config["structures"]) == ("separate", ["ulna left", "radius left"])
+    assert (config["network"]["in_channels"], config["network"]["out_channels"]) == (5, 4)
+    assert [(c["path"], c["labels"]) for c in config["ct"]] == [("a.nii.gz", "a_seg.nrrd")]
+
+
+def test_a_model_of_another_recipe_is_none_to_start_from(panel: Any, tmp_path: Path) -> None:
+    folder = write_small_separator(tmp_path / "models/other", "other")
+    card = json.loads((folder / "card.json").read_text())
+    card["input"] |= {"recipe": "bls-gan", "channels": ["brightness", "upper", "lower"]}
+    card["outputs"] = [{"name": "upper bone alone"}, {"name": "lower bone alone"}]
+    (folder / "card.json").write_text(json.dumps(card))
+    panel.ui.taskBox.currentIndex = 2
+    assert panel.ui.startFromBox.count == 1
+
+
 def add_segmentation(ct: Any, masks: dict[str, np.ndarray], name: str = "Bones") -> Any:
     """A segmentation that was made on a CT."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
@@ -236,7 +268,7 @@ def test_a_model_that_names_bones_is_opened_where_there_is_a_place_for_it(
     from BoneXrayTrainingLib.slicer_panel_model import open_in_bonexray
 
     class Place:
-        segment_model = model = ""
+        segment_model = separate_model = model = ""
 
     class Without:
         model = "extract-general"
@@ -247,7 +279,9 @@ def test_a_model_that_names_bones_is_opened_where_there_is_a_place_for_it(
     monkeypatch.setattr(slicer.util, "selectModule", opened.append)
     open_in_bonexray("arm", "segment")
     assert (place.segment_model, place.model, opened) == ("arm", "", ["BoneXray"])
+    open_in_bonexray("hand", "separate")
+    assert (place.separate_model, place.segment_model) == ("hand", "arm")
     place = Without()
     open_in_bonexray("arm", "segment")
     assert place.model == "extract-general"
-    assert len(opened) == 1
+    assert len(opened) == 2
