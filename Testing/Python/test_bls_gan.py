@@ -11,11 +11,14 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
+from small_finger import NAMES, SOURCE, VIEWS, write_finger
 
+from BoneXrayLib.label_maps import read_labels
 from BoneXrayLib.layer_alone import alone_images, density_scale
 from BoneXrayLib.layers import separate
 from BoneXrayLib.models import verify_model
 from BoneXrayLib.radiograph import radiograph_from_array
+from BoneXrayLib.volume_files import write_image_file
 from BoneXrayTrainingLib.__main__ import main
 from BoneXrayTrainingLib.bls_gan.batches import collate_joints, make_joint_batch
 from BoneXrayTrainingLib.bls_gan.config import (
@@ -26,7 +29,12 @@ from BoneXrayTrainingLib.bls_gan.config import (
     stage_of,
 )
 from BoneXrayTrainingLib.bls_gan.export import export_bls_gan
-from BoneXrayTrainingLib.bls_gan.joints import FolderJoints, cut_joint, make_joints
+from BoneXrayTrainingLib.bls_gan.joints import (
+    FolderJoints,
+    SimulatedJoints,
+    known_example,
+    make_joints,
+)
 from BoneXrayTrainingLib.bls_gan.learner import GanLearner, gan_step, make_gan_learner
 from BoneXrayTrainingLib.bls_gan.networks import LayerGenerator, ReconstructorConfig
 from BoneXrayTrainingLib.bls_gan.objective import (
@@ -38,8 +46,10 @@ from BoneXrayTrainingLib.bls_gan.objective import (
 )
 from BoneXrayTrainingLib.bls_gan.physics import overlap_of, recombined
 from BoneXrayTrainingLib.checkpoints import latest_checkpoint
+from BoneXrayTrainingLib.dataset import PoolConfig
 from BoneXrayTrainingLib.joint_images import JointImage
-from BoneXrayTrainingLib.pairs import TISSUES, Draw, Pair
+from BoneXrayTrainingLib.joint_places import JointPool
+from BoneXrayTrainingLib.overlap_questions import EXCESS_OD
 from BoneXrayTrainingLib.separation import train_bls_gan
 
 SIDE = 32
@@ -128,19 +138,56 @@ def test_bones_shifted_together_are_what_the_recombination_says(
     assert float(difference.median()) < 1e-6
 
 
-def test_layers_of_a_simulated_joint_multiply_to_its_image(rng: np.random.Generator) -> None:
-    joint = two_bones(-8)
-    bones = np.stack([joint.lower_mask * 0.6, joint.upper_mask * 0.4])
-    tissues = np.zeros((len(TISSUES), SIDE, SIDE))
-    tissues[2] = np.linspace(0.2, 0.5, SIDE)
-    draw = Draw("", "AP", (0, 0), "cone", 1000, 900, 1, SIDE, (0, 0, 0), ((0.0,) * 3,) * 3)
-    pair = Pair(np.concatenate([tissues, bones]).astype(np.float16), draw, 1.0, ("a", "b"))
-    image, alone, masks = cut_joint(pair, SIDE, rng) or pytest.fail("no joint there")
-    soft = alone.sum(0) - image
-    both = masks.all(0)
-    assert np.median((alone[0] - soft)[both]) == pytest.approx(0.4, abs=1e-3), "the upper first"
-    assert np.median((alone[1] - soft)[both]) == pytest.approx(0.6, abs=1e-3)
-    assert (soft > 0.15).all()
+def simulated(folder: Path, **fields: Any) -> SimulatedJoints:
+    """What is trained on where CTs with labels are given."""
+    few = PoolConfig(capacity=4, first=4)
+    found = make_joints(
+        tiny(folder, folder / "run", joints=(), ct=(SOURCE,), structures=NAMES, side=64,
+             data_root=str(folder), pairs=VIEWS, pool=few, **fields), False,
+    )  # fmt: skip
+    assert isinstance(found, SimulatedJoints)
+    return found
+
+
+def test_simulated_joints_are_those_that_our_own_separator_learns_of(tmp_path: Path) -> None:
+    joints = simulated(write_finger(tmp_path))
+    assert isinstance(joints.pool, JointPool)
+    rng = np.random.default_rng(5)
+    sizes = []
+    for _ in range(6):
+        image, alone, masks = joints._draw(rng, 0)
+        layers = image - alone[::-1]
+        soft = image - layers.sum(0)
+        assert layers.min() > -1e-6, "what a bone adds over soft tissue"
+        assert soft[masks.any(0)].min() > 0.1, "under bones lies soft tissue, no hole"
+        assert (layers[~masks] <= EXCESS_OD + 1e-6).all()
+        middles = [np.nonzero(mask)[0].mean() for mask in masks]
+        assert middles[0] < middles[1], "the upper bone first"
+        sizes.append(int(masks.all(0).sum()))
+    assert max(sizes) > 3 * min(sizes), "moved for overlaps of every size"
+
+
+def test_the_layers_of_a_simulated_joint_multiply_to_its_image(tmp_path: Path) -> None:
+    joints = simulated(write_finger(tmp_path))
+    rng = np.random.default_rng(2)
+    image, alone, masks = joints._draw(rng, 0)
+    soft = 1 - np.exp(-(alone.sum(0) - image))
+    given = collate_joints([known_example(image, alone, masks)])
+    off = (recombined(given.layers, given.masks, torch.from_numpy(soft)) - given.image).abs()
+    both, there = overlap_of(given.masks) > 0, given.masks.amax(1, keepdim=True) > 0
+    assert float(off[both].max()) < 1e-5
+    assert float(off[there].max()) < EXCESS_OD, "but for the rim of the other bone"
+    kept = collate_joints([joints.overlapping(rng, 0)])
+    assert float((kept.known * overlap_of(kept.masks)).max()) == 0, "layers kept back"
+
+
+def test_bones_that_do_not_meet_are_no_joints(tmp_path: Path) -> None:
+    write_finger(tmp_path)
+    labels, matrix, _ = read_labels(tmp_path / "labels.nrrd")
+    labels[30:60] = 0
+    write_image_file(tmp_path / "labels.nrrd", labels, matrix)
+    with pytest.raises(ValueError, match=r"ct.nrrd: no two of the structures meet"):
+        simulated(tmp_path)
 
 
 def test_the_supervisor_is_told_where_bones_are_and_where_they_are_real(folder: Path) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_finger import NAMES, SOURCE, VIEWS, write_finger
 from small_run import NETWORK, small_config
 
 from BoneXrayLib.bone import Parts
 from BoneXrayLib.layers import separate
 from BoneXrayLib.models import verify_model
 from BoneXrayLib.radiograph import radiograph_from_array
-from BoneXrayLib.volume_files import write_image_file
 from BoneXrayTrainingLib.augmentation import AugmentationConfig
 from BoneXrayTrainingLib.bone_excess import SOFT_HU, excess_pair, excess_parts
 from BoneXrayTrainingLib.configuration import TrainConfig
@@ -31,38 +31,19 @@ from BoneXrayTrainingLib.overlap_questions import (
     draw_question,
     draw_target,
 )
-from BoneXrayTrainingLib.pairs import TISSUES, Pair, PairConfig, draw_pair, project_draw
+from BoneXrayTrainingLib.pairs import TISSUES, Pair, draw_pair, project_draw
 from BoneXrayTrainingLib.pool import make_batch
 from BoneXrayTrainingLib.separation_images import augment_layers, collate_layers
 from BoneXrayTrainingLib.separation_loss import SeparationLoss, layers_of
-from BoneXrayTrainingLib.sources import CtSource
 from BoneXrayTrainingLib.trainer import train
 
-NAMES = ("upper", "lower")
-SPACING = 1.0
 PLAIN = AugmentationConfig(crop=96, scale=(0.9, 1.3), rotation=5.0, contrast_share=0.0)
-VIEWS = PairConfig(size=144, frontal_share=0.5, jitter=3.0, tilt=3.0, beams={"parallel": 1.0})
-SOURCE = CtSource(path="ct.nrrd", patient="finger", licence="MIT", labels="labels.nrrd",
-                  names={"upper": ("1",), "lower": ("2",)})  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def finger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a CT of two rods end to end in flesh, a gap between them, and labels."""
-    folder = tmp_path_factory.mktemp("finger")
-    k, j, i = np.mgrid[:90, :44, :44].astype(np.float32) * SPACING
-    hu = np.full(k.shape, -1000, np.int16)
-    hu[np.hypot(j - 22, i - 22) < 18] = 40
-    labels = np.zeros(k.shape, np.uint8)
-    thick = np.hypot(j - 22, i - 22)
-    labels[(k > 46) & (k < 86) & (thick < 8)] = 1
-    labels[(k > 4) & (k < 44) & (thick < 9)] = 2
-    grain = np.random.default_rng(2).normal(0, 120, k.shape)
-    hu[labels > 0] = (700 + grain[labels > 0]).astype(np.int16)
-    matrix = np.diag([SPACING, SPACING, SPACING, 1.0])
-    write_image_file(folder / "ct.nrrd", hu, matrix)
-    write_image_file(folder / "labels.nrrd", labels, matrix)
-    return folder
+    """A folder with a CT of two bones of a finger, and labels."""
+    return write_finger(tmp_path_factory.mktemp("finger"))
 
 
 @pytest.fixture(scope="module")

@@ -6,31 +6,35 @@ themselves, known outside the overlap only. Images are optical density, -ln(1 - 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from BoneXrayLib.framing import to_working_size
 from BoneXrayLib.layer_alone import density_scale
-from BoneXrayLib.resizing import resize
 
+from ..augmentation import AugmentationConfig, sampled, turned_by
 from ..joint_images import JointImage, joint_files, read_joint
-from ..labelled import MASK_OD, named_variants
+from ..joint_places import JointPool
+from ..labelled import named_variants
 from ..layer_images import TOUCHING, brightness_of_density, shift_together
-from ..overlap_bins import OVERLAP_BINS, SIDE
+from ..overlap_questions import EXCESS_OD, LayerConfig, draw_question, moved
 from ..pairs import TISSUES, Pair
-from ..pool import PairPool
+from ..separation_images import STRICT_TRIES
 from .config import BlsGanConfig
 
 FURTHER = 4
 """Pixels that bones are moved further at a time, until they overlap."""
-LEAST_FIELD = 0.2
-"""Least side of a simulated joint, as a share of the sample's."""
+SHOWN = (0.5, 0.8)
+"""Side of what is shown of a sample, as a share of its side."""
+TURN = np.deg2rad(10.0)
+"""Standard deviation of a joint's lean."""
+ASKED = LayerConfig(several_share=0.0, shifted_share=0.0)
+"""Of two bones at a time, moved as layers."""
 TRIES = 100
 
 
@@ -111,13 +115,17 @@ class FolderJoints:
 
 
 class SimulatedJoints:
-    """Joints cut out of simulated radiographs of named bones, whose layers are exact."""
+    """Joints of simulated radiographs whose bones have names; layers are exact.
 
-    def __init__(self, pool: PairPool, side: int) -> None:
+    Asked for and framed as for a separator of our own (`overlap_questions`): upright, and moved
+    until they overlap as drawn.
+    """
+
+    def __init__(self, pool: JointPool, side: int) -> None:
         self.pool, self.side = pool, side
 
     def overlapped(self, rng: np.random.Generator, images: int) -> Example:
-        """Bones that overlap in the simulated radiograph, their layers shown."""
+        """Overlapping bones, their layers shown."""
         image, alone, masks = self._draw(rng, images)
         return known_example(image, alone, masks)
 
@@ -130,63 +138,49 @@ class SimulatedJoints:
         self, rng: np.random.Generator, images: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         self.pool.advance(images)
-        for _ in range(TRIES):
-            found = cut_joint(self.pool.draw(rng, images), self.side, rng)
+        for turn in range(TRIES):
+            pair = self.pool.draw(rng, images)
+            found = cut_joint(pair, self.side, rng, any_size=turn >= STRICT_TRIES)
             if found is not None:
                 return found
         raise ValueError(
-            f"structures: in {TRIES} samples no two of these bones overlap; expected neighbours"
+            f"structures: {TRIES} samples show no two of these bones above each other; expected "
+            "bones of joints"
         )
 
 
 def cut_joint(
-    pair: Pair, side: int, rng: np.random.Generator
+    pair: Pair, side: int, rng: np.random.Generator, any_size: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """A square around an overlap of two named bones of a sample.
+    """A square around two named bones of a sample of `JointPool`, one above the other.
+
+    Args:
+        pair: its bones' layers are what they add over soft tissue.
+        side: rows and columns of the square.
+        rng: what draws.
+        any_size: take an overlap of another bin than the one drawn, too.
 
     Returns:
         Optical density (side, side) float32, that of each bone alone (2, side, side), and masks;
-        the bone whose middle is higher first. None where no bones overlap.
+        the upper bone first. None where no bones stand so or overlap as drawn.
     """
-    named = pair.layers[len(TISSUES) :]
-    there = named > MASK_OD
-    couples = [
-        (a, b) for a, b in combinations(range(len(named)), 2)
-        if int((there[a] & there[b]).sum()) >= TOUCHING
-    ]  # fmt: skip
-    if not couples:
+    every = np.asarray(pair.layers, dtype=np.float32)
+    first, size = len(TISSUES), every.shape[-1]
+    question = draw_question(pair, size * rng.uniform(*SHOWN), ASKED, TURN, rng, any_size)
+    if question is None or not question.upright:
         return None
-    a, b = couples[int(rng.integers(len(couples)))]
-    rows, columns = np.nonzero(there[a] & there[b])
-    at = int(rng.integers(len(rows)))
-    size = named.shape[1]
-    length = drawn_side(len(rows), size, rng)
-    box = tuple(slice(s, s + length) for s in (
-        int(np.clip(p - length * rng.uniform(0.3, 0.7), 0, size - length))
-        for p in (rows[at], columns[at])
-    ))  # fmt: skip
-    total = pair.layers[:, *box].astype(np.float32).sum(0)
-    image, first, second = (
-        resize(each.astype(np.float32), (side, side))
-        for each in (total, named[a][box], named[b][box])
-    )
-    layers = np.stack([first, second])
-    masks = layers > MASK_OD
-    if not all(mask.any() for mask in masks) or int(masks.all(0).sum()) < TOUCHING:
+    places = [first + question.this, first + question.others[0]]
+    rest = np.delete(every, places, axis=0).sum(0)
+    bones = [moved(every[n], by) for n, by in zip(places, question.push, strict=True)]
+    shift = np.array(question.centre) - (size - 1) / 2
+    matrix = turned_by(question.angle, question.side / side)
+    still = AugmentationConfig(crop=side, warp=0.0)
+    seen = sampled(torch.from_numpy(np.stack([rest, *bones])), matrix, shift, still, rng).numpy()
+    image, layers = seen.sum(0), seen[1:]
+    masks = layers > EXCESS_OD
+    if int(masks.all(0).sum()) < TOUCHING:
         return None
-    if np.nonzero(masks[0])[0].mean() > np.nonzero(masks[1])[0].mean():
-        layers, masks = layers[::-1], masks[::-1]
-    return image, image - layers[::-1], np.ascontiguousarray(masks)
-
-
-def drawn_side(pixels: int, size: int, rng: np.random.Generator) -> int:
-    """Side of the square [pixels of a sample] in which an overlap is of a bin drawn evenly.
-
-    As far as the sample reaches, and no closer than `LEAST_FIELD`.
-    """
-    low, high = OVERLAP_BINS[int(rng.integers(len(OVERLAP_BINS)))]
-    nearest, farthest = (SIDE * math.sqrt(pixels / n) for n in (high, low))
-    return int(np.clip(rng.uniform(nearest, farthest), LEAST_FIELD * size, size))
+    return image, image - layers[::-1], masks
 
 
 def at_side(joint: JointImage, side: int) -> JointImage:
@@ -232,4 +226,5 @@ def make_joints(
             used += named_variants(source, root, config.seed, spread, config.structures)
     if not used:
         return None
-    return SimulatedJoints(PairPool(used, config.pairs, config.pool, config.seed), config.side)
+    pool = JointPool(used, config.pairs, config.pool, config.seed, layers=ASKED)
+    return SimulatedJoints(pool, config.side)
