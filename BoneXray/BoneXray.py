@@ -14,7 +14,9 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+from BoneXrayLib.slicer_ct_logic import CtLogic
 from BoneXrayLib.slicer_layer_logic import LayerLogic
+from BoneXrayLib.slicer_segment_logic import SegmentLogic
 
 
 class BoneXray(ScriptedLoadableModule):
@@ -108,7 +110,7 @@ class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.sections.follow(self.logic.getParameterNode())
 
 
-class BoneXrayLogic(ScriptedLoadableModuleLogic, LayerLogic):
+class BoneXrayLogic(ScriptedLoadableModuleLogic, CtLogic, SegmentLogic, LayerLogic):
     """All the module does, from the console and without a window; takes and gives nodes.
 
     >>> logic = slicer.util.getModuleLogic("BoneXray")
@@ -118,53 +120,11 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic, LayerLogic):
     >>> logic.setEnhance(found.enhanced, -1.0)
     """
 
-    def __init__(self):
-        ScriptedLoadableModuleLogic.__init__(self)
-        self._cache = None
-
     def getParameterNode(self):
         """What the user chose, typed."""
         from BoneXrayLib.slicer_parameters import BoneXrayParameterNode
 
         return BoneXrayParameterNode(super().getParameterNode())
-
-    def makeRadiographs(self, ctNode, config=None, segmentationNode=None, device="auto"):
-        """Simulate a radiograph of the CT; see `BoneXrayLib.drr.DrrConfig` for what can be chosen.
-
-        Projects on `device`: auto, cpu or cuda. Returns nodes (full, bone, layers by name), placed
-        beneath the CT.
-        """
-        from BoneXrayLib.slicer_results import drr_nodes
-
-        drr, _ = self.simulation(ctNode, config, segmentationNode, device)(None, None)
-        return drr_nodes(drr, ctNode)
-
-    def expose(self, ctNode, exposure="chest", config=None, segmentationNode=None, device="auto"):
-        """Simulate what a detector shows of the CT, with noise, scatter and blur.
-
-        `exposure` is a name (chest, extremity, pelvis, localizer, c-arm) or a
-        `BoneXrayLib.exposure.ExposureConfig`. Returns nodes (full, bone), placed beneath the CT.
-        """
-        from BoneXrayLib.exposure import named_exposure
-        from BoneXrayLib.slicer_results import exposed_nodes
-
-        settings = named_exposure(exposure) if isinstance(exposure, str) else exposure
-        work = self.simulation(ctNode, config, segmentationNode, device, settings)
-        drr, exposed = work(None, None)
-        return exposed_nodes(exposed, drr, ctNode)
-
-    def makeLongLeg(self, ctNode, config=None, segmentationNode=None):
-        """Simulate a long-leg view of the CT: several shots along the patient, stitched.
-
-        See `BoneXrayLib.long_leg_config.LongLegConfig` for what can be chosen. Returns nodes (full,
-        bone, layers by name), placed beneath the CT.
-        """
-        from BoneXrayLib.long_leg_config import LongLegConfig
-        from BoneXrayLib.slicer_long_leg import long_leg_work
-        from BoneXrayLib.slicer_results import long_leg_nodes
-
-        work = long_leg_work(ctNode, config or LongLegConfig(), segmentationNode)
-        return long_leg_nodes(work(None, None), ctNode)
 
     def showInScene(self, radiographNode):
         """Show tube, beam and detector of a simulated radiograph in the 3D views."""
@@ -197,35 +157,6 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic, LayerLogic):
 
         set_enhance(enhancedNode, enhanceBy)
 
-    def segment(self, radiographNode, config=None):
-        """Name the bones; see `BoneXrayLib.segmentation.SegmentConfig` for what can be chosen.
-
-        Returns nodes (segments: a segmentation, areas: a table), placed beneath the radiograph.
-        """
-        from BoneXrayLib.segmentation import SegmentConfig
-        from BoneXrayLib.slicer_segments import segment_nodes
-
-        work = self.segmentation(radiographNode, config or SegmentConfig())
-        return segment_nodes(work(None, None), radiographNode)
-
-    def exportSegments(self, segmentationNode, folder, forms=("png", "nrrd")):
-        """Write named bones as they are now, edited or not: png, nrrd (.seg.nrrd), dicom (SEG)."""
-        from BoneXrayLib.slicer_segments import export_segments
-
-        return export_segments(segmentationNode, folder, forms)
-
-    def measureSegments(self, segmentationNode):
-        """Fill the table of areas again, after segments were edited; returns its node."""
-        from BoneXrayLib.slicer_segments import measure
-
-        return measure(segmentationNode)
-
-    def segmentModels(self):
-        """Trained models that name bones, shipped ones and those in the user's folder."""
-        from BoneXrayLib.models import list_models
-
-        return list_models(task="segment")
-
     def models(self):
         """Trained models for extraction, shipped ones and those in the user's folder."""
         from BoneXrayLib.models import list_models
@@ -238,42 +169,11 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic, LayerLogic):
 
         return refused_models()
 
-    def forgetInputs(self):
-        """Free what is kept of the last CT to answer a moved slider sooner."""
-        self._cache = None
-
-    def simulation(self, ctNode, config=None, segmentationNode=None, device="auto", exposure=None):
-        """The simulation as a function of arrays, work(progress, is_cancelled), for a thread.
-
-        The work gives line integrals, and what a detector shows of them or None.
-        """
-        from BoneXrayLib.drr import DrrConfig
-
-        config = config or DrrConfig()
-        return self._inputs().work(ctNode, config, segmentationNode, device, exposure)
-
-    def liveCt(self, ctNode, segmentationNode=None, device="auto"):
-        """The CT kept ready for many radiographs of it; see `BoneXrayLib.live.LiveCt`."""
-        return self._inputs().live(ctNode, segmentationNode, device)
-
-    def _inputs(self):
-        from BoneXrayLib.slicer_inputs import SimulationInputs
-
-        if self._cache is None:
-            self._cache = SimulationInputs()
-        return self._cache
-
     def extraction(self, radiographNode, config):
         """The extraction as a function of arrays, work(progress, is_cancelled), for a thread."""
         from BoneXrayLib.slicer_inputs import extraction_work
 
         return extraction_work(radiographNode, config)
-
-    def segmentation(self, radiographNode, config):
-        """Naming the bones as a function of arrays, work(progress, is_cancelled), for a thread."""
-        from BoneXrayLib.slicer_segments import segmentation_work
-
-        return segmentation_work(radiographNode, config)
 
 
 class BoneXrayTest(ScriptedLoadableModuleTest):
