@@ -116,8 +116,7 @@ def _pixel(known: tuple[float, float] | None, given: float | None, name: str):
         return (given, given)
     if known is None:
         raise ValueError(
-            f"pixel: unknown of {one_line(name)}; expected --pixel MM, the size of a pixel at the "
-            "detector"
+            f"pixel: unknown of {one_line(name)}; expected the size of a pixel at the detector [mm]"
         )
     return known
 

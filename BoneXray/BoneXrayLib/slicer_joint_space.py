@@ -13,8 +13,9 @@ import slicer
 import slicer.util
 import vtk
 
-from .joint_space import JointConfig, JointLayers, JointSpace, Narrowing, narrowing, space_of
-from .layers import Layers
+from .joint_space import JointSpace, Narrowing, narrowing, space_of
+from .joint_space_config import JointConfig
+from .joint_visit import joint_of
 from .slicer_jobs import Work
 from .slicer_layer_nodes import layers_from_node
 from .slicer_layouts import WIDTHS_VIEW
@@ -59,7 +60,7 @@ def joint_work(
 
     Args:
         faded: radiograph whose bones were pulled apart, the first visit.
-        bones: names of the upper and the lower one; may be left out where there are two.
+        bones: names of the upper and the lower one; where there are two, none: by height.
         second: the second visit's, with bones of the same names.
         config: what is measured.
         pixel_mm: pixel size at the detector [mm], where a radiograph does not say it.
@@ -67,41 +68,18 @@ def joint_work(
     Raises:
         ValueError: no such bones, no pixel size, or nodes that are gone.
     """
-    first = layers_from_node(faded, pixel_mm)
-    chosen = _two_bones(first, bones)
-    visits = [joint_layers(first, chosen)]
+    first = joint_of(layers_from_node(faded, pixel_mm), *(bones or ("", ""))).layers
+    later = None
     if second is not None:
-        visits.append(joint_layers(layers_from_node(second, pixel_mm), chosen))
+        later = joint_of(layers_from_node(second, pixel_mm), *first.names).layers
 
     def run(progress: Any, is_cancelled: Any) -> Joint:
-        if second is None:
-            return Joint(chosen, (space_of(visits[0], config),))
-        found = narrowing(visits[0], visits[1], config)
-        return Joint(chosen, (found.first, found.second), found)
+        if later is None:
+            return Joint(first.names, (space_of(first, config),))
+        found = narrowing(first, later, config)
+        return Joint(first.names, (found.first, found.second), found)
 
     return run
-
-
-def joint_layers(layers: Layers, bones: tuple[str, str]) -> JointLayers:
-    """Two of the bones as a joint."""
-    if unknown := [bone for bone in bones if bone not in layers.names]:
-        raise ValueError(
-            f"bones: {layers.radiograph.name!r} has no {unknown[0]!r}; expected two of "
-            f"{', '.join(layers.names)}"
-        )
-    upper, lower = (layers.names.index(bone) for bone in bones)
-    return JointLayers(
-        layers.layers[upper], layers.layers[lower], layers.radiograph.pixel_mm,
-        layers.masks[upper], layers.masks[lower], bones,
-    )  # fmt: skip
-
-
-def _two_bones(layers: Layers, bones: tuple[str, str] | None) -> tuple[str, str]:
-    names = layers.names if bones is None else tuple(bones)
-    if len(names) != 2 or names[0] == names[1]:
-        got = "none" if bones is None else " and ".join(map(repr, names))
-        raise ValueError(f"bones: got {got}; expected two of {', '.join(layers.names)}")
-    return names
 
 
 def joint_nodes(found: Joint, faded: Any, second: Any = None) -> JointNodes:

@@ -38,16 +38,18 @@ class LayerLogic:
         return colour_layers(fadedNode)
 
     def measureJointSpace(
-        self, fadedNode: Any, bones: Any = None, secondNode: Any = None, config: Any = None
-    ) -> Any:
+        self, fadedNode: Any, bones: Any = None, secondNode: Any = None, config: Any = None,
+        pixelMm: float | None = None,
+    ) -> Any:  # fmt: skip
         """Width between two bones, (upper, lower) by name, and its narrowing until a second visit.
 
-        See `BoneXrayLib.joint_space.JointConfig` for what can be chosen. Returns nodes (figures,
-        profiles: tables; chart), placed beneath the radiograph.
+        See `BoneXrayLib.joint_space_config.JointConfig` for what can be chosen; `pixelMm` is for
+        radiographs that do not say it. Returns nodes (figures, profiles: tables; chart), placed
+        beneath the radiograph.
         """
         from .slicer_joint_space import joint_nodes
 
-        found = self.jointSpace(fadedNode, bones, secondNode, config)(None, None)
+        found = self.jointSpace(fadedNode, bones, secondNode, config, pixelMm)(None, None)
         return joint_nodes(found, fadedNode, secondNode)
 
     def separateModels(self) -> list[Any]:

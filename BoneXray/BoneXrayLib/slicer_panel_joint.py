@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import slicer
@@ -50,7 +51,8 @@ class JointSection:
             return
         self._list_bones()
         self._list_visits()
-        what = (chosen.faded, chosen.upper_bone, chosen.lower_bone, chosen.second_visit)
+        config = dataclasses.astuple(chosen.joint_config())
+        what = (chosen.faded, chosen.upper_bone, chosen.lower_bone, chosen.second_visit, config)
         if what != self._measured and self._job is None:
             self._measured = what
             self._say("")
@@ -90,7 +92,8 @@ class JointSection:
             chosen = self._parameters
             faded, second = chosen.faded, chosen.second_visit
             bones = (chosen.upper_bone, chosen.lower_bone)
-            work = self._logic.jointSpace(faded, bones, second, None, chosen.pixel_mm or None)
+            config, pixel_mm = chosen.joint_config(), chosen.pixel_mm or None
+            work = self._logic.jointSpace(faded, bones, second, config, pixel_mm)
             self._job = Job(
                 work, lambda found: self._ended(found, faded, second), self._failed
             ).start()

@@ -5,7 +5,7 @@ ranges of the widgets.
 """
 
 import math
-from typing import Annotated
+from typing import Annotated, Any
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import (
@@ -24,16 +24,17 @@ from .drr import DrrConfig
 from .exposure_config import EXPOSURES, ExposureConfig, named_exposure
 from .extraction import ENHANCE_RANGE, ExtractConfig
 from .geometry import BEAMS, VIEWS
+from .joint_space_config import JointConfig
 from .layers import SeparateConfig
 from .long_leg_config import METHODS, LongLegConfig
 from .projection import DEVICES
+from .radiograph import POLARITIES
 from .segmentation import SegmentConfig
 from .spectra import voltage_range
 from .thinning import LARGEST_PIXEL_MM, SMALLEST_SIDE
 
 HU_LIMITS = (-1024.0, 3071.0)
 """Ends of the HU slider; the upper one means that there is no upper bound."""
-POLARITIES = ("auto", "bone-bright", "bone-dark")
 MASKS_FROM = ("nothing", "segments", "segment model")
 """Where the masks of bones to be pulled apart come from."""
 OVERLAP_AS_NEEDED = -0.1
@@ -44,8 +45,11 @@ _LONG_LEG = LongLegConfig()
 _EXTRACT = ExtractConfig()
 _SEGMENT = SegmentConfig()
 _SEPARATE = SeparateConfig()
+_JOINT = JointConfig()
 NO_EXPOSURE = "none"
 _EXPOSURE = ExposureConfig()
+_EXPOSED = ("kvp", "mas", "grid", "scatter", "noise", "collimation")
+"""What of an exposure has a field of its own."""
 
 
 def _slider_range(window: tuple[float, float]) -> FloatRange:
@@ -135,6 +139,13 @@ class BoneXrayParameterNode:
     upper_bone: str = ""
     lower_bone: str = ""
     second_visit: vtkMRMLScalarVolumeNode
+    share: Annotated[float, WithinRange(0.1, 1), SingleStep(0.05), Decimals(2)] = _JOINT.share
+    smooth_along: Annotated[float, WithinRange(0, 20), SingleStep(0.5), Decimals(1)] = (
+        _JOINT.smooth_along
+    )
+    most_degrees: Annotated[float, WithinRange(0, 45), SingleStep(1), Decimals(1)] = (
+        _JOINT.most_degrees
+    )
     study: str = ""
     reader: str = ""
 
@@ -152,19 +163,11 @@ class BoneXrayParameterNode:
     def drr_config(self) -> DrrConfig:
         """The choices for a radiograph of the CT; ValueError when they contradict each other."""
         return DrrConfig(
-            view=self.view,
-            rotate=(self.orbital, self.tilt),
             beam=self.beam,
-            source_detector=self.source_detector,
-            source_object=self.source_object,
-            pixel=self.pixel,
             size=(self.rows, self.columns),
             shift=(self.shift_down, self.shift_right),
-            preset=self.preset,
-            hu=self.hu_window(),
-            remove_couch=self.remove_couch,
-            remove_contrast=self.remove_contrast,
             pose=self.pose or None,
+            **self._of_any_view(),
         )
 
     def long_leg_config(self) -> LongLegConfig:
@@ -179,36 +182,34 @@ class BoneXrayParameterNode:
             overlap=None if self.overlap < 0 else self.overlap,
             length=self.length or None,
             width=self.width or None,
-            view=self.view,
-            rotate=(self.orbital, self.tilt),
-            source_detector=self.source_detector,
-            source_object=self.source_object,
-            pixel=self.pixel,
-            preset=self.preset,
-            hu=self.hu_window(),
-            remove_couch=self.remove_couch,
-            remove_contrast=self.remove_contrast,
+            **self._of_any_view(),
         )
+
+    def _of_any_view(self) -> dict[str, Any]:
+        """What a radiograph of the CT and a long-leg view have in common."""
+        return {
+            "view": self.view,
+            "rotate": (self.orbital, self.tilt),
+            "source_detector": self.source_detector,
+            "source_object": self.source_object,
+            "pixel": self.pixel,
+            "preset": self.preset,
+            "hu": self.hu_window(),
+            "remove_couch": self.remove_couch,
+            "remove_contrast": self.remove_contrast,
+        }
 
     def use_exposure(self) -> None:
         """Put the settings of the chosen exposure into the fields."""
         if self.exposure != NO_EXPOSURE:
-            for name in ("kvp", "mas", "grid", "scatter", "noise", "collimation"):
+            for name in _EXPOSED:
                 setattr(self, name, getattr(EXPOSURES[self.exposure], name))
 
     def exposure_config(self) -> ExposureConfig | None:
         """The exposure to be shown, or None for line integrals."""
         if self.exposure == NO_EXPOSURE:
             return None
-        return named_exposure(
-            self.exposure,
-            kvp=self.kvp,
-            mas=self.mas,
-            grid=self.grid,
-            scatter=self.scatter,
-            noise=self.noise,
-            collimation=self.collimation,
-        )
+        return named_exposure(self.exposure, **{name: getattr(self, name) for name in _EXPOSED})
 
     def extract_config(self) -> ExtractConfig:
         """The choices for extraction."""
@@ -238,6 +239,10 @@ class BoneXrayParameterNode:
             polarity=self.polarity,
             segment=self.segment_model if self.masks_from == "segment model" else "",
         )
+
+    def joint_config(self) -> JointConfig:
+        """The choices for joint spaces."""
+        return JointConfig(self.share, self.smooth_along, self.most_degrees)
 
 
 def is_same(one: BoneXrayParameterNode | None, other: BoneXrayParameterNode | None) -> bool:

@@ -159,7 +159,7 @@ def test_an_unknown_pixel_size_says_what_to_give(
     write_layers(separated(visits[0], "picture", None), tmp_path / "layers")
     words = ["measure", "joint-space", str(tmp_path / "layers"), "-o", str(tmp_path / "out")]
     assert main(words) == 2
-    assert "pixel: unknown of picture; expected --pixel MM" in capsys.readouterr().err
+    assert "pixel: unknown of picture; expected the size of a pixel" in capsys.readouterr().err
     assert main([*words, "--pixel", "0.15"]) == 0
 
 

@@ -205,6 +205,25 @@ def test_a_layer_that_was_deleted_is_said_once_and_ends_the_sliders(
     assert sliders(panel).names == []
 
 
+def test_what_is_measured_of_a_joint_is_chosen_as_in_the_command(panel: Any) -> None:
+    from BoneXrayLib.joint_space_config import JointConfig
+
+    two_visits(panel)
+    ui, parameters = panel.ui, panel.logic.getParameterNode()
+    assert parameters.joint_config() == JointConfig()
+    ui.measureJointButton.click()
+    wait(lambda: ui.measureJointButton.enabled)
+    profile = slicer.util.getNode("Finger 1 joint space profile upper bone – lower bone")
+    stations = profile.GetNumberOfRows()
+    ui.jointShareBox.value = 0.3
+    assert ui.jointStatus.text == "", "that was of a longer stretch"
+    ui.smoothAlongBox.value, ui.mostDegreesBox.value = 2.0, 12.0
+    assert parameters.joint_config() == JointConfig(0.3, 2.0, 12.0)
+    ui.measureJointButton.click()
+    wait(lambda: ui.measureJointButton.enabled)
+    assert profile.GetNumberOfRows() < 0.6 * stations
+
+
 def test_a_joint_space_is_measured_and_plotted_beside_its_bones(panel: Any) -> None:
     first, _second = two_visits(panel)
     ui = panel.ui

@@ -19,6 +19,7 @@ import slicer.util  # noqa: E402
 
 from BoneXrayLib import slicer_joint_space, slicer_layers, slicer_nodes  # noqa: E402
 from BoneXrayLib.joint_space import narrowing, space_of  # noqa: E402
+from BoneXrayLib.joint_visit import joint_of  # noqa: E402
 from BoneXrayLib.layers import LOWER, UPPER, Layers  # noqa: E402
 
 
@@ -54,7 +55,7 @@ def profile_of(table: Any) -> np.ndarray:
 
 
 def test_one_visit_gives_its_profile_its_figures_and_a_plot() -> None:
-    space = space_of(slicer_joint_space.joint_layers(VISITS[0], (UPPER, LOWER)))
+    space = space_of(joint_of(VISITS[0]).layers)
     nodes = measured(in_scene(VISITS[0]))
     heads = [nodes.profiles[0].GetColumnName(n) for n in range(2)]
     assert heads == ["Position [mm]", "Width [mm]"]
@@ -72,9 +73,7 @@ def test_one_visit_gives_its_profile_its_figures_and_a_plot() -> None:
 
 
 def test_two_visits_give_the_narrowing_and_its_standard_error() -> None:
-    expected = narrowing(
-        *(slicer_joint_space.joint_layers(visit, (UPPER, LOWER)) for visit in VISITS)
-    )
+    expected = narrowing(*(joint_of(visit).layers for visit in VISITS))
     first, second = map(in_scene, VISITS)
     nodes = measured(first, second)
     rows = rows_of(nodes.figures)
@@ -119,10 +118,21 @@ def test_a_saved_scene_brings_figures_and_plot_back(tmp_path: Path) -> None:
 
 def test_what_cannot_be_measured_is_refused_in_one_line() -> None:
     faded = in_scene(VISITS[0])
-    with pytest.raises(ValueError, match="bones: 'Finger 1' has no 'tibia'; expected two of upper"):
+    with pytest.raises(ValueError, match="upper: got 'tibia'; expected one of upper bone"):
         measured(faded, bones=("tibia", LOWER))
-    with pytest.raises(ValueError, match="bones: got 'lower bone' and 'lower bone'; expected two"):
+    with pytest.raises(ValueError, match="lower: got 'lower bone', as upper; expected another"):
         measured(faded, bones=(LOWER, LOWER))
     no_size = replace(VISITS[0].radiograph, pixel_mm=None, name="Unknown")
-    with pytest.raises(ValueError, match="pixel_mm: unknown"):
+    with pytest.raises(ValueError, match="pixel: unknown of Unknown"):
         measured(in_scene(replace(VISITS[0], radiograph=no_size)))
+    assert measured(slicer.util.getNode("Unknown faded"), pixelMm=0.2).figures
+
+
+def test_without_names_the_higher_bone_is_the_upper_one_as_in_the_shell() -> None:
+    first = VISITS[0]
+    turned = Layers(
+        first.radiograph, first.structures[::-1], first.layers[::-1].copy(),
+        first.masks[::-1].copy(), first.model,
+    )  # fmt: skip
+    assert turned.names == (LOWER, UPPER)
+    assert measured(in_scene(turned)).figures.GetName().endswith("upper bone – lower bone")
