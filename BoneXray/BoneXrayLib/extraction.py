@@ -25,7 +25,7 @@ from .framing import content, to_working_size
 from .inference import run_network
 from .models import Model, find_model
 from .progress import IsCancelled, Progress, part_of
-from .radiograph import Radiograph
+from .radiograph import Radiograph, check_reading
 from .resizing import resize
 
 if TYPE_CHECKING:
@@ -58,12 +58,7 @@ class ExtractConfig:
 
     def __post_init__(self) -> None:
         check_enhance(self.enhance)
-        if self.pixel is not None and not (np.isfinite(self.pixel) and self.pixel > 0):
-            raise ValueError(f"pixel: got {self.pixel!r}; expected a positive length in mm")
-        if self.polarity not in ("auto", "bone-bright", "bone-dark"):
-            raise ValueError(
-                f"polarity: got {self.polarity!r}; expected auto, bone-bright or bone-dark"
-            )
+        check_reading(self.pixel, self.polarity)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,8 +161,7 @@ def extract(
     config = config or ExtractConfig()
     model = model or find_model(config.model, "extract", model_folders)
     part = content(radiograph.pixels, radiograph.domain, model.card.framing)
-    shown = replace(radiograph, pixels=np.ascontiguousarray(radiograph.pixels[part]))
-    scale = image_scale(shown.pixels, shown.domain)
+    shown, scale = shown_part(radiograph, part)
     sizes = (1.0, *OTHER_SIZES) if config.uncertainty else (1.0,)
     answers = []
     for turn, size in enumerate(sizes):
@@ -180,8 +174,16 @@ def extract(
     if config.uncertainty:
         spread = np.zeros_like(bone)
         spread[part] = np.std([_bone(a, shown.pixels, scale) for p in answers for a in p], axis=0)
-    name = f"{model.card.name} {model.card.version}"
-    return Extraction(radiograph, bone, name, spread, domain_warnings(radiograph))
+    return Extraction(radiograph, bone, model.card.title, spread, domain_warnings(radiograph))
+
+
+def shown_part(
+    radiograph: Radiograph, part: tuple[slice, slice], is_mirrored: bool = False
+) -> tuple[Radiograph, Scale]:
+    """What a network is shown of a radiograph, and its scale."""
+    pixels = radiograph.pixels[part][:, :: -1 if is_mirrored else 1]
+    shown = replace(radiograph, pixels=np.ascontiguousarray(pixels))
+    return shown, image_scale(shown.pixels, shown.domain)
 
 
 def working_channels(radiograph: Radiograph, scale: Scale, working_size: int) -> np.ndarray:

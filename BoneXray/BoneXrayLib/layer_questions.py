@@ -7,11 +7,10 @@ its surroundings only. It answers at its working size; its shares are interpolat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
-from .extraction import Scale, answers_both_ways, image_scale, working_channels
+from .extraction import Scale, answers_both_ways, shown_part, working_channels
 from .mirror_images import chosen
 from .models import Model, find_model, list_models
 from .progress import IsCancelled, Progress
@@ -110,8 +109,7 @@ def ask(
     Returns:
         Shares 0 to 1, and the scale on which the region was shown.
     """
-    part = replace(radiograph, pixels=np.ascontiguousarray(radiograph.pixels[region]))
-    scale = image_scale(part.pixels, part.domain)
+    part, scale = shown_part(radiograph, region)
     channels = working_channels(part, scale, model.card.input["working_size"])
     given = np.zeros((2, *channels.shape[1:]), np.float32)
     for place, mask in enumerate(masks or ()):

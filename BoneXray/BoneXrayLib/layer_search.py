@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy import ndimage
 
-if TYPE_CHECKING:
-    from .bone_motion import LayerImage
+from .bone_motion import LayerImage, turn_matrix
 
 COARSE_MM = 0.6
 """Pixel of the search, and standard deviation of the smoothing before it."""
@@ -43,8 +40,7 @@ def _coarse(
     image: LayerImage, step: float, angle: float, middle: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Layer and mask, turned about a point, on pixels of `step` mm; pixel (0, 0) stays."""
-    c, s = np.cos(angle), np.sin(angle)
-    back = np.array([[c, s], [-s, c]])
+    back = turn_matrix(-angle)
     pixel = np.array(image.pixel_mm)
     matrix = step * back / pixel[:, None]
     offset = (middle - back @ middle) / pixel

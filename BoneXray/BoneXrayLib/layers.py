@@ -29,7 +29,7 @@ from .layer_shares import layers_of_masks, layers_without_masks
 from .mask_files import read_masks
 from .models import Model
 from .progress import IsCancelled, Progress, part_of
-from .radiograph import POLARITIES, Radiograph
+from .radiograph import Radiograph, check_reading
 from .segmentation import SegmentConfig, check_names, segment
 from .structures import Structure, structure
 
@@ -60,12 +60,7 @@ class SeparateConfig:
     """Name or folder of a model that names bones: its masks are taken."""
 
     def __post_init__(self) -> None:
-        if self.pixel is not None and not (np.isfinite(self.pixel) and self.pixel > 0):
-            raise ValueError(f"pixel: got {self.pixel!r}; expected a positive length in mm")
-        if self.polarity not in POLARITIES:
-            raise ValueError(
-                f"polarity: got {self.polarity!r}; expected auto, bone-bright or bone-dark"
-            )
+        check_reading(self.pixel, self.polarity)
         if self.masks is not None and self.segment:
             raise ValueError(f"segment: got {self.segment!r} beside masks; expected one of them")
 
@@ -192,7 +187,7 @@ def separate(
         masks, structures = _segmented(radiograph, config, model_folders, tell, how)
     elif masks is None and config.masks is not None:
         masks, structures = read_masks(config.masks, radiograph.pixels.shape)
-    name, lost = f"{model.card.name} {model.card.version}", []
+    lost: list[str] = []
     if masks is None:
         bones = _two_bones(structures)
         layers, masks = layers_without_masks(radiograph, bones, model, progress, **how)
@@ -201,7 +196,7 @@ def separate(
         bones = _checked(masks, structures, radiograph.pixels.shape)
         layers = layers_of_masks(radiograph, masks, model, progress, **how)
     warnings = (*(f"{bone} was not found" for bone in lost), *domain_warnings(radiograph))
-    return Layers(radiograph, bones, layers, masks, name, warnings)
+    return Layers(radiograph, bones, layers, masks, model.card.title, warnings)
 
 
 def _segmented(

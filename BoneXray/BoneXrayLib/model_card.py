@@ -84,6 +84,11 @@ class ModelCard:
         """What of the answers to an image and its mirror image counts."""
         return self.input.get("mirror", MIRRORS[0])
 
+    @property
+    def title(self) -> str:
+        """Name and version."""
+        return f"{self.name} {self.version}"
+
     def __post_init__(self) -> None:
         if type(self.schema) is not int or self.schema != SCHEMA_VERSION:
             raise _wrong("schema", self.schema, str(SCHEMA_VERSION))
@@ -178,6 +183,8 @@ def _check_separate(values: dict[str, Any], outputs: list[dict[str, Any]]) -> No
     count = shown + SEPARATE_MASKS
     if len(values["channels"]) != count:
         raise _wrong("input.channels", values["channels"], f"{count} for 'separate'")
+    if values.get("mirror") == "told":
+        raise _wrong("input.mirror", "told", "another for 'separate': no answer tells")
     names = [output["name"] for output in outputs]
     if names != list(answers):
         raise _wrong("outputs", names, f"{', '.join(answers)} for 'separate'")

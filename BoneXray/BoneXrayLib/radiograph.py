@@ -87,6 +87,14 @@ class Radiograph:
         object.__setattr__(self, "notes", tuple(self.notes))
 
 
+def check_reading(pixel: float | None, polarity: str) -> None:
+    """Refuse a pixel size [mm] or a polarity that a user cannot mean."""
+    if pixel is not None and not (np.isfinite(pixel) and pixel > 0):
+        raise ValueError(f"pixel: got {pixel!r}; expected a positive length in mm")
+    if polarity not in POLARITIES:
+        raise ValueError(f"polarity: got {polarity!r}; expected one of {', '.join(POLARITIES)}")
+
+
 def checked_pixel_mm(pixel_mm: float | tuple[float, float]) -> tuple[float, float]:
     """(row, column) spacing in mm from one number or two, or a ValueError."""
     row, column = np.broadcast_to(np.asarray(pixel_mm, dtype=np.float64), 2)
@@ -129,8 +137,7 @@ def read_radiograph(
         FileNotFoundError: nothing there.
         ValueError: no radiograph, in one line that says why.
     """
-    if polarity not in POLARITIES:
-        raise ValueError(f"polarity: {polarity!r}; expected one of {', '.join(POLARITIES)}")
+    check_reading(None, polarity)
     given = None if pixel_mm is None else checked_pixel_mm(pixel_mm)
     file = existing_path(path, "image")
     if file.is_dir():

@@ -8,20 +8,20 @@ one after the other and within the box that holds them: many large masks never a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .domain import domain_warnings
-from .extraction import answers_both_ways, image_scale, working_channels
+from .extraction import answers_both_ways, shown_part, working_channels
 from .framing import content
 from .mask_pieces import tidy
 from .mirror_images import WAY_ROUND, chosen
 from .models import Model, find_model
 from .progress import IsCancelled, Progress, part_of, raise_if_cancelled
-from .radiograph import POLARITIES, Radiograph
+from .radiograph import Radiograph, check_reading
 from .resizing import resampling
 from .structures import Structure, mirrored_order, structure_from_output
 
@@ -50,12 +50,7 @@ class SegmentConfig:
     """Leave out specks and further pieces of a bone, and fill holes."""
 
     def __post_init__(self) -> None:
-        if self.pixel is not None and not (np.isfinite(self.pixel) and self.pixel > 0):
-            raise ValueError(f"pixel: got {self.pixel!r}; expected a positive length in mm")
-        if self.polarity not in POLARITIES:
-            raise ValueError(
-                f"polarity: got {self.polarity!r}; expected auto, bone-bright or bone-dark"
-            )
+        check_reading(self.pixel, self.polarity)
         if not (np.isfinite(self.threshold) and 0 < self.threshold < 1):
             raise ValueError(f"threshold: got {self.threshold!r}; expected above 0 and below 1")
 
@@ -153,9 +148,7 @@ def segment(
     structures = model_structures(model)
     hung = _is_hung(radiograph) or not any(s.side for s in structures)
     part = content(radiograph.pixels, radiograph.domain, model.card.framing)
-    pixels = radiograph.pixels[part][:, :: 1 if hung else -1]
-    shown = replace(radiograph, pixels=np.ascontiguousarray(pixels))
-    scale = image_scale(shown.pixels, shown.domain)
+    shown, scale = shown_part(radiograph, part, is_mirrored=not hung)
     channels = working_channels(shown, scale, model.card.input["working_size"])
     tell = part_of(progress, 0, 2)
     plain, mirrored = answers_both_ways(model, channels, tell, is_cancelled, runtime)
@@ -163,10 +156,10 @@ def segment(
     shares = chosen(plain, mirrored[order], model.card.mirror)
     masks = np.zeros((len(structures), *radiograph.pixels.shape), bool)
     tell = part_of(progress, 1, 2)
-    found = masks_of_shares(shares, pixels.shape, structures, config, tell, is_cancelled)
+    found = masks_of_shares(shares, shown.pixels.shape, structures, config, tell, is_cancelled)
     masks[:, *part] = found[:, :, :: 1 if hung else -1]
-    name = f"{model.card.name} {model.card.version}"
-    return Segmentation(radiograph, structures, masks, name, domain_warnings(radiograph))
+    warnings = domain_warnings(radiograph)
+    return Segmentation(radiograph, structures, masks, model.card.title, warnings)
 
 
 def _is_hung(radiograph: Radiograph) -> bool:

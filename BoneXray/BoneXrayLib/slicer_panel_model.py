@@ -176,7 +176,7 @@ class ModelSection:
         box = self._widgets.box
         box.clear()
         for model in self._models:
-            box.addItem(f"{model.card.name} {model.card.version}")
+            box.addItem(model.card.title)
         box.enabled = bool(names)
         box.currentIndex = names.index(chosen) if chosen in names else -1
 

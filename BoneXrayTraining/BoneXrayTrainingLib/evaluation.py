@@ -144,7 +144,7 @@ def _evaluate(
             take = take or _shooter(plan, ct)
             rows.extend(_rows(plan.model, ct, view, take(view)))
     card = plan.model.card
-    return ExtractionReport(f"{card.name} {card.version}", tuple(rows), plan.pairing)
+    return ExtractionReport(card.title, tuple(rows), plan.pairing)
 
 
 def _shooter(plan: Plan, ct: EvaluationCt) -> Callable[[str], Shot]:

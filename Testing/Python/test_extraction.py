@@ -76,7 +76,7 @@ def test_an_enhancement_outside_its_range_is_refused(value: float) -> None:
     [
         ({"pixel": 0.0}, "pixel: got 0.0; expected a positive length in mm"),
         ({"pixel": float("nan")}, "pixel: got nan"),
-        ({"polarity": "upside down"}, "polarity: got 'upside down'; expected auto"),
+        ({"polarity": "upside down"}, "polarity: got 'upside down'; expected one of auto"),
     ],
 )
 def test_a_wrong_field_is_named(fields: dict, message: str) -> None:

@@ -564,7 +564,7 @@ def test_a_bad_radiograph_is_refused_in_one_line(tmp_path: Path, kind: str) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"polarity": "negative"}, "polarity: 'negative'; expected one of auto"),
+        ({"polarity": "negative"}, "polarity: got 'negative'; expected one of auto"),
         ({"pixel_mm": 0.0}, "pixel_mm: 0.0; expected 0.001 to 10 mm"),
         ({"pixel_mm": float("nan")}, "pixel_mm: nan"),
         ({"frame": 3}, "frame: 3; expected 0 to 0"),

@@ -187,7 +187,7 @@ def test_untidied_masks_are_what_the_network_said(model: Model) -> None:
     ("fields", "message"),
     [
         ({"pixel": -1.0}, "pixel: got -1.0; expected a positive length in mm"),
-        ({"polarity": "up"}, "polarity: got 'up'; expected auto"),
+        ({"polarity": "up"}, "polarity: got 'up'; expected one of auto"),
         ({"threshold": 0.0}, "threshold: got 0.0; expected above 0 and below 1"),
         ({"threshold": float("nan")}, "threshold: got nan"),
     ],

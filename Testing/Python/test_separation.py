@@ -245,7 +245,7 @@ def test_a_model_that_names_bones_gives_the_masks(
     ("fields", "message"),
     [
         ({"pixel": 0.0}, "pixel: got 0.0; expected a positive length in mm"),
-        ({"polarity": "up"}, "polarity: got 'up'; expected auto"),
+        ({"polarity": "up"}, "polarity: got 'up'; expected one of auto"),
         ({"masks": Path("m"), "segment": "s"}, "segment: got 's' beside masks; expected one of"),
     ],
 )
