@@ -81,11 +81,16 @@ def read_layers(folder: str | os.PathLike) -> Layers:
 
     Raises:
         FileNotFoundError: nothing there.
-        ValueError: no such folder, or its files do not belong together.
+        ValueError: no such folder, or its files are damaged or do not belong together.
     """
     found = existing_path(folder, "layers")
+    if not (found / RECORD).is_file():
+        raise ValueError(f"layers: {found} holds no {RECORD}; expected a folder that "
+                         "`run separate` wrote")  # fmt: skip
     try:
         record = json.loads((found / RECORD).read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError(f"{RECORD} is no record")
         bones = tuple(structure_from_output(bone) for bone in record["bones"])
         files = [Path(bone["file"]).name for bone in record["bones"]]
         images = [read_float_image(existing_path(found / name, "layers"))

@@ -136,6 +136,17 @@ def check_output(folder: Path) -> Path:
     return folder
 
 
+def check_output_file(file: Path) -> Path:
+    """The file a result will be written to, refused now and not after the work is done.
+
+    Raises:
+        ValueError: a folder has that name, or nothing can be written there.
+    """
+    if file.expanduser().is_dir():
+        raise ValueError(f"output: {file} is a folder; expected a file")
+    return check_output(file.absolute().parent) / file.name
+
+
 @contextlib.contextmanager
 def ends_on_interrupt() -> Generator[Callable[[], bool], None, None]:
     """Ctrl-C asks the work to end: gives a question that is then answered True.

@@ -86,8 +86,8 @@ def read_joint(file: JointFile, is_bone_dark: bool = False) -> JointImage:
     Raises:
         ValueError: an unreadable picture, or one of another size than the image.
     """
-    image = _grey(file.image)
-    rest = {p: _grey(p) for p in (file.upper, file.lower, file.background) if p is not None}
+    image = read_grey(file.image)
+    rest = {p: read_grey(p) for p in (file.upper, file.lower, file.background) if p is not None}
     for path, pixels in rest.items():
         if pixels.shape != image.shape:
             raise ValueError(
@@ -204,7 +204,12 @@ def _pictures(folder: Path) -> dict[str, Path]:
     return {p.stem: p for p in found}
 
 
-def _grey(path: Path) -> np.ndarray:
+def read_grey(path: Path) -> np.ndarray:
+    """Grey values (rows, columns) uint8 of a picture.
+
+    Raises:
+        ValueError: no readable picture.
+    """
     from PIL import Image
 
     try:

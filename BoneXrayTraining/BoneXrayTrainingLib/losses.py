@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,10 +121,8 @@ class SqueezeFeatures(nn.Module):
         super().__init__()
         if not weights.is_file():
             raise FileNotFoundError(f"perceptual_weights: {weights}; expected an .npz file")
-        with np.load(weights, allow_pickle=False) as data:
-            for name in data.files:
-                layer = name.replace("/", "_").replace(".", "_")
-                self.register_buffer(layer, torch.from_numpy(data[name].astype(np.float32)))
+        for name, values in _read_weights(weights).items():
+            self.register_buffer(name, torch.from_numpy(values.astype(np.float32)))
         means = torch.tensor(CAFFE_MEANS)
         self.register_buffer("means", means[None, :, None, None])
 
@@ -155,3 +154,18 @@ class SqueezeFeatures(nn.Module):
             norm = want.pow(2).mean().sqrt().clamp(min=1e-3)
             distances.append(((got - want) / norm).pow(2).mean())
         return torch.stack(distances).mean()
+
+
+def _read_weights(path: Path) -> dict[str, np.ndarray]:
+    """Weights and biases of the layers that are used, by layer_weight and layer_bias."""
+    parts = ("conv1x1_1", "conv1x1_2", "conv3x3_2")
+    layers = ["conv1", *(f"{fire}_{part}" for fire in FIRE for part in parts)]
+    wanted = [f"{layer}_{kind}" for layer in layers for kind in ("weight", "bias")]
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            named = {name.replace("/", "_").replace(".", "_"): name for name in data.files}
+            return {name: data[named[name]] for name in wanted}
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        raise ValueError(
+            f"perceptual_weights: {path} holds no weights of SqueezeNet; expected an .npz of them"
+        ) from None

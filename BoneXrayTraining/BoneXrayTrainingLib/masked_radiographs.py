@@ -23,6 +23,7 @@ import numpy as np
 from BoneXrayLib.radiograph import Radiograph, radiograph_from_array, read_radiograph
 from BoneXrayLib.structures import WRIST
 
+from .joint_images import read_grey
 from .segmentation_data import RadiographSource
 from .segmentation_views import MaskedRadiograph, Subject
 
@@ -114,7 +115,7 @@ def read_masked(file: RadiographFile, structures: Sequence[str]) -> MaskedRadiog
 def _radiograph(file: RadiographFile) -> Radiograph:
     pixel = file.source.pixel or (RAM_PIXEL_MM if file.is_ram else None)
     if file.image.suffix.lower() == ".bmp":
-        grey = _grey(file.image)
+        grey = read_grey(file.image)
         if file.source.polarity == "bone-dark":
             grey = 255 - grey
         found = radiograph_from_array(grey, "display", pixel, file.image.stem)
@@ -123,16 +124,6 @@ def _radiograph(file: RadiographFile) -> Radiograph:
     if found.pixel_mm is None:
         raise ValueError(f"pixel: {file.image.name} does not say it; expected pixel = MM in a list")
     return found
-
-
-def _grey(path: Path) -> np.ndarray:
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("L"))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ValueError(f"data: {path.name}: not a readable picture ({error})") from None
 
 
 def _ram_masks(path: Path) -> dict[tuple[str, ...], np.ndarray]:
@@ -149,4 +140,5 @@ def _ram_masks(path: Path) -> dict[tuple[str, ...], np.ndarray]:
 
 def _plain_masks(folder: Path, structures: Sequence[str]) -> dict[tuple[str, ...], np.ndarray]:
     files = {p.stem.lower().replace("_", " "): p for p in sorted(folder.iterdir())}
-    return {(name,): _grey(files[name.lower()]) > 0 for name in structures if name.lower() in files}
+    there = [name for name in structures if name.lower() in files]
+    return {(name,): read_grey(files[name.lower()]) > 0 for name in there}

@@ -6,12 +6,15 @@ import dataclasses
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from BoneXrayLib.progress import Progress
+from BoneXrayLib.progress import IsCancelled, Progress
 
 from .checkpoints import checkpoints, latest_checkpoint
 from .configuration import TrainConfig
+
+if TYPE_CHECKING:
+    from .bls_gan.config import BlsGanConfig
 
 STOP_FILE = "stop"
 """A file of this name in the run's folder ends the run after the step at hand."""
@@ -30,11 +33,8 @@ def check_run(config: TrainConfig, resume: bool) -> Path:
         FileNotFoundError: a CT is missing.
     """
     run = Path(config.run)
-    exists = (run / CONFIG_FILE).is_file()
-    if resume:
-        if not exists:
-            latest_checkpoint(run)
-        before = json.loads((run / CONFIG_FILE).read_text())
+    before = begun(run, resume)
+    if before is not None:
         if before["network"] != json.loads(json.dumps(config.network)):
             raise ValueError(
                 f"network: got {config.network}; expected that of the run to be resumed, "
@@ -45,8 +45,6 @@ def check_run(config: TrainConfig, resume: bool) -> Path:
                 f"dataset: got {config.dataset or 'none'}; expected the samples that the run to "
                 f"be resumed began with, of {before.get('dataset') or 'its CTs'}"
             )
-    elif exists:
-        raise ValueError(f"run: {run} exists already; resume it or choose another folder")
     for source in () if config.dataset else config.ct:
         path = Path(config.data_root) / source.path
         if not path.exists():
@@ -54,11 +52,32 @@ def check_run(config: TrainConfig, resume: bool) -> Path:
     return run
 
 
-def prepare_run(run: Path, config: TrainConfig) -> None:
+def begun(run: Path, resume: bool) -> dict[str, Any] | None:
+    """The configuration of the run that is to be resumed; None for a new one.
+
+    Raises:
+        ValueError: the run exists already and `resume` is not asked for, or the other way round.
+    """
+    exists = (run / CONFIG_FILE).is_file()
+    if exists and not resume:
+        raise ValueError(f"run: {run} exists already; resume it or choose another folder")
+    if not resume:
+        return None
+    if not exists:
+        latest_checkpoint(run)
+    return json.loads((run / CONFIG_FILE).read_text())
+
+
+def prepare_run(run: Path, config: TrainConfig | BlsGanConfig) -> None:
     """Make the folder, with the configuration in it."""
     run.mkdir(parents=True, exist_ok=True)
     (run / STOP_FILE).unlink(missing_ok=True)
     write_whole(run / CONFIG_FILE, json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+
+
+def is_to_stop(run: Path, is_cancelled: IsCancelled | None) -> bool:
+    """Whether somebody wishes the run to end."""
+    return (run / STOP_FILE).exists() or (is_cancelled is not None and is_cancelled())
 
 
 def write_whole(path: Path, text: str) -> None:

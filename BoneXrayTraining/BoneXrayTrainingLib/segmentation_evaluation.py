@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from BoneXrayLib.files import checked_output_folder, staged_folder, written_whole
+from BoneXrayLib.files import checked_output_folder, staged_folder
 from BoneXrayLib.models import Model, find_model
 from BoneXrayLib.progress import IsCancelled, Progress, raise_if_cancelled
 from BoneXrayLib.segmentation import model_structures
 
 from .contact_sheet import ranked
+from .evaluation_files import SHEET, write_evaluation
 from .labelled_cts import load_labelled
 from .masked_radiographs import radiograph_files, read_masked
 from .segmentation_cases import TOLERANCE_MM, Case, answered, rows_of
@@ -26,7 +26,6 @@ from .segmentation_views import MaskedRadiograph, SegmentViews, take_views
 if TYPE_CHECKING:
     from BoneXrayLib.segmentation import Segmentation
 
-FIGURES, PAGE, SHEET = "evaluation.json", "evaluation.md", "contact-sheet.png"
 
 Segmenter = Callable[..., "Segmentation"]
 """`BoneXrayLib.segmentation.segment`, or what is called alike: (radiograph, model=…)."""
@@ -66,24 +65,12 @@ def evaluate_segment_into(
     segment: Segmenter | None = None,
 ) -> tuple[SegmentationReport, dict[str, Path]]:
     """`evaluate_segment`, and its figures, page and contact sheet in a folder; all or none."""
-    from PIL import Image
-
     folder = checked_output_folder(folder)
     report, cases = _evaluate(model, data, views, progress, is_cancelled, segment)
     sheet = outline_sheet(list(_shown(report, cases)))
     with staged_folder(folder) as stage:
-        (stage / FIGURES).write_text(_json(report), encoding="utf-8")
-        (stage / PAGE).write_text(as_markdown(report, SHEET), encoding="utf-8")
-        Image.fromarray(sheet).save(stage / SHEET, format="PNG")
-    return report, {name: folder / name for name in (FIGURES, PAGE, SHEET)}
-
-
-def write_figures(report: SegmentationReport, path: str | Path) -> Path:
-    """Write the report as JSON, whole or not at all."""
-    path = Path(path)
-    with written_whole(path) as beside:
-        beside.write_text(_json(report), encoding="utf-8")
-    return path
+        names = write_evaluation(stage, report, as_markdown(report, SHEET), sheet)
+    return report, {name: folder / name for name in names}
 
 
 def _evaluate(
@@ -108,7 +95,7 @@ def _evaluate(
     rows = [rows_of(n, case, cases) for n, case in enumerate(cases)]
     scored = {m for case in cases for group in case.subject.members for m in group}
     report = SegmentationReport(
-        f"{found.card.name} {found.card.version}",
+        found.card.title,
         tuple(row for bones, _ in rows for row in bones),
         tuple(row for _, images in rows for row in images),
         TOLERANCE_MM,
@@ -169,7 +156,3 @@ def _shown(report: SegmentationReport, cases: Sequence[Case]) -> Iterator[Outlin
             f"{rank}: {row.patient} {row.view}", score, case.grey, case.masks(case.truth),
             case.masks(case.answer), case.subject.structures,
         )  # fmt: skip
-
-
-def _json(report: SegmentationReport) -> str:
-    return json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n"

@@ -28,7 +28,14 @@ from .bls_gan.learner import GanLearner, gan_step, make_gan_learner, validate_ga
 from .bls_gan.objective import Given
 from .checkpoints import RunState, latest_checkpoint
 from .processes import joined
-from .run_folder import CONFIG_FILE, STOP_FILE, RunLog, last_checkpoint_or_none, write_whole
+from .run_folder import (
+    STOP_FILE,
+    RunLog,
+    begun,
+    is_to_stop,
+    last_checkpoint_or_none,
+    prepare_run,
+)
 from .watch import Watch
 
 log = logging.getLogger(__name__)
@@ -61,12 +68,9 @@ def train_bls_gan(
         last = last_checkpoint_or_none(run)
         if last is not None:
             state = read_gan_checkpoint(last, learner, config)
-        make_joint_batch(
-            joints, stage_of(config, config.steps - 1), config, 0
-        )  # both kinds are there
-        run.mkdir(parents=True, exist_ok=True)
-        (run / STOP_FILE).unlink(missing_ok=True)
-        write_whole(run / CONFIG_FILE, json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+        last_stage = stage_of(config, config.steps - 1)
+        make_joint_batch(joints, last_stage, config, 0)  # raises where a kind of joint is missing
+        prepare_run(run, config)
         training = Separation(config, run, learner, state, joints, watched_batches(watched, config))
         return training.go(progress, is_cancelled)
 
@@ -74,13 +78,9 @@ def train_bls_gan(
 def _checked_run(config: BlsGanConfig, resume: bool) -> Path:
     """The run's folder, nothing in it touched yet."""
     run = Path(config.run)
-    if not (run / CONFIG_FILE).is_file():
-        if resume:
-            latest_checkpoint(run)
+    before = begun(run, resume)
+    if before is None:
         return run
-    if not resume:
-        raise ValueError(f"run: {run} exists already; resume it or choose another folder")
-    before = json.loads((run / CONFIG_FILE).read_text())
     now = json.loads(json.dumps(dataclasses.asdict(config)))
     for name in KEPT_ON_RESUME:
         if before.get(name) != now[name]:
@@ -168,7 +168,7 @@ class Separation:
     def _ends(self, is_cancelled: IsCancelled | None) -> bool:
         """Whether somebody wishes to stop; a checkpoint where one is due."""
         config, state = self.config, self.state
-        stop = (self.run / STOP_FILE).exists() or (is_cancelled is not None and is_cancelled())
+        stop = is_to_stop(self.run, is_cancelled)
         if stop or state.step % config.checkpoint_every == 0 or state.step == config.steps:
             write_gan_checkpoint(self.run, self.learner, state)
         if stop:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from BoneXrayLib.files import checked_output_folder, staged_folder, written_whole
+from BoneXrayLib.files import checked_output_folder, staged_folder
 from BoneXrayLib.layer_alone import answers_alone
 from BoneXrayLib.models import Model, find_model
 from BoneXrayLib.progress import IsCancelled, Progress, raise_if_cancelled
 
 from .contact_sheet import ranked
+from .evaluation_files import SHEET, write_evaluation
 from .labelled_cts import load_labelled
 from .overlap_bins import bin_name
 from .segmentation_data import LabelledSource, RadiographSource, Source, segmentation_sources
@@ -36,7 +36,6 @@ from .separation_tables import as_markdown
 if TYPE_CHECKING:
     from BoneXrayLib.layers import Layers
 
-FIGURES, PAGE, SHEET = "evaluation.json", "evaluation.md", "contact-sheet.png"
 PICTURES = "alone"
 LIST = ".json"
 
@@ -88,27 +87,15 @@ def evaluate_separate_into(
     separate: Separator | None = None,
 ) -> tuple[SeparationReport, dict[str, Path]]:
     """`evaluate_separate`, and its figures, page and contact sheet in a folder; all or none."""
-    from PIL import Image
-
     folder, config = checked_output_folder(folder), config or SeparationConfig()
     report, found = _evaluate(model, data, config, progress, is_cancelled, separate)
     sheet = layer_sheet(list(_examples(report, found)))
     with staged_folder(folder) as stage:
-        (stage / FIGURES).write_text(_json(report), encoding="utf-8")
-        (stage / PAGE).write_text(as_markdown(report, SHEET), encoding="utf-8")
-        Image.fromarray(sheet).save(stage / SHEET, format="PNG")
+        names = write_evaluation(stage, report, as_markdown(report, SHEET), sheet)
         if config.pictures:
             write_alone(stage / PICTURES, found.shown)
-    names = (FIGURES, PAGE, SHEET, *[PICTURES for _ in range(config.pictures)])
+            names += (PICTURES,)
     return report, {name: folder / name for name in names}
-
-
-def write_figures(report: SeparationReport, path: str | Path) -> Path:
-    """Write the report as JSON, whole or not at all."""
-    path = Path(path)
-    with written_whole(path) as beside:
-        beside.write_text(_json(report), encoding="utf-8")
-    return path
 
 
 def separation_sources(data: Sequence[str | Path], protocol: str = "") -> tuple[Source, ...]:
@@ -164,7 +151,7 @@ def _evaluate(
     protocol = found.images[0].subject.protocol
     apart = distances(found.features, {r.image: r.subject.bin for r in found.images})
     report = SeparationReport(
-        f"{named.card.name} {named.card.version}", protocol, tuple(found.bones),
+        named.card.title, protocol, tuple(found.bones),
         tuple(found.images), apart, leaks(named, sources),
     )  # fmt: skip
     return report, found
@@ -238,7 +225,3 @@ def _examples(report: SeparationReport, found: _Found) -> Iterator[SeparatedImag
         score = f"MSE {errors[index]:.5f}, {floor} {floors[index]:.5f}"
         title = f"{rank}: {subject.patient} {subject.view}, {subject.pixels:.0f} px"
         yield SeparatedImage(title, score, grey, overlap, alone, subject.bones)
-
-
-def _json(report: SeparationReport) -> str:
-    return json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n"

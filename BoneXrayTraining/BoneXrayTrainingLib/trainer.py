@@ -33,6 +33,7 @@ from .run_folder import (
     STOP_FILE,
     RunLog,
     check_run,
+    is_to_stop,
     last_checkpoint_or_none,
     prepare_run,
     write_whole,
@@ -175,8 +176,7 @@ class Training:
     def _ends_or_goes_on(self, is_cancelled: IsCancelled | None) -> bool:
         """Whether somebody wishes to stop; a checkpoint where one is due."""
         config, state, processes = self.config, self.state, self.learner.processes
-        wish = (self.run / STOP_FILE).exists() or (is_cancelled is not None and is_cancelled())
-        stop = processes.any_of(wish)
+        stop = processes.any_of(is_to_stop(self.run, is_cancelled))
         due = state.step % config.checkpoint_every == 0 or state.step == config.steps
         if processes.is_first and (stop or due or self._is_over()):
             write_checkpoint(self.run, self.learner, state)

@@ -167,7 +167,10 @@ def test_a_folder_without_layers_is_refused(tmp_path: Path, capsys: Capture) -> 
     (tmp_path / "empty").mkdir()
     words = ["measure", "joint-space", str(tmp_path / "empty"), "-o", str(tmp_path / "out")]
     assert main(words) == 2
-    assert "expected a folder that `run separate` wrote" in capsys.readouterr().err
+    assert "empty holds no layers.json; expected a folder that `run sep" in capsys.readouterr().err
+    (tmp_path / "empty/layers.json").write_text("[]")
+    assert main(words) == 2
+    assert "layers.json is no record; expected a folder that `run separ" in capsys.readouterr().err
 
 
 def test_names_choose_two_of_more_bones_and_their_sides(visits: tuple[Visit, Visit]) -> None:

@@ -43,7 +43,8 @@ LIB_STAGES = """
     slicer_scene slicer_ray slicer_outlines slicer_about slicer_reading slicer_panel_pose
     slicer_panel_scene slicer_panel_ct slicer_panel_exposure slicer_panel_long_leg
     slicer_segments slicer_layer_nodes slicer_layer_looks slicer_layers slicer_joint_space
-    slicer_layer_logic slicer_panel_model slicer_panel_radiograph slicer_panel_segment
+    slicer_ct_logic slicer_segment_logic slicer_layer_logic
+    slicer_panel_model slicer_panel_radiograph slicer_panel_segment
     slicer_panel_fades slicer_panel_layers slicer_panel_joint slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
@@ -56,7 +57,7 @@ TRAINING_STAGES = """
     preview separation_card export_card export_onnx bls_gan separation export
     markdown intervals evaluation_cts pairings
     evaluation_tables evaluation_report
-    contact_sheet evaluation
+    contact_sheet evaluation evaluation_files
     segmentation_data labelled_cts segmentation_views masked_radiographs
     segmentation_baselines segmentation_tables segmentation_report segmentation_cases
     segmentation_sheet segmentation_evaluation

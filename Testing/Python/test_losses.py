@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from squeeze_weights import write_squeeze_weights
@@ -91,6 +92,11 @@ def test_perceived_features_differ_for_different_images(image: torch.Tensor, wei
 def test_missing_perceptual_weights_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"perceptual_weights: .*nowhere\.npz"):
         ExtractionLoss(LossConfig(perceptual_weights="nowhere.npz"), tmp_path)
+    (tmp_path / "text.npz").write_text("no weights")
+    np.savez(tmp_path / "other.npz", conv1=np.zeros(3))
+    for name in ("text.npz", "other.npz"):
+        with pytest.raises(ValueError, match=rf"perceptual_weights: .*{name} holds no weights"):
+            ExtractionLoss(LossConfig(perceptual_weights=name), tmp_path)
 
 
 def test_without_weights_the_perceptual_term_is_left_out(image: torch.Tensor) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from BoneXrayLib.drr import DrrConfig, simulate
 from BoneXrayLib.extraction import ExtractConfig
+from BoneXrayLib.joint_space_config import JointConfig
 from BoneXrayLib.long_leg_config import LongLegConfig
 from BoneXrayLib.segmentation import SegmentConfig
 from BoneXrayTrainingLib.__main__ import main
@@ -56,12 +57,12 @@ def test_the_python_snippets_run_word_for_word(
 
 def test_the_table_of_options_has_the_defaults_of_the_code() -> None:
     rows = re.findall(r"^\| [^|]+ \| `--([\w-]+)` \| (.+?) \|$", README, re.MULTILINE)
-    fields = {f.name: f.default for kind in (ExtractConfig, LongLegConfig, DrrConfig)
+    fields = {f.name: f.default for kind in (ExtractConfig, LongLegConfig, DrrConfig, JointConfig)
               for f in dataclasses.fields(kind)}  # fmt: skip
     fields |= {name: getattr(SegmentConfig(), name) for name in ("threshold", "clean")}
     fields["device"] = inspect.signature(simulate).parameters["device"].default
     shown = {option.replace("-", "_"): default for option, default in rows}
-    for kind in (DrrConfig, LongLegConfig):
+    for kind in (DrrConfig, LongLegConfig, JointConfig):
         assert {f.name for f in dataclasses.fields(kind)} <= set(shown)
     for name, default in shown.items():
         value = fields[name]
@@ -100,8 +101,9 @@ def test_every_command_in_the_text_exists() -> None:
 
 def test_the_logics_methods_in_the_text_exist() -> None:
     methods = set()
-    for file in ("BoneXray.py", "BoneXrayLib/slicer_layer_logic.py"):
-        tree = ast.parse((REPOSITORY / "BoneXray" / file).read_text(encoding="utf-8"))
+    module = REPOSITORY / "BoneXray"
+    for file in (module / "BoneXray.py", *module.glob("BoneXrayLib/slicer_*_logic.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
         logic = next(n for n in tree.body if getattr(n, "name", "").endswith("Logic"))
         methods |= {n.name for n in ast.walk(logic) if isinstance(n, ast.FunctionDef)}
     assert set(re.findall(r"logic\.(\w+)\(", README)) <= methods

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from ..console import Reporter, check_output
+from ..console import Reporter, check_output, check_output_file
 from .base import Command, Flag, OptionalOutput
 
 
@@ -53,28 +54,13 @@ class EvaluateSegment(Command):
     """Write the figures to this file, too."""
 
     def run(self, report: Reporter) -> None:
-        from ..segmentation_evaluation import (
-            evaluate_segment,
-            evaluate_segment_into,
-            write_figures,
-        )
+        from ..segmentation_evaluation import evaluate_segment, evaluate_segment_into
         from ..segmentation_views import SegmentViews
 
-        if self.json is not None:
-            check_output(self.json.absolute().parent)
         views = SegmentViews(
             self.views, self.draws, self.jitter, self.seed, self.exposure, self.pixel
         )
-        files: dict[str, Path] = {}
-        if self.output is None:
-            found = evaluate_segment(self.model, self.data, views, report.progress)
-        else:
-            found, files = evaluate_segment_into(
-                check_output(self.output), self.model, self.data, views, report.progress
-            )
-        if self.json is not None:
-            files["figures"] = write_figures(found, self.json)
-        report.result(str(found), files, warnings=found.warnings)
+        _run(self, report, evaluate_segment, evaluate_segment_into, views)
 
 
 @dataclass
@@ -129,25 +115,33 @@ class EvaluateSeparate(Command):
 
     def run(self, report: Reporter) -> None:
         from ..segmentation_views import SegmentViews
-        from ..separation_evaluation import (
-            evaluate_separate,
-            evaluate_separate_into,
-            write_figures,
-        )
+        from ..separation_evaluation import evaluate_separate, evaluate_separate_into
         from ..separation_questions import SeparationConfig
 
-        if self.json is not None:
-            check_output(self.json.absolute().parent)
         views = SegmentViews(self.views, self.draws, self.jitter, self.seed, "none", self.pixel)
         config = SeparationConfig(self.protocol, self.masks, self.per_bin, views, self.features,
                                   self.pictures)  # fmt: skip
-        files: dict[str, Path] = {}
-        if self.output is None:
-            found = evaluate_separate(self.model, self.data, config, report.progress)
-        else:
-            found, files = evaluate_separate_into(
-                check_output(self.output), self.model, self.data, config, report.progress
-            )
-        if self.json is not None:
-            files["figures"] = write_figures(found, self.json)
-        report.result(str(found), files, warnings=found.warnings)
+        _run(self, report, evaluate_separate, evaluate_separate_into, config)
+
+
+def _run(
+    command: EvaluateSegment | EvaluateSeparate,
+    report: Reporter,
+    evaluate: Callable[..., Any],
+    evaluate_into: Callable[..., Any],
+    asked: Any,
+) -> None:
+    """Evaluate, write what files are wanted, and say what was found."""
+    from ..evaluation_files import write_figures
+
+    if command.json is not None:
+        check_output_file(command.json)
+    words = command.model, command.data, asked, report.progress
+    files: dict[str, Path] = {}
+    if command.output is None:
+        found = evaluate(*words)
+    else:
+        found, files = evaluate_into(check_output(command.output), *words)
+    if command.json is not None:
+        files["figures"] = write_figures(found, command.json)
+    report.result(str(found), files, warnings=found.warnings)

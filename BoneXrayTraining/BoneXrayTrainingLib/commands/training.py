@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from ..console import Reporter, check_output, ends_on_interrupt
+from ..console import Reporter, check_output, check_output_file, ends_on_interrupt
 from .base import Command, Flag, OptionalFolder, OptionalOutput, Output
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ class EvaluateExtract(Command):
         from ..pairings import Pairing
 
         if self.json is not None:
-            check_output(self.json.absolute().parent)
+            check_output_file(self.json)
         wanted = (self.model, self.data, self.views)
         keywords: dict[str, Any] = {
             "progress": report.progress,
