@@ -54,6 +54,16 @@ def opened_panel() -> Iterator[Any]:
     assert standin.errors() == []
 
 
+def load_picture(panel: Any, path: Path) -> Any:
+    """The node of a PNG that is written there and loaded by the panel's button."""
+    import qt
+    import slicer.util
+
+    qt.QFileDialog.answers.append(str(write_png(path)))
+    panel.ui.loadButton.click()
+    return slicer.util.getNode(path.stem)
+
+
 def waiting_work(started: threading.Event) -> Callable[..., Any]:
     """Work that only ends when it is cancelled."""
 

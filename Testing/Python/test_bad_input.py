@@ -521,6 +521,11 @@ def an_evaluation_without_data(folder: Path) -> Words:
     return ["evaluate", "extract"]
 
 
+@kind("output: . is a folder; expected a file")
+def figures_into_a_folder(folder: Path) -> Words:
+    return ["evaluate", "separate", "--data", "joints", "--json", "."]
+
+
 @kind("ct: nowhere.nii.gz does not exist")
 def an_evaluation_of_a_missing_ct(folder: Path) -> Words:
     model = str(write_small_model(folder / "models" / "small"))

@@ -12,6 +12,7 @@ import pytest
 from panels import (
     add_ct,
     load_module,
+    load_picture,
     opened_panel,
     start_slicer,
     tip,
@@ -55,10 +56,9 @@ def ct(panel: Any) -> Any:
 @pytest.fixture
 def radiograph(panel: Any, tmp_path: Path) -> Any:
     """A PNG, loaded by the panel's button."""
-    qt.QFileDialog.answers.append(str(write_png(tmp_path / "hand.png")))
-    panel.ui.loadButton.click()
+    node = load_picture(panel, tmp_path / "hand.png")
     choose_model(panel, "small")
-    return slicer.util.getNode("hand")
+    return node
 
 
 def choose_model(panel: Any, name: str) -> None:

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from panels import add_ct, load_module, start_slicer, wait
+from panels import add_ct, opened_panel, start_slicer, wait
 
 standin = start_slicer()
 
 import slicer  # noqa: E402
 import slicer.util  # noqa: E402
-from standin import application  # noqa: E402
 
 from BoneXrayLib import live  # noqa: E402
 from BoneXrayLib.drr import simulate  # noqa: E402
@@ -24,17 +23,11 @@ from BoneXrayLib.slicer_nodes import volume_from_node  # noqa: E402
 @pytest.fixture
 def panel() -> Iterator[Any]:
     """The opened panel with a CT and its preview; no exception may be lost in a slot."""
-    module = load_module("BoneXray")
-    slicer.mrmlScene.Clear(False)
-    standin.clear_errors()
-    opened = application.open_panel(module)
-    opened.ui.ctSelector.setCurrentNode(add_ct())
-    opened.ui.pixelBox.value = 4.0
-    wait(lambda: is_at_rest(opened), 60)
-    yield opened
-    opened.cleanup()
-    slicer.mrmlScene.Clear(False)
-    assert standin.errors() == []
+    for opened in opened_panel():
+        opened.ui.ctSelector.setCurrentNode(add_ct())
+        opened.ui.pixelBox.value = 4.0
+        wait(lambda opened=opened: is_at_rest(opened), 60)
+        yield opened
 
 
 def is_at_rest(panel: Any) -> bool:

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from panels import load_module, opened_panel, start_slicer, tip, wait, write_png
+from panels import load_module, load_picture, opened_panel, start_slicer, tip, wait, write_png
 from small_layers import joint_visits
 from small_model import write_small_model, write_small_separator
 
 standin = start_slicer()
 
-import qt  # noqa: E402
 import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 from standin import application  # noqa: E402
@@ -42,10 +41,9 @@ def panel() -> Iterator[Any]:
 @pytest.fixture
 def radiograph(panel: Any, tmp_path: Path) -> Any:
     """A PNG, loaded by the panel's button, and the model chosen."""
-    qt.QFileDialog.answers.append(str(write_png(tmp_path / "hand.png")))
-    panel.ui.loadButton.click()
+    node = load_picture(panel, tmp_path / "hand.png")
     panel.ui.separateModelBox.currentIndex = 0
-    return slicer.util.getNode("hand")
+    return node
 
 
 def pull(panel: Any) -> Any:
@@ -181,8 +179,7 @@ def test_a_saved_scene_brings_layers_and_sliders_back(
 
 def test_another_radiograph_has_its_own_layers(panel: Any, radiograph: Any, tmp_path: Path) -> None:
     faded = pull(panel)
-    qt.QFileDialog.answers.append(str(write_png(tmp_path / "other.png")))
-    panel.ui.loadButton.click()
+    load_picture(panel, tmp_path / "other.png")
     assert panel.logic.getParameterNode().faded is None
     assert sliders(panel).names == []
     assert not slicer.util.getNode("hand overlap").GetDisplayNode().GetVisibility()

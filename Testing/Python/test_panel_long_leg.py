@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from panels import add_ct, load_module, start_slicer, tip, wait, waiting_work
+from panels import add_ct, opened_panel, start_slicer, tip, wait, waiting_work
 
 standin = start_slicer()
 
@@ -29,17 +29,9 @@ from BoneXrayLib.slicer_nodes import volume_from_node  # noqa: E402
 @pytest.fixture
 def panel() -> Iterator[Any]:
     """The opened panel on an empty scene, without preview; no exception may be lost in a slot."""
-    module = load_module("BoneXray")
-    slicer.mrmlScene.Clear(False)
-    standin.clear_errors()
-    application.messages.clear()
-    slicer.app.layoutManager().setLayout(3)
-    opened = application.open_panel(module)
-    opened.ui.previewBox.checked = False
-    yield opened
-    opened.cleanup()
-    slicer.mrmlScene.Clear(False)
-    assert standin.errors() == []
+    for opened in opened_panel():
+        opened.ui.previewBox.checked = False
+        yield opened
 
 
 @pytest.fixture

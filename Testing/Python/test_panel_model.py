@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from panels import opened_panel, start_slicer, tip, wait, waiting_work, write_png
+from panels import load_picture, opened_panel, start_slicer, tip, wait, waiting_work
 from small_model import write_small_model, write_small_separator
 
 standin = start_slicer()
 
-import qt  # noqa: E402
 import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 from standin import application  # noqa: E402
@@ -83,8 +82,7 @@ def group(request: pytest.FixtureRequest) -> Group:
 @pytest.fixture
 def of_hand(panel: Any, group: Group, tmp_path: Path) -> Any:
     """The group's widgets, by what they are for, a radiograph and a model being chosen."""
-    qt.QFileDialog.answers.append(str(write_png(tmp_path / "hand.png")))
-    panel.ui.loadButton.click()
+    load_picture(panel, tmp_path / "hand.png")
     found = widgets(panel.ui, group)
     found.box.currentIndex = 0
     return found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import vtk.util.numpy_support
-from panels import add_ct, load_module, start_slicer, wait
+from panels import add_ct, opened_panel, start_slicer, wait
 
 standin = start_slicer()
 
@@ -25,18 +25,10 @@ from BoneXrayLib.slicer_nodes import volume_from_node  # noqa: E402
 @pytest.fixture
 def panel() -> Iterator[Any]:
     """The opened panel with a CT and its preview; no exception may be lost in a slot."""
-    module = load_module("BoneXray")
-    slicer.mrmlScene.Clear(False)
-    standin.clear_errors()
-    application.messages.clear()
-    slicer.app.layoutManager().setLayout(3)
-    opened = application.open_panel(module)
-    opened.ui.ctSelector.setCurrentNode(add_ct())
-    wait(lambda: "Preview" in opened.ui.ctStatus.text, 60)
-    yield opened
-    opened.cleanup()
-    slicer.mrmlScene.Clear(False)
-    assert standin.errors() == []
+    for opened in opened_panel():
+        opened.ui.ctSelector.setCurrentNode(add_ct())
+        wait(lambda opened=opened: "Preview" in opened.ui.ctStatus.text, 60)
+        yield opened
 
 
 def points(kind: str) -> np.ndarray:

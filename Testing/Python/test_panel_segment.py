@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from panels import load_module, opened_panel, start_slicer, wait, write_png
+from panels import load_module, load_picture, opened_panel, start_slicer, wait, write_png
 from small_model import write_small_model
 
 from BoneXrayLib.segment_nrrd import read_seg_nrrd
@@ -40,11 +40,10 @@ def panel() -> Iterator[Any]:
 @pytest.fixture
 def radiograph(panel: Any, tmp_path: Path) -> Any:
     """A PNG, loaded by the panel's button, and the model chosen."""
-    qt.QFileDialog.answers.append(str(write_png(tmp_path / "hand.png")))
-    panel.ui.loadButton.click()
+    node = load_picture(panel, tmp_path / "hand.png")
     box = panel.ui.segmentModelBox
     box.currentIndex = next(n for n in range(box.count) if box.itemText(n) == "names 0.1")
-    return slicer.util.getNode("hand")
+    return node
 
 
 def segment(panel: Any) -> Any:
@@ -168,8 +167,7 @@ def test_another_radiograph_has_its_own_segments(
     panel: Any, radiograph: Any, tmp_path: Path
 ) -> None:
     node = segment(panel)
-    qt.QFileDialog.answers.append(str(write_png(tmp_path / "other.png")))
-    panel.ui.loadButton.click()
+    load_picture(panel, tmp_path / "other.png")
     assert panel.logic.getParameterNode().segments is None
     assert not panel.ui.exportButton.enabled
     panel.ui.radiographSelector.setCurrentNode(radiograph)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -296,3 +297,9 @@ def test_a_separator_must_answer_what_it_should(tmp_path: Path) -> None:
     write_small_model(tmp_path / "odd", "odd", "separate")
     with pytest.raises(ValueError, match=r"input\.masks is None; expected 2 for 'separate'"):
         verify_model(tmp_path / "odd")
+    told = write_small_separator(tmp_path / "told", "told")
+    card = json.loads((told / "card.json").read_text())
+    card["input"]["mirror"] = "told"
+    (told / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match=r"input\.mirror is 'told'; expected another"):
+        verify_model(told)
