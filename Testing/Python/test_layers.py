@@ -261,6 +261,7 @@ TESTED_WITH = {
     "domain_weights": "domain",
     "exposure_config": "exposure",
     "evaluation_cts": "evaluation",
+    "evaluation_files": "segmentation_evaluation",
     "evaluation_report": "evaluation",
     "evaluation_tables": "evaluation",
     "files": "volume",
