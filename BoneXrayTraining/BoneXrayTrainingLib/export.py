@@ -90,6 +90,8 @@ def _mirrors(config: TrainConfig) -> dict[str, str]:
     """What of mirror images the network is shown, where it was not trained on them."""
     if not config.structures or config.augmentation.mirrored_share > 0:
         return {}
+    if config.task == "separate":
+        return {"mirror": "none"}
     if config.augmentation.reversed_share > 0:
         return {"mirror": "told"}
     two_sided = any(structure(name).side for name in config.structures)

@@ -42,9 +42,6 @@ from .pairs import TISSUES, Pair
 if TYPE_CHECKING:
     from .pool import Pool
 
-TARGETS = ("this", "others", "mask of this", "mask of others", "level", "unmasked")
-"""Planes of a batch's target: both layers and the level as shares of the image's span, true masks,
-and 1 where the network had to find the masks itself."""
 BONES_APART = 0.12
 """Standard deviation of the log density of each bone beside that of both."""
 SOFT_RAYS = 3.5
@@ -228,7 +225,9 @@ def _shifted(
 def collate_layers(images: list[SeparationImage]) -> Batch:
     """Bring images to the network's scale, exactly as `separate` does, and stack them.
 
-    The network's answers are shares, put together by the loss: level and weight are 1.
+    The network's answers are shares, put together by the loss: level and weight are 1. Planes of a
+    target: the layer of this bone and of the others, their true masks, the level (layers and level
+    as shares of the image's span), and 1 where the network had to find the masks itself.
     """
     channels, targets = [], []
     for image in images:
