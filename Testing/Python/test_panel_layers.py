@@ -270,7 +270,7 @@ def test_the_logic_works_without_a_window(tmp_path: Path, monkeypatch: Any) -> N
     slicer.mrmlScene.Clear(False)
     monkeypatch.setattr(slicer.app, "headless", True)
     logic = module.BoneXrayLogic()
-    assert [model.card.name for model in logic.separateModels()] == ["apart"]
+    assert [model.card.name for model in logic.separateModels()] == ["apart", "separate-layers"]
     source = logic.loadRadiograph(write_png(tmp_path / "hand.png"), 0.5)
     made = logic.separate(source, SeparateConfig("apart"))
     assert list(made.layers) == UPRIGHT
