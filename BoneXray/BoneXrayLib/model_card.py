@@ -26,6 +26,8 @@ SEPARATE_RECIPES = {
 }
 """How many channels come before the masks, and the answers, by `input.recipe`. Source B's masks are
 of the upper and the lower bone and have to be given (`layer_alone`)."""
+SHAPE_FRAME = {"side": "right", "frame": "RAS mm"}
+"""What shapes of a model for "reconstruct" are of: bones of this side, standing upright."""
 MIRRORS = ("mean", "surer", "told", "none")
 """The mean of the answers to an image and its mirror image; of a network that knows right hands,
 the surer of both or the one that its last output says is the right way round; or the answer to
@@ -47,7 +49,8 @@ class ModelCard:
             [pixels along the longer side]; framing, "whole" unless given: `framing.FRAMINGS`;
             mirror, "mean" unless given: what answers are made of, one of `MIRRORS`; masks, for
             "separate": how many of the channels are masks, `SEPARATE_MASKS`; recipe, none unless
-            given: one of `SEPARATE_RECIPES`.
+            given: one of `SEPARATE_RECIPES`. For "reconstruct", a shape model and no network:
+            bone, and what `SHAPE_FRAME` says.
         outputs: for each output channel its name, colour, and terminology code where there is one.
         trained_on: sources [{name, licence}], cts (their number).
         evaluation: [{data, metric, value, baseline}].
@@ -102,7 +105,10 @@ class ModelCard:
         for key in ("version", "description", "intended_use", "limits"):
             if not isinstance(getattr(self, key), str) or not getattr(self, key).strip():
                 raise _wrong(key, getattr(self, key), "some text")
-        _check_input(self.input)
+        if self.task == "reconstruct":
+            _check_shape(self.input)
+        else:
+            _check_input(self.input)
         _check_outputs(self.outputs)
         if self.task == "separate":
             _check_separate(self.input, self.outputs)
@@ -164,6 +170,17 @@ def _check_input(values: object) -> None:
         raise _wrong("input.mirror", values["mirror"], " or ".join(MIRRORS))
     if values["polarity"] != "bone bright":
         raise _wrong("input.polarity", values["polarity"], "'bone bright'")
+
+
+def _check_shape(values: object) -> None:
+    """A shape model sees no image: it says which bone it is of, and in which frame."""
+    if not isinstance(values, dict):
+        raise _wrong("input", values, "an object")
+    if not (isinstance(values.get("bone"), str) and values["bone"].strip()):
+        raise _wrong("input.bone", values.get("bone"), "the name of a bone")
+    for key, expected in SHAPE_FRAME.items():
+        if values.get(key) != expected:
+            raise _wrong(f"input.{key}", values.get(key), repr(expected))
 
 
 def _check_outputs(outputs: object) -> None:

@@ -12,6 +12,8 @@ from .model_card import ModelCard
 CARD_FILE = "card.json"
 ONNX_FILE = "model.onnx"
 WEIGHTS_FILE = "weights.safetensors"
+SHAPE_FILE = "shape.safetensors"
+"""All of a shape model, which is no network."""
 MAX_FILES = 32
 MAX_CARD_BYTES = 2**20
 MAX_FILE_BYTES = 2**30
@@ -30,7 +32,8 @@ def check_files(folder: Path, card: ModelCard) -> None:
     present = _present(folder)
     for name in present:
         _check_kind(folder / name)
-    for name in (ONNX_FILE, *card.sha256):
+    needed = SHAPE_FILE if card.task == "reconstruct" else ONNX_FILE
+    for name in (needed, *card.sha256):
         if name not in present:
             raise ValueError(f"{name} is missing")
     for name in present:

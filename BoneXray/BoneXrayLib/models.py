@@ -1,7 +1,8 @@
 """Model folders: which there are, whether they are what they say, and their cards.
 
-A model is a flat folder with `card.json`, `model.onnx` and mostly `weights.safetensors`. Nothing
-in it is ever unpickled; a folder that holds more than its card lists is refused by name.
+A model is a flat folder with `card.json`, `model.onnx` and mostly `weights.safetensors`; that of
+a shape has `shape.safetensors` instead. Nothing in it is ever unpickled; a folder that holds more
+than its card lists is refused by name.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ LIB_STAGES = """
     mask_files layer_questions layer_alone layer_shares layers
     segment_dicom segment_files layer_files layer_blending
     picture_report comparison mask_comparison
+    shape_marks shape_model
     bone_motion layer_search layer_registration joint_margins joint_space_config joint_space
     joint_visit joint_space_picture joint_space_files
     reading_study reading samples
@@ -300,6 +301,7 @@ TESTED_WITH = {
     "run_folder": "trainer",
     "runtimes": "inference",
     "scatter": "detector",
+    "shape_marks": "shape_model",
     "segmentation_baselines": "segmentation_evaluation",
     "segmentation_cases": "segmentation_evaluation",
     "segmentation_data": "segmentation_evaluation",
