@@ -6,7 +6,7 @@ The first modes are the principal components of the subjects' surfaces; those af
 deformations (a Gaussian process), which few subjects cannot show but other bones have.
 
 Model frame: RAS mm of a standing patient, +R the patient's right, +A the front, +S up; the origin
-is the mean's centroid. Models are of RIGHT bones; `mirrored` gives the model of left ones (x -> -x).
+is the mean's centroid. Models are of RIGHT bones; `mirrored` gives that of left ones (x -> -x).
 """
 
 from __future__ import annotations
