@@ -2,8 +2,9 @@
 
     shape(b) = mean + Σ b_m · deviation_m · mode_m        b_m ~ N(0, 1), so that -2 log p = Σ b_m²
 
-The first modes are the principal components of the subjects' surfaces; those after them are smooth
-deformations (a Gaussian process), which few subjects cannot show but other bones have.
+The modes are those of a covariance in which the subjects' surfaces and smooth deformations (a
+Gaussian process) are added up: few subjects cannot show all that other bones have. The modes in which
+bones differ most come first.
 
 Model frame: RAS mm of a standing patient, +R the patient's right, +A the front, +S up; the origin
 is the mean's centroid. Models are of RIGHT bones; `mirrored` gives that of left ones (x -> -x).
@@ -45,7 +46,6 @@ class ShapeModel:
         marks: landmarks by name that are means of vertices.
         rounds: vertices (K,) by name of the round parts that spheres are fitted to: head (femur),
             medial_condyle and lateral_condyle. A sphere's centre is a landmark `NAME_centre`.
-        principal: how many of the modes, the first, are principal components.
         side: "right", or "left" of a mirrored model.
         card: what the model says of itself, where it was read from a file.
     """
@@ -57,7 +57,6 @@ class ShapeModel:
     deviations: np.ndarray
     marks: Mapping[str, Mark] = field(default_factory=dict)
     rounds: Mapping[str, np.ndarray] = field(default_factory=dict)
-    principal: int = 0
     side: str = "right"
     card: ModelCard | None = None
 
@@ -71,8 +70,6 @@ class ShapeModel:
             )
         if np.shape(self.deviations) != modes[:1] or not (np.asarray(self.deviations) > 0).all():
             raise ValueError(f"deviations: expected {modes[0]} numbers above 0")
-        if not 0 <= self.principal <= modes[0]:
-            raise ValueError(f"principal: got {self.principal}; expected 0 to {modes[0]}")
         if self.side not in SIDES:
             raise ValueError(f"side: got {self.side!r}; expected right or left")
         _check_numbers("faces", self.faces, vertices[0])
@@ -124,7 +121,6 @@ class ShapeModel:
             self,
             modes=self.modes[:count],
             deviations=self.deviations[:count],
-            principal=min(self.principal, count),
         )
 
     def mirrored(self) -> ShapeModel:
@@ -175,7 +171,6 @@ def read_shape_model(name_or_folder: str | Path, side: str = "right") -> ShapeMo
                 for n, a in tensors.items()
                 if n.startswith(ROUND)
             },
-            int(tensors["principal"][0]),
             card=model.card,
         )
     except (KeyError, ValueError, IndexError) as error:
@@ -194,7 +189,6 @@ def write_shape_model(folder: str | Path, model: ShapeModel, card: ModelCard) ->
         "faces": model.faces.astype(np.uint16 if len(model.mean) < 2**16 else np.uint32),
         "modes": model.modes.astype(np.float16),
         "deviations": model.deviations.astype(np.float64),
-        "principal": np.array([model.principal]),
     }
     for name, mark in model.marks.items():
         tensors[MARK + name] = mark.indices.astype(np.int32)

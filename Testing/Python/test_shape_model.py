@@ -34,7 +34,7 @@ def model() -> ShapeModel:
     marks = {"tip": Mark(np.array([5, 6]), np.array([0.25, 0.75]))}
     return ShapeModel(
         "femur", 30.0 * directions, faces, np.stack([directions, shift]), np.array([4.0, 2.0]),
-        marks, {"head": np.arange(0, POINTS, 2)}, 1,
+        marks, {"head": np.arange(0, POINTS, 2)},
     )  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_a_model_comes_back_from_its_folder(
     coefficients = np.array([1.0, -2.0])
     assert read.shape(coefficients) == pytest.approx(model.shape(coefficients), abs=5e-3)
     assert np.array_equal(read.faces, model.faces)
-    assert (read.bone, read.principal) == ("femur", 1)
+    assert read.bone == "femur"
     places, expected = read.landmarks(read.mean), model.landmarks(model.mean)
     assert places.keys() == expected.keys()
     assert places["tip"] == pytest.approx(expected["tip"], abs=1e-5)
@@ -174,7 +174,7 @@ def test_a_model_of_another_task_is_no_shape_model() -> None:
         ({"modes": np.zeros((2, 7, 3))}, "modes: got shape"),
         ({"deviations": np.array([1.0, 0.0])}, "deviations: expected 2 numbers above 0"),
         ({"faces": np.array([[0, 1, POINTS]])}, "faces: expected vertices 0 to 399"),
-        ({"principal": 3}, "principal: got 3; expected 0 to 2"),
+        ({"side": "both"}, "side: got 'both'; expected right or left"),
     ],
 )
 def test_a_model_is_right_from_birth(model: ShapeModel, change: dict, message: str) -> None:
