@@ -27,6 +27,10 @@ The stages, in the order of the data (a stage imports earlier stages only):
     segment_files   masks as PNG, .seg.nrrd (segment_nrrd), DICOM SEG (segment_dicom), and tables
     layer_files     layers as float images that add up to the radiograph, and pictures
     comparison      how alike two images are
+    leg_features    what is found of a leg bone in a radiograph: points, ellipses, outline
+    conics, contour, image_contour   what the image shows of spheres and surfaces
+    reconstruction  features in one or two views + shape_model -> the bone in 3D, by fit_*
+    leg_measures    lengths and angles of a rebuilt leg; reconstruction_files writes both
     joint_space     layers of two bones -> width of their joint; of two visits -> its narrowing
     joint_space_files   as table, record and picture
     reading_study, reading   a reader study on disk, one reader's way through it

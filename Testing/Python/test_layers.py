@@ -36,6 +36,9 @@ LIB_STAGES = """
     segment_dicom segment_files layer_files layer_blending
     picture_report comparison mask_comparison
     shape_marks shape_model
+    leg_features point_projection conics contour image_contour reconstruction_config fit_state
+    fit_terms fit_problem fit_solver fit_posterior fit_verdict leg_measures reconstruction
+    reconstruction_files
     bone_motion layer_search layer_registration joint_margins joint_space_config joint_space
     joint_visit joint_space_picture joint_space_files
     reading_study reading samples
@@ -266,9 +269,16 @@ TESTED_WITH = {
     "evaluation_report": "evaluation",
     "evaluation_tables": "evaluation",
     "files": "volume",
+    "fit_posterior": "reconstruction",
+    "fit_problem": "reconstruction",
+    "fit_solver": "reconstruction",
+    "fit_state": "reconstruction",
+    "fit_terms": "reconstruction",
+    "fit_verdict": "reconstruction",
     "float_nrrd": "radiograph",
     "generation": "generate",
     "geometry_config": "geometry",
+    "image_contour": "contour",
     "image_statistics": "domain",
     "intervals": "agreement",
     "jpeg_check": "compressed_pixels",
@@ -276,6 +286,7 @@ TESTED_WITH = {
     "learner": "trainer",
     "labelled_cts": "segmentation_evaluation",
     "label_maps": "volume",
+    "leg_features": "reconstruction",
     "long_leg_config": "long_leg",
     "mappings": "configuration",
     "long_leg_shots": "long_leg",
@@ -288,6 +299,7 @@ TESTED_WITH = {
     "outlines": "beam_models",
     "pairings": "evaluation",
     "picture_files": "radiograph",
+    "point_projection": "conics",
     "polarity_statistics": "domain",
     "picture_report": "comparison",
     "pose_matrix": "poses",
@@ -297,6 +309,8 @@ TESTED_WITH = {
     "reader_tables": "reader_study",
     "reading": "reader_study",
     "reading_study": "reader_study",
+    "reconstruction_config": "reconstruction",
+    "reconstruction_files": "leg_measures",
     "results": "commands",
     "run_folder": "trainer",
     "runtimes": "inference",

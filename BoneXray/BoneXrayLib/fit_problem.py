@@ -1,0 +1,256 @@
+"""A bone's fit at one state: all terms gathered into normal equations.
+
+Outlines: every point of the model's outer contour takes the nearest place of the image's outline
+whose normal is alike, and counts by its distance along that normal, less the farther it is (Tukey),
+and by the length of contour it stands for, as errors along an outline go together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial import KDTree
+from scipy.spatial.transform import Rotation
+
+from .contour import Contour, Surface
+from .fit_state import BEFORE_VIEWS, FitState
+from .fit_terms import MarkPlaces, RoundPlaces, Term, ViewTerms
+from .geometry import Geometry
+from .image_contour import ImageContour, image_contour
+from .leg_features import Box, LegFeatures
+from .point_projection import pixels_per_mm, rays_through
+from .reconstruction_config import ReconstructionConfig
+from .shape_model import ShapeModel
+
+LEAST_ALIKE = 0.5
+"""Cosine between the normals of two outlines that may belong together."""
+TURN_MM = 12.0
+"""Distance that counts as much as normals at an angle of 60 degrees."""
+TUKEY = 4.7
+"""Residual, in errors, from which an outline does not count at all."""
+LIMIT = 2.5
+"""How many of their standard deviations the corrections of views may reach."""
+CERTAIN = 1e-9
+"""Standard deviation of what is not free."""
+SCALE_ERROR = 0.5
+SHIFT_ERROR_MM = 300.0
+"""Of the bone from the isocentre across the rays."""
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """Outer contour points of the model and the image's outline.
+
+    Attributes:
+        contour: (N) points where the image could show them.
+        found: (N,) bool whether anything was near enough.
+        residuals: (N,) pixels along the image's normals; 0 where nothing was found.
+        normals: (N, 2) of the image's outline.
+    """
+
+    contour: Contour
+    found: np.ndarray
+    residuals: np.ndarray
+    normals: np.ndarray
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What of the fit counts.
+
+    Attributes:
+        modes: how many of the shape model's.
+        search_mm: how far from the contour an outline is looked for; 0 leaves outlines out.
+        with_box: whether boxes count.
+        error_mm: of outlines, for each view; 0 where it is to be found from how well they fit.
+    """
+
+    modes: int
+    search_mm: float = 0.0
+    with_box: bool = False
+    error_mm: float = 0.0
+
+
+class FitProblem:
+    """The terms of one bone in one or several views."""
+
+    def __init__(
+        self,
+        views: list[tuple[Geometry, LegFeatures]],
+        model: ShapeModel,
+        config: ReconstructionConfig,
+    ) -> None:
+        self.model, self.config = model, config
+        self.surface = Surface(model.faces, len(model.mean))
+        self.outlines = [image_contour(f, g.size) for g, f in views]
+        boxes = [_box(f, o) for (_, f), o in zip(views, self.outlines, strict=True)]
+        self.views = [
+            ViewTerms(n, g, replace(f, box=box), model)
+            for n, ((g, f), box) in enumerate(zip(views, boxes, strict=True))
+        ]
+        self.trees = [self._tree(n) for n in range(len(views))]
+        self.modes = model.modes * model.deviations[:, None, None]
+        angle, shift = np.deg2rad(config.view_angle), config.view_shift
+        self.correction_errors = np.maximum(np.repeat([angle, shift], 3), CERTAIN)
+        self.limits = LIMIT * self.correction_errors
+
+    def _tree(self, view: int) -> tuple[KDTree, np.ndarray] | None:
+        """The outline's places with their normals, as lengths; of lines with both."""
+        outline = self.outlines[view]
+        if outline is None:
+            return None
+        normals, number = outline.normals, np.arange(len(outline.points))
+        if not outline.is_signed:
+            normals, number = np.concatenate([normals, -normals]), np.tile(number, 2)
+        turn = TURN_MM * pixels_per_mm(self.views[view].geometry)
+        return KDTree(np.hstack([outline.points[number], turn * normals])), number
+
+    def vertices(self, state: FitState) -> np.ndarray:
+        """(V, 3) RAS mm."""
+        return state.turned(self.model.shape(state.coefficients)) + state.shift
+
+    def marks(self, shape: np.ndarray, count: int) -> MarkPlaces:
+        """Landmarks that are means of vertices, on a shape (V, 3) of the model frame."""
+        marks, modes = self.model.marks, self.modes[:count]
+        return MarkPlaces(
+            list(marks),
+            np.array([mark.of(shape) for mark in marks.values()]).reshape(-1, 3),
+            np.stack([mark.of(modes) for mark in marks.values()], axis=1)
+            if marks
+            else np.zeros((count, 0, 3)),
+        )
+
+    def rounds(self, shape: np.ndarray, count: int) -> RoundPlaces:
+        """Spheres fitted to a shape, and by central differences what modes do to them."""
+
+        def values(vertices: np.ndarray) -> np.ndarray:
+            spheres = self.model.spheres(vertices).values()
+            return np.array([[*s.centre, s.radius] for s in spheres]).reshape(-1, 4)
+
+        here, step = values(shape), 0.1
+        rates = [(values(shape + step * m) - values(shape - step * m)) / (2 * step)
+                 for m in self.modes[:count]]  # fmt: skip
+        rate = np.array(rates).reshape(count, -1, 4)
+        return RoundPlaces(
+            list(self.model.rounds), here[:, :3], here[:, 3], rate[..., :3], rate[..., 3]
+        )
+
+    def matched(self, state: FitState, view: int, search_mm: float) -> Match | None:
+        """The view's outer contour against its outline; None where there is no outline."""
+        outline, tree, geometry = self.outlines[view], self.trees[view], self.views[view].geometry
+        if outline is None or tree is None:
+            return None
+        seen = state.in_view(view, self.vertices(state), geometry)
+        contour = self.surface.contour(seen, geometry)
+        contour = contour.taken(contour.is_outer & outline.covers(contour.pixels))
+        if not len(contour.share):
+            return None
+        search, turn = search_mm * pixels_per_mm(geometry), TURN_MM * pixels_per_mm(geometry)
+        reach = float(np.hypot(search, turn))
+        places = np.hstack([contour.pixels, turn * contour.normals])
+        distance, nearest = tree[0].query(places, distance_upper_bound=reach)
+        found = np.isfinite(distance)
+        number = tree[1][np.where(found, nearest, 0)]
+        away, normals = contour.pixels - outline.points[number], outline.normals[number]
+        alike = (normals * contour.normals).sum(axis=1)
+        normals = normals * np.sign(alike)[:, None]
+        found &= (np.abs(alike) >= LEAST_ALIKE) & (np.linalg.norm(away, axis=1) <= search)
+        return Match(contour, found, np.where(found, (away * normals).sum(axis=1), 0.0), normals)
+
+    def outline_error(self, match: Match, view: int, stage: Stage) -> float:
+        """Standard deviation [pixels] of outlines: of the better half of the matches, robustly."""
+        scale = pixels_per_mm(self.views[view].geometry)
+        if stage.error_mm > 0:
+            return stage.error_mm * scale
+        residuals = np.abs(match.residuals[match.found])
+        found = 1.4826 * float(np.median(residuals)) if residuals.size else 0.0
+        least, most = self.config.outline_error * scale, stage.search_mm * scale / 3
+        return float(np.clip(found, least, max(most, least)))
+
+    def outline(self, state: FitState, view: int, stage: Stage) -> Term | None:
+        """A residual a contour point."""
+        match = self.matched(state, view, stage.search_mm)
+        if match is None or not match.found.any():
+            return None
+        geometry, contour = self.views[view].geometry, match.contour.taken(match.found)
+        residuals, normals = match.residuals[match.found], match.normals[match.found]
+        error = self.outline_error(match, view, stage)
+        modes = contour.between(self.modes[: stage.modes])
+        points = contour.between(self.model.shape(state.coefficients))
+        at = self.views[view].placed(state, points, modes)
+        by_place = np.einsum("ni,nic->nc", normals, contour.slopes) / error
+        alike = np.clip((normals * contour.normals).sum(axis=1), 0, 1) ** 2
+        weights = np.clip(1 - (residuals / (TUKEY * error)) ** 2, 0, None) ** 2
+        together = self.config.outline_length * pixels_per_mm(geometry)
+        return Term(
+            residuals / error,
+            self.views[view].slopes(state, at, by_place),
+            weights * alike * contour.lengths / together,
+        )
+
+    def terms(self, state: FitState, stage: Stage) -> list[Term]:
+        """All that is compared with the images."""
+        shape, config = self.model.shape(state.coefficients), self.config
+        marks, found = self.marks(shape, stage.modes), []
+        needs_rounds = any(view.features.ellipses for view in self.views)
+        rounds = self.rounds(shape, stage.modes) if needs_rounds else None
+        for number, view in enumerate(self.views):
+            found.append(view.landmarks(state, marks, config.landmark_error))
+            if rounds is not None:
+                found.append(view.ellipses(state, rounds, config.ellipse_error))
+            if stage.with_box:
+                found.append(view.box(state, shape, self.modes[: stage.modes]))
+            if stage.search_mm > 0:
+                found.append(self.outline(state, number, stage))
+        return [term for term in found if term is not None]
+
+    def prior(self, state: FitState, modes: int) -> tuple[np.ndarray, np.ndarray]:
+        """Precisions (P,) and the slope (P,) of what is known before any image."""
+        config, first = self.config, state.first_mode
+        geometry = self.views[0].geometry
+        errors = np.ones(first + modes)
+        values = np.zeros(first + modes)
+        errors[:3] = np.deg2rad(config.turn)
+        values[:3] = Rotation.from_matrix(state.turn).as_rotvec()
+        errors[3:6] = SHIFT_ERROR_MM
+        errors[6] = CERTAIN if config.knows_size else SCALE_ERROR
+        values[3:6] = state.shift - geometry.isocentre
+        values[6] = state.log_scale
+        errors[BEFORE_VIEWS:first] = np.tile(self.correction_errors, len(self.views) - 1)
+        values[BEFORE_VIEWS:first] = state.corrections[1:].ravel()
+        values[first:] = state.coefficients[:modes]
+        precision = np.diag(errors**-2.0)
+        slope = values * errors**-2.0
+        ray = rays_through(geometry, geometry.isocentre[None])[0]
+        ray = ray / np.linalg.norm(ray)
+        precision[3:6, 3:6] += np.outer(ray, ray) / config.depth**2
+        slope[3:6] += ray * (ray @ (state.shift - geometry.isocentre)) / config.depth**2
+        return precision, slope
+
+    def normal_equations(
+        self, state: FitState, stage: Stage
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Curvature (P, P), slope (P,) and cost of all terms and the prior."""
+        curvature, slope = self.prior(state, stage.modes)
+        cost = self.prior_cost(state)
+        for term in self.terms(state, stage):
+            weighted = term.slopes * term.weights[:, None]
+            curvature += weighted.T @ term.slopes
+            slope += weighted.T @ term.residuals
+            cost += term.cost
+        return curvature, slope, cost
+
+    def prior_cost(self, state: FitState) -> float:
+        """Half of the squares of the prior."""
+        curvature, slope = self.prior(state, len(state.coefficients))
+        values = slope / np.maximum(np.diag(curvature), 1e-30)
+        return 0.5 * float(values @ slope)
+
+
+def _box(features: LegFeatures, outline: ImageContour | None) -> Box | None:
+    """The box that was found, or else that of the outline."""
+    if features.box is not None or outline is None:
+        return features.box
+    (row0, column0), (row1, column1) = outline.points.min(axis=0), outline.points.max(axis=0)
+    return float(row0), float(column0), float(row1), float(column1)
