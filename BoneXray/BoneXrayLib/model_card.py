@@ -12,7 +12,7 @@ from typing import Any
 from .framing import FRAMINGS
 
 SCHEMA_VERSION = 1
-TASKS = ("extract", "segment", "separate", "reconstruct")
+TASKS = ("extract", "segment", "separate", "features", "reconstruct")
 DOMAINS = ("optical density", "display")
 MAX_SIDE = 8192
 SEPARATE_OUTPUTS = ("bones", "this", "mask this", "mask others")
@@ -41,7 +41,7 @@ class ModelCard:
     Attributes:
         schema: version of this layout.
         name: letters, digits, dot, dash, underscore.
-        task: extract, segment, separate or reconstruct.
+        task: extract, segment, separate, features or reconstruct.
         version: of the model.
         description: for people, a sentence or two.
         input: domain (one or a list of "optical density", "display"), pixel_mm [low, high],

@@ -1,0 +1,189 @@
+"""Looking at a leg: the whole image first, then closer, square by square along its bones.
+
+The network knows legs from the hip to the ankle as well as single joints. In a whole leg its pixels
+are a few millimetres; what it then finds there says where to look with finer ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .extraction import answers_both_ways, image_scale, working_channels
+from .heat_maps import Peak, read_peak
+from .leg_channels import FIRST_MASK, FIRST_TOLD, POINTS, SIGMA
+from .resizing import resize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .models import Model
+    from .progress import IsCancelled, Progress
+    from .radiograph import Radiograph
+
+JOINTS = {
+    "hip": (("femur", "head_centre"),),
+    "knee": (("femur", "intercondylar_notch"), ("tibia", "intercondylar_eminence")),
+    "ankle": (("tibia", "plafond_centre"),),
+}
+STRETCHES = (("hip", "knee"), ("knee", "ankle"))
+SQUARE = 0.7
+"""Side of a square over the length of the bone it looks at."""
+WORTH = 0.62
+"""Squares larger than this share of the image's longer side show hardly more than it does."""
+LEAST_SIDE_PX = 48
+SURE = 0.5
+"""Presence from which a landmark says where a joint is."""
+RIM = 0.1
+"""What lies this near to the border of a square is better seen in another, as a share of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """The network's answer to a part of an image.
+
+    Attributes:
+        shares: (outputs, rows, columns), of the image and its mirror image.
+        first: (row, column) in the image of the answer's pixel (0, 0).
+        step: (rows, columns) of the image that a pixel of the answer is long.
+        peaks: of each landmark, in pixels of the image.
+    """
+
+    shares: np.ndarray
+    first: np.ndarray
+    step: np.ndarray
+    peaks: tuple[Peak, ...] = ()
+
+    def into_image(self, row_column: np.ndarray) -> np.ndarray:
+        """Places (..., 2) of the answer in the image."""
+        return self.first + np.asarray(row_column) * self.step
+
+    def is_inside(self, peak: Peak) -> bool:
+        """Whether a place of the image lies within the answer, off its rim."""
+        at = (np.array([peak.row, peak.column]) - self.first) / self.step
+        sides = np.array(self.shares.shape[1:]) - 1
+        return bool(((at > RIM * sides) & (at < (1 - RIM) * sides)).all())
+
+
+def looked(
+    model: Model,
+    radiograph: Radiograph,
+    part: tuple[slice, slice],
+    progress: Progress | None = None,
+    is_cancelled: IsCancelled | None = None,
+    runtime: str = "auto",
+) -> Look:
+    """What the network answers to a part of a radiograph, rows and columns."""
+    pixels = np.ascontiguousarray(radiograph.pixels[part])
+    shown = replace(radiograph, pixels=pixels)
+    scale = image_scale(pixels, radiograph.domain)
+    channels = working_channels(shown, scale, model.card.input["working_size"])
+    plain, mirrored = answers_both_ways(model, channels, progress, is_cancelled, runtime)
+    mirrored[-1] = 1.0 - mirrored[-1]  # a right leg's mirror image is a left one
+    return as_look((plain + mirrored) / 2, part, pixels.shape)
+
+
+def as_look(shares: np.ndarray, part: tuple[slice, slice], shape: tuple[int, int]) -> Look:
+    """An answer (outputs, rows, columns) to a part of an image of `shape`, its peaks read."""
+    step = np.array(shape) / np.array(shares.shape[1:])
+    first = np.array([part[0].start, part[1].start]) + (step - 1) / 2
+    look = Look(shares, first, step)
+    peaks = []
+    for share in shares[:FIRST_MASK]:
+        peak = read_peak(share, SIGMA)
+        row, column = look.into_image(np.array([peak.row, peak.column]))
+        spread = peak.covariance * np.outer(step, step)
+        peaks.append(Peak(float(row), float(column), spread, peak.presence))
+    return replace(look, peaks=tuple(peaks))
+
+
+def squares(look: Look, shape: tuple[int, int]) -> list[tuple[slice, slice]]:
+    """Parts of an image of `shape` to look at closer: none where that shows hardly more."""
+    joints = {}
+    for joint, names in JOINTS.items():
+        found = [look.peaks[POINTS.index(name)] for name in names]
+        found = [peak for peak in found if peak.presence >= SURE]
+        if found:
+            joints[joint] = np.mean([(peak.row, peak.column) for peak in found], axis=0)
+    out: list[tuple[slice, slice]] = []
+    for one, other in STRETCHES:
+        if one not in joints or other not in joints:
+            continue
+        way = joints[other] - joints[one]
+        side = SQUARE * float(np.linalg.norm(way))
+        if side > WORTH * max(shape) or side < LEAST_SIDE_PX:
+            continue
+        for share in (0.0, 0.5, 1.0):
+            part = _square(joints[one] + share * way, side, shape)
+            if part not in out:
+                out.append(part)
+    return out
+
+
+def _square(middle: np.ndarray, side: float, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns around a place, moved into the image and cut where it is smaller."""
+    spans = []
+    for at, count in zip(middle, shape, strict=True):
+        size = min(count, round(side))
+        low = int(np.clip(round(at - size / 2), 0, count - size))
+        spans.append(slice(low, low + size))
+    return spans[0], spans[1]
+
+
+def best_peaks(looks: Sequence[Look]) -> list[Peak]:
+    """Each landmark from the closest look that is sure of it; the first look is of the whole."""
+    best = list(looks[0].peaks)
+    for number, first in enumerate(best):
+        closer = [
+            look.peaks[number] for look in looks[1:]
+            if look.is_inside(look.peaks[number]) and look.peaks[number].presence >= SURE
+        ]  # fmt: skip
+        # Far from where the whole image has it, it is another one that looks alike.
+        near = [p for p in closer if first.presence < SURE or _distance(p, first) < _reach(looks)]
+        if near:
+            best[number] = max(near, key=lambda peak: peak.presence)
+    return best
+
+
+def _distance(one: Peak, other: Peak) -> float:
+    return float(np.hypot(one.row - other.row, one.column - other.column))
+
+
+def _reach(looks: Sequence[Look]) -> float:
+    return 8.0 * float(looks[0].step.mean())
+
+
+def joined(looks: Sequence[Look]) -> Look:
+    """One answer of all looks: each place from the closest looks, squares fading into each other.
+
+    It has the finest step of all and the masks and discs only.
+    """
+    whole = looks[0]
+    if len(looks) == 1:
+        return replace(whole, shares=whole.shares[FIRST_MASK:FIRST_TOLD])
+    step = np.min([look.step for look in looks], axis=0)
+    corner = whole.first - whole.step / 2
+    size = tuple(np.ceil(whole.shares.shape[1:] * whole.step / step - 1e-6).astype(int))
+    coarse = np.stack([resize(s, size) for s in whole.shares[FIRST_MASK:FIRST_TOLD]])
+    step = np.array(whole.shares.shape[1:]) * whole.step / size
+    total, weight = np.zeros_like(coarse), np.zeros(size, np.float32)
+    for look in looks[1:]:
+        low = np.rint((look.first - look.step / 2 - corner) / step).astype(int)
+        shape = np.rint(np.array(look.shares.shape[1:]) * look.step / step).astype(int)
+        shape = np.minimum(shape, size - low)
+        fade = np.outer(*(_fade(n) for n in shape))
+        box = (slice(low[0], low[0] + shape[0]), slice(low[1], low[1] + shape[1]))
+        for layer, share in zip(total, look.shares[FIRST_MASK:FIRST_TOLD], strict=True):
+            layer[box] += fade * resize(share, tuple(shape))
+        weight[box] += fade
+    share = np.minimum(weight, 1.0)
+    shares = (1.0 - share) * coarse + share * total / np.maximum(weight, 1e-6)
+    return Look(shares.astype(np.float32), corner + step / 2, step)
+
+
+def _fade(count: int) -> np.ndarray:
+    """1 in the middle, falling to 0 within the rim at both ends."""
+    at = (np.arange(count) + 0.5) / count
+    return np.clip(np.minimum(at, 1.0 - at) / (1.5 * RIM), 0.0, 1.0).astype(np.float32)
