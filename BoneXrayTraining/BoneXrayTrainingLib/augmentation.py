@@ -111,7 +111,14 @@ def frame(
     tissues: torch.Tensor, pixel_mm: float, config: AugmentationConfig, rng: np.random.Generator
 ) -> tuple[torch.Tensor, float]:
     """Crop, scale, turn, mirror and gently warp all layers alike; gives the new pixel size too."""
-    side, crop = tissues.shape[-1], config.crop
+    matrix, shift, scale = draw_frame(tissues.shape[-1], config, rng)
+    return sampled(tissues, matrix, shift, config, rng), pixel_mm * scale
+
+
+def draw_frame(
+    side: int, config: AugmentationConfig, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """What `sampled` shows of a sample: matrix and shift, and sample pixels to one of the image."""
     scale = float(np.exp(rng.uniform(*np.log(config.scale))))
     angle = np.deg2rad(config.turned + rng.normal(0.0, config.rotation))
     if rng.random() < config.quarter_share:
@@ -119,9 +126,8 @@ def frame(
     matrix = turned_by(angle, scale)
     if rng.random() < config.mirrored_share:
         matrix[:, 0] *= -1
-    room = max(0.0, side - crop * scale) / 2 + 0.08 * side
-    shift = rng.uniform(-room, room, 2)
-    return sampled(tissues, matrix, shift, config, rng), pixel_mm * scale
+    room = max(0.0, side - config.crop * scale) / 2 + 0.08 * side
+    return matrix, rng.uniform(-room, room, 2), scale
 
 
 def turned_by(angle: float, scale: float) -> np.ndarray:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
+from BoneXrayLib.leg_channels import OUTPUTS
 from BoneXrayLib.model_card import SEPARATE_MASKS, SEPARATE_OUTPUTS
 from BoneXrayLib.networks import size_multiple
 
 from .augmentation import AugmentationConfig
 from .dataset import CtSource, PoolConfig
 from .generation.pool import read_training_set
+from .legs.config import LegsConfig
 from .losses import LossConfig
 from .mappings import from_mapping, read_toml
 from .overlap_questions import LayerConfig
@@ -22,7 +24,7 @@ from .pairs import PairConfig
 __all__ = ["TrainConfig", "from_mapping", "on_dataset", "read_config"]
 
 CHOICES = {
-    "task": ("extract", "segment", "separate"),
+    "task": ("extract", "segment", "separate", "features"),
     "device": ("auto", "cpu", "cuda"),
     "precision": ("auto", "float32", "bfloat16"),
 }
@@ -40,8 +42,9 @@ class TrainConfig:
     dataset_sha256: str = ""
     """Of the data set's samples; filled in, so that a run is resumed with those it began with."""
     task: str = "extract"
-    """extract (how much of each pixel is bone), segment (which bones it belongs to) or separate
-    (how much of it is one bone, how much others)."""
+    """extract (how much of each pixel is bone), segment (which bones it belongs to), separate
+    (how much of it is one bone, how much others) or features (landmarks, outlines and round parts
+    of a leg's femur and tibia)."""
     structures: tuple[str, ...] = ()
     """To segment: names of the bones, a channel of the network each. To separate: names of the
     bones that have layers; any of them may be asked about."""
@@ -87,6 +90,8 @@ class TrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     layers: LayerConfig = field(default_factory=LayerConfig)
     """To separate."""
+    legs: LegsConfig = field(default_factory=LegsConfig)
+    """To find features of legs."""
 
     def __post_init__(self) -> None:
         if self.ct or not self.dataset:
@@ -122,7 +127,7 @@ class TrainConfig:
             )
         if len(set(self.structures)) < len(self.structures):
             raise ValueError("structures: a name is there twice; expected each once")
-        if self.structures and self.dataset:
+        if (self.structures or self.task == "features") and self.dataset:
             raise ValueError(f"dataset: set; expected [[ct]] entries for task {self.task!r}")
         self._check_channels()
 
@@ -137,6 +142,13 @@ class TrainConfig:
         separates, more = self.task == "separate", " and one for reversed_share" if is_told else ""
         one_each = max(1, len(self.structures)) + is_told, f"one for each structure{more}"
         answers = (len(SEPARATE_OUTPUTS), ", ".join(SEPARATE_OUTPUTS)) if separates else one_each
+        if self.task == "features":
+            answers = len(OUTPUTS), "one for each feature"
+            if self.augmentation.warp:
+                raise ValueError(
+                    f"augmentation.warp: got {self.augmentation.warp:g}; expected 0 for task "
+                    "'features', whose landmarks stay where the geometry puts them"
+                )
         if self.network.get("out_channels") != answers[0]:
             raise ValueError(
                 f"network.out_channels: got {self.network.get('out_channels')!r}; expected "

@@ -23,6 +23,8 @@ from .export_card import make_card, with_beginning
 from .export_onnx import write_onnx
 
 BITS = (16, 8)
+LEG_SIZE = 1.3
+"""Working size over that of the training images, of which whole legs fill more or less."""
 
 
 def export(
@@ -101,10 +103,14 @@ def _mirrors(config: TrainConfig) -> dict[str, str]:
 def seen_size(config: TrainConfig) -> int:
     """How large a patient is in the training images, in the middle of their range [pixels].
 
-    To pull bones apart: the training images themselves, which joints fill.
+    To pull bones apart: the training images themselves, which joints fill. To find features: a
+    little more, for the sake of whole legs.
     """
     if config.task == "separate":
         return config.augmentation.crop
+    if config.task == "features":
+        multiple = size_multiple(config.network)
+        return multiple * round(LEG_SIZE * config.augmentation.crop / multiple)
     field, scale = config.pairs.field_of_view, config.augmentation.scale
     shown = config.pairs.size / (sum(field) / 2) / math.sqrt(scale[0] * scale[1])
     return max(size_multiple(config.network), 8 * round(shown / 8))

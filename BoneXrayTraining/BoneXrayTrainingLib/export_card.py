@@ -13,6 +13,7 @@ from BoneXrayLib.networks import size_multiple
 from BoneXrayLib.structures import structure
 
 from .configuration import TrainConfig
+from .features_card import finds_features, shape_sources
 from .separation_card import separates
 from .sources import CtSource
 
@@ -47,7 +48,10 @@ def make_card(
         },
         network=config.network,
         trained_on={
-            "sources": [{"name": name, "licence": licence} for name, licence in sources],
+            "sources": [
+                *({"name": name, "licence": licence} for name, licence in sources),
+                *shape_sources(config),
+            ],
             **counts,
             "steps": step,
             "bone": texts.pop("bone"),
@@ -59,6 +63,8 @@ def make_card(
 
 def _texts(config: TrainConfig, counts: dict[str, int]) -> dict[str, Any]:
     """What only a task's card says."""
+    if config.task == "features":
+        return finds_features(_trained(counts), config.legs.models)
     if config.task == "separate":
         return separates(config, _trained(counts), UNMEASURED)
     return _segments(config, counts) if config.task == "segment" else _extracts(counts)

@@ -30,6 +30,12 @@ class LossConfig:
     cross_entropy: float = 1.0
     overlap: float = 1.0
     """How much more cross-entropy counts where bones overlap."""
+    heat: float = 0.05
+    """To find features of legs, these three and `dice` and `cross_entropy`: heat maps as such."""
+    place: float = 0.3
+    """Where a heat map's mass lies."""
+    told: float = 0.3
+    """View and side."""
 
 
 class ExtractionLoss(nn.Module):

@@ -12,6 +12,8 @@ from BoneXrayLib.bone import Parts
 
 from .augmentation import AugmentationConfig, augment
 from .dataset import Batch, CtSource, PoolConfig, collate
+from .leg_images import augment_leg, collate_legs
+from .leg_views import LegPair
 from .overlap_questions import LayerConfig
 from .pairs import Pair, PairConfig, draw_pair, make_pair
 from .segment_images import augment_segments, collate_segments
@@ -202,11 +204,15 @@ def make_batch(
     if layers is not None:
         asked = (ask_pool(pool, config, layers, rng, number * size) for _ in range(size))
         return collate_layers(list(asked))
-    images, named = [], []
+    images, named, legs = [], [], []
     for _ in range(size):
         pair = pool.draw(rng, number * size)
-        if pair.structures:
+        if isinstance(pair, LegPair):
+            legs.append(augment_leg(pair, config, rng))
+        elif pair.structures:
             named.append(augment_segments(pair, config, rng))
         else:
             images.append(augment(pair.layers, pair.draw.pixel, config, rng))
+    if legs:
+        return collate_legs(legs)
     return collate_segments(named) if named else collate(images)

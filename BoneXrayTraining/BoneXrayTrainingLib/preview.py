@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from BoneXrayLib.files import staged_folder
+from BoneXrayLib.leg_channels import FIRST_MASK, FIRST_TOLD
 from BoneXrayLib.progress import Progress
 from BoneXrayLib.radiograph import radiograph_from_array, write_float_nrrd
 
@@ -15,9 +17,10 @@ from .configuration import TrainConfig, on_dataset
 from .dataset import PoolConfig
 from .generation.pool import StorePool
 from .pool import Pool, make_batch
-from .run_pools import patient_of, pool_of
+from .run_pools import leg_pool, patient_of, pool_of
 
 COUNT, COLUMNS = 6, 3
+FEW_LEGS = 3
 GAP = 4
 DARKENED, FILL = 0.45, 0.12
 """How bright an image is under its masks, and how much each mask adds."""
@@ -35,9 +38,11 @@ def write_preview(config: TrainConfig, folder: Path, progress: Progress | None =
     for number, (pool, drawn) in enumerate(_pools(on_dataset(config), progress)):
         rng = np.random.default_rng([config.seed, 17, number])
         batch = make_batch(pool, 1, config.augmentation, rng, drawn, config.asked)
-        if config.structures:  # their level is 1 throughout, the image itself is among the channels
+        if config.structures or config.task == "features":
+            # Their level is 1 throughout, the image itself is among the channels.
             images.append(batch.channels[0, 0].clamp(min=0.0).numpy())
             masks = batch.target[0, 2:4] if config.asked else batch.target[0]
+            masks = masks[FIRST_MASK:FIRST_TOLD] if config.task == "features" else masks
             bones.append(outlined(images[-1], masks.numpy() > 0.5))
         else:
             images.append(batch.level[0, 0].numpy())
@@ -67,6 +72,11 @@ def _pools(config: TrainConfig, progress: Progress | None) -> Iterator[tuple[Poo
     if config.dataset:
         stored = StorePool(config.dataset, "train")
         yield from ((stored, number) for number in range(COUNT))
+        return
+    if config.task == "features":
+        few = dataclasses.replace(config.legs, patients=min(config.legs.patients, FEW_LEGS))
+        legs = leg_pool(dataclasses.replace(config, legs=few), progress=progress)
+        yield from ((legs, 24 * number) for number in range(COUNT))
         return
     cts = [source for source in config.ct if source.patient not in config.validation][:COUNT]
     pools: list[Pool] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,13 @@ from .dataset import Batch, CtSource, PoolConfig, load_source, load_variants
 from .generation.pool import StorePool
 from .joint_places import JointPool
 from .labelled import named_parts, named_variants
+from .leg_pool import LegPool
+from .legs.bones import read_bones
+from .legs.patient import leg_patients
 from .pool import PairPool, Pool, Share, make_batch
 from .processes import Processes
+
+WATCHED_LEGS = 4
 
 
 def make_pools(
@@ -27,6 +33,8 @@ def make_pools(
         if config.validation and processes.is_first:
             watched = _watched_batches(config, StorePool(config.dataset, "validation"))
         return StorePool(config.dataset, "train"), [b.to(processes.device) for b in watched]
+    if config.task == "features":
+        return _leg_pools(config, processes, progress)
     used, kept = [], []
     for n, source in enumerate(config.ct):
         if progress is not None and processes.is_first:
@@ -42,6 +50,42 @@ def make_pools(
     if kept:
         watched = _watched_batches(config, pool_of(config, kept, few, config.seed + 1))
     return pool, [batch.to(processes.device) for batch in watched]
+
+
+def _leg_pools(
+    config: TrainConfig, processes: Processes, progress: Progress | None
+) -> tuple[Pool, list[Batch]]:
+    """Legs to train on; to watch the run with, legs of the bones of the patients kept out."""
+    tell = progress if processes.is_first else None
+    pool = leg_pool(config, Share(processes.rank, processes.count), progress=tell)
+    if not (config.validation and processes.is_first):
+        return pool, []
+    watched = _watched_batches(config, leg_pool(config, kept_out=True, progress=tell))
+    return pool, [batch.to(processes.device) for batch in watched]
+
+
+def leg_pool(
+    config: TrainConfig,
+    share: Share | None = None,
+    kept_out: bool = False,
+    progress: Progress | None = None,
+) -> LegPool:
+    """Samples of legs that are put together from the bones of the sources.
+
+    With `kept_out`, of the bones of the patients in `validation`; what these lack is of the others.
+    """
+    root, look, pool = Path(config.data_root), config.legs, config.pool
+    used = [c for c in config.ct if c.patient not in config.validation]
+    bones, seed = read_bones(used, root, look), config.seed
+    if kept_out:
+        kept = [c for c in config.ct if c.patient in config.validation]
+        plain = dataclasses.replace(look, models=(), leave_out=())
+        bones = read_bones(kept, root, plain).completed(bones)
+        look = dataclasses.replace(look, patients=min(look.patients, WATCHED_LEGS))
+        pool, seed = PoolConfig(capacity=32, first=32), seed + 1
+    bones.check()
+    legs = leg_patients(bones, look, seed, progress)
+    return LegPool(legs, look, config.pairs, pool, seed, share)
 
 
 def pool_of(

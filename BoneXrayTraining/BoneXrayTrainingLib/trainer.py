@@ -25,6 +25,7 @@ from .beginnings import RECORD, read_beginning, start_with
 from .checkpoints import RunState, latest_checkpoint, read_checkpoint, write_best, write_checkpoint
 from .configuration import TrainConfig, on_dataset
 from .dataset import Batch
+from .features_loss import FeaturesLoss, validate_features
 from .learner import Learner, join_gradients, make_learner, step, validate
 from .losses import ExtractionLoss
 from .pool import Pool, make_batch
@@ -49,6 +50,7 @@ CRITERIA = {
     "extract": "validation_psnr",
     "segment": "validation_dice",
     "separate": "validation_gain",
+    "features": "validation_near",
 }
 """The figure by which weights are better than others."""
 
@@ -152,7 +154,11 @@ class Training:
             state.recent.clear()
         if config.validation and state.step % config.validate_every == 0:
             segments = partial(validate_segments, bones=len(config.structures))
-            measures = {"segment": segments, "separate": validate_separation}
+            measures = {
+                "segment": segments,
+                "separate": validate_separation,
+                "features": validate_features,
+            }
             measure = measures.get(config.task, validate)
             found = measure(self.learner, self.watched) if self.watched else {}
             found = self.learner.processes.of_first(found)
@@ -220,6 +226,8 @@ def make_loss(config: TrainConfig) -> torch.nn.Module:
     """What the task minimises."""
     if config.task == "separate":
         return SeparationLoss(config.loss)
+    if config.task == "features":
+        return FeaturesLoss(config.loss)
     if config.task == "segment":
         return SegmentationLoss(config.loss, len(config.structures))
     return ExtractionLoss(config.loss, Path(config.data_root))

@@ -41,6 +41,7 @@ LIB_STAGES = """
     reconstruction_files
     bone_motion layer_search layer_registration joint_margins joint_space_config joint_space
     joint_visit joint_space_picture joint_space_files
+    leg_channels heat_maps leg_looks leg_detection
     reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
@@ -53,12 +54,12 @@ LIB_STAGES = """
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
     mappings label_ct mesh_ct segments_file atlas regions pairs deformation sources
-    surroundings hand_frame labelled generation
+    surroundings hand_frame labelled legs leg_views generation
     overlap_bins layer_images joint_images overlap_questions bone_excess mask_errors
-    appearance augmentation dataset segment_images separation_images pool joint_places
-    losses configuration processes learner segment_loss separation_loss
+    appearance augmentation dataset segment_images separation_images leg_images pool joint_places
+    leg_pool losses configuration processes learner segment_loss separation_loss features_loss
     checkpoints beginnings run_folder run_pools watch trainer
-    preview separation_card export_card export_onnx bls_gan separation export
+    preview separation_card features_card export_card export_onnx bls_gan separation export
     markdown intervals evaluation_cts pairings
     evaluation_tables evaluation_report
     contact_sheet evaluation evaluation_files
@@ -67,7 +68,7 @@ TRAINING_STAGES = """
     segmentation_sheet segmentation_evaluation
     separation_questions separation_shifts separation_regions separation_floors
     separation_features separation_rows separation_tables separation_report separation_cases
-    separation_sheet separation_evaluation choices structure_names label_choices
+    separation_sheet separation_evaluation features_evaluation choices structure_names label_choices
     agreement reader_images reader_study reader_report reader_tables
     console results commands __main__ slicer_process slicer_curves
     slicer_panel_task slicer_panel_labels slicer_panel_hand_over
@@ -268,6 +269,9 @@ TESTED_WITH = {
     "evaluation_files": "segmentation_evaluation",
     "evaluation_report": "evaluation",
     "evaluation_tables": "evaluation",
+    "features_card": "features_training",
+    "features_evaluation": "features_training",
+    "features_loss": "features_training",
     "files": "volume",
     "fit_posterior": "reconstruction",
     "fit_problem": "reconstruction",
@@ -275,6 +279,12 @@ TESTED_WITH = {
     "fit_state": "reconstruction",
     "fit_terms": "reconstruction",
     "fit_verdict": "reconstruction",
+    "heat_maps": "leg_detection",
+    "leg_channels": "leg_detection",
+    "leg_images": "features_training",
+    "leg_looks": "leg_detection",
+    "leg_pool": "legs",
+    "leg_views": "legs",
     "float_nrrd": "radiograph",
     "generation": "generate",
     "geometry_config": "geometry",

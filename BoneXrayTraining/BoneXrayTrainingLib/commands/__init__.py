@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .base import Command
 from .evaluation import EvaluateSegment, EvaluateSeparate
+from .finding import EvaluateFeatures
 from .generation import Generate, GenerateExport, GenerateReplay
 from .imaging import Drr, LongLeg, RunExtract, RunSegment, Samples
 from .labelling import LabelCt
@@ -37,6 +38,7 @@ COMMANDS: dict[str, type[Command]] = {
     "evaluate extract": EvaluateExtract,
     "evaluate segment": EvaluateSegment,
     "evaluate separate": EvaluateSeparate,
+    "evaluate features": EvaluateFeatures,
     "reader-study make": ReaderStudyMake,
     "reader-study read": ReaderStudyRead,
     "reader-study report": ReaderStudyReport,

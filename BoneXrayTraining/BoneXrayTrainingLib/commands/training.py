@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,6 +43,9 @@ class Train(Command):
     start_from: Annotated[str | None, arg(metavar="MODEL|RUN")] = None
     """Model or run whose weights to start from; replaces start_from of the configuration."""
 
+    leave_out: Annotated[tuple[str, ...], arg(metavar="SUBJECT [SUBJECT ...]")] = ()
+    """To find features of legs: subjects of the files, with * and ?, of whom nothing is used."""
+
     preview: Annotated[Path | None, arg(metavar="DIR")] = None
     """Write some of the pairs it would train on there (images.nrrd, bones.nrrd); train nothing."""
 
@@ -54,6 +58,10 @@ class Train(Command):
         replaced = {"data_root": data_root, "dataset": dataset, "start_from": self.start_from}
         replaced |= self._learned(report)
         config = read_config(self.config, run=folder, **replaced)
+        if self.leave_out:
+            left_out = (*config.legs.leave_out, *self.leave_out)
+            legs = dataclasses.replace(config.legs, leave_out=left_out)
+            config = dataclasses.replace(config, legs=legs)
         if self.preview is None:
             self._train(config, report)
             return
