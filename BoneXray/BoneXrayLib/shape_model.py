@@ -3,8 +3,8 @@
     shape(b) = mean + Σ b_m · deviation_m · mode_m        b_m ~ N(0, 1), so that -2 log p = Σ b_m²
 
 The modes are those of a covariance in which the subjects' surfaces and smooth deformations (a
-Gaussian process) are added up: few subjects cannot show all that other bones have. The modes in which
-bones differ most come first.
+Gaussian process) are added up: few subjects cannot show all that other bones have. The modes in
+which bones differ most come first.
 
 Model frame: RAS mm of a standing patient, +R the patient's right, +A the front, +S up; the origin
 is the mean's centroid. Models are of RIGHT bones; `mirrored` gives that of left ones (x -> -x).

@@ -68,6 +68,7 @@ TRAINING_STAGES = """
     segmentation_sheet segmentation_evaluation
     separation_questions separation_shifts separation_regions separation_floors
     separation_features separation_rows separation_tables separation_report separation_cases
+    shape_building
     separation_sheet separation_evaluation features_evaluation choices structure_names label_choices
     agreement reader_images reader_study reader_report reader_tables
     console results commands __main__ slicer_process slicer_curves

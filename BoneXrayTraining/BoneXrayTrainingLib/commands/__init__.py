@@ -18,6 +18,7 @@ from .measuring import MeasureJointSpace
 from .models import ModelsList, ModelsShow, ModelsVerify
 from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
 from .separating import RunSeparate
+from .shaping import ShapeModelBuild, ShapeModelSample, ShapeModelShow
 from .training import EvaluateExtract, Export, Train, TrainBlsGan
 
 COMMANDS: dict[str, type[Command]] = {
@@ -29,6 +30,9 @@ COMMANDS: dict[str, type[Command]] = {
     "run separate": RunSeparate,
     "measure joint-space": MeasureJointSpace,
     "label": LabelCt,
+    "shape-model build": ShapeModelBuild,
+    "shape-model show": ShapeModelShow,
+    "shape-model sample": ShapeModelSample,
     "generate": Generate,
     "generate export": GenerateExport,
     "generate replay": GenerateReplay,

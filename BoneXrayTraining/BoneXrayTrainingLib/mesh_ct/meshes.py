@@ -116,8 +116,20 @@ def read_patient(path: Path, config: MeshConfig, number: int = 0) -> list[Mesh]:
             few = ", ".join(names[:6]) or "none"
             raise ValueError(f"mesh: {path.name} holds none of the meshes wanted; it holds {few}")
         chosen = list(patients.values())[number % len(patients)]
-        meshes = [_in_patient(_checked(name, file, path.name), config) for name in chosen]
-    return [piece for mesh in meshes for piece in _pieces(mesh)]
+        meshes = [_in_file(name, file, path.name) for name in chosen]
+    stood = [in_patient(mesh, config.axes, config.side) for mesh in meshes]
+    return [piece for mesh in stood for piece in pieces(mesh)]
+
+
+def read_meshes(path: Path, only: tuple[str, ...] = ("*",)) -> list[Mesh]:
+    """The meshes in a file as they are, in the file's frame; raises as `read_patient`."""
+    with _opened(existing_path(path, "mesh")) as file:
+        names = sorted(name.removesuffix(FACES) for name in file.files if name.endswith(FACES))
+        chosen = [n for n in names if any(fnmatch.fnmatchcase(n, each) for each in only)]
+        if not chosen:
+            few = ", ".join(names[:6]) or "none"
+            raise ValueError(f"mesh: {path.name} holds none of the meshes wanted; it holds {few}")
+        return [_in_file(name, file, path.name) for name in chosen]
 
 
 def _opened(path: Path) -> np.lib.npyio.NpzFile:
@@ -140,9 +152,17 @@ def _array(name: str, file: np.lib.npyio.NpzFile, called: str) -> np.ndarray:
         raise ValueError(f"mesh: {called}: {name}; expected a plain array of numbers") from None
 
 
-def _checked(name: str, archive: np.lib.npyio.NpzFile, file: str) -> Mesh:
+def _in_file(name: str, archive: np.lib.npyio.NpzFile, file: str) -> Mesh:
     vertices = _array(name + VERTICES, archive, file)
-    faces = _array(name + FACES, archive, file)
+    return checked_mesh(name, vertices, _array(name + FACES, archive, file), file)
+
+
+def checked_mesh(name: str, vertices: np.ndarray, faces: np.ndarray, file: str) -> Mesh:
+    """A mesh of arrays that a file held.
+
+    Raises:
+        ValueError: they are no bone's surface in mm.
+    """
     if vertices.ndim != 2 or vertices.shape[1] != 3 or len(vertices) < 4:
         raise ValueError(f"mesh: {file}: {name}{VERTICES}; expected (N, 3) coordinates in mm")
     if vertices.dtype.kind not in "fiu" or not np.isfinite(vertices).all():
@@ -157,17 +177,18 @@ def _checked(name: str, archive: np.lib.npyio.NpzFile, file: str) -> Mesh:
     return Mesh(name, vertices.astype(np.float64), faces.astype(np.int64))
 
 
-def _in_patient(mesh: Mesh, config: MeshConfig) -> Mesh:
+def in_patient(mesh: Mesh, axes: str, side: str) -> Mesh:
+    """A mesh whose x, y and z point to `axes`, in RAS; one of the left side mirrored."""
     ras = np.empty_like(mesh.vertices)
-    for column, letter in enumerate(config.axes):
+    for column, letter in enumerate(axes):
         axis, sign = AXES[letter]
         ras[:, axis] = sign * mesh.vertices[:, column]
-    if config.side == "left":
+    if side == "left":
         ras[:, 0] *= -1
     return mesh.moved(ras)
 
 
-def _pieces(mesh: Mesh) -> list[Mesh]:
+def pieces(mesh: Mesh) -> list[Mesh]:
     """The mesh's connected pieces, largest first, vertices in one place made one."""
     _, first, same = np.unique(
         np.round(mesh.vertices, 4), axis=0, return_index=True, return_inverse=True

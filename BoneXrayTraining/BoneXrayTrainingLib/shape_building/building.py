@@ -1,0 +1,155 @@
+"""Surfaces of subjects to a shape model: common mesh, correspondence, mean, modes, landmarks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from BoneXrayLib.shape_model import ShapeModel
+
+from ..mesh_ct.meshes import Mesh
+from .alignment import fitted, procrustes
+from .config import ShapeModelConfig
+from .correspondence import Template, corresponding
+from .covariance import Amplitudes, likeliest_amplitudes, modes_of, roots, without_rigid
+from .kernels import spread
+from .landmarks import MARKS, standing
+from .partial import Posterior, posterior, with_rigid
+from .remeshing import remeshed
+from .surface import cloud_of, surface_distances
+from .surface_files import Subject
+
+SOME = 350
+"""Vertices that the likelihood of amplitudes looks at."""
+PRIOR_MODES = 250
+"""Of the covariance that parts of bones are seen with."""
+FEW = 5
+"""Below so many whole subjects the configuration's amplitudes are taken, not the likeliest."""
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """A shape model and what it was made from.
+
+    Attributes:
+        model: of right bones, without a card.
+        mesh: the mean of the whole subjects; the model's own where there are no parts.
+        subjects: names of the whole ones.
+        shapes: (N, V, 3) mm of the whole ones on the common mesh, rigidly on the mean.
+        distances: mm, mean between each whole subject's surface and its shape.
+        parts: what partial subjects told, by name.
+        amplitudes: of the parts of the covariance.
+    """
+
+    model: ShapeModel
+    mesh: Mesh
+    subjects: tuple[str, ...]
+    shapes: np.ndarray
+    distances: np.ndarray
+    parts: dict[str, Posterior]
+    amplitudes: Amplitudes
+
+
+def build(config: ShapeModelConfig, subjects: list[Subject], progress: Progress) -> Built:
+    """The shape model of a configuration and its subjects.
+
+    Raises:
+        ValueError: the template is not among the subjects, or there are fewer than two whole ones.
+    """
+    whole = [subject for subject in subjects if subject.is_whole]
+    if len(whole) < 2:
+        raise ValueError(f"surface: got {len(whole)} whole bones; expected two or more")
+    mesh, shapes, distances = in_correspondence(config, whole, progress)
+    aligned_shapes, mean = procrustes(shapes)
+    mesh = standing(config.bone, mesh.moved(mean))
+    shapes = np.stack([fitted(shape, mesh.vertices).of(shape) for shape in aligned_shapes])
+    progress(0.8, "weighing how bones may differ")
+    return modelled(config, mesh, shapes, whole, distances, subjects, progress)
+
+
+def in_correspondence(
+    config: ShapeModelConfig, whole: list[Subject], progress: Progress
+) -> tuple[Mesh, np.ndarray, np.ndarray]:
+    """The common mesh, subjects' shapes (N, V, 3) on it, and mean distances (N,) mm of both."""
+    first = next((each for each in whole if each.name == config.template), None)
+    if first is None or not first.source.axes:
+        raise ValueError(f"template: got {config.template!r}; expected a whole subject with axes")
+    progress(0.0, f"the common mesh of {first.name}")
+    mesh = remeshed(first.mesh, config.vertices, np.random.default_rng(config.seed))
+    mesh = standing(config.bone, mesh)
+    template = Template.of(mesh)
+    shapes, distances = [], []
+    for n, subject in enumerate(whole):
+        progress(0.05 + 0.75 * n / len(whole), f"laying the mesh over {subject.name}")
+        surface = cloud_of(subject.mesh)
+        shape = corresponding(template, surface)
+        shapes.append(shape)
+        distances.append(surface_distances(cloud_of(mesh.moved(shape)), surface).mean())
+    return mesh, np.stack(shapes), np.array(distances)
+
+
+def modelled(
+    config: ShapeModelConfig, mesh: Mesh, shapes: np.ndarray, whole: list[Subject],
+    distances: np.ndarray, subjects: list[Subject], progress: Progress,
+) -> Built:  # fmt: skip
+    """The model of shapes (N, V, 3) on the common mesh, which stands as its mean."""
+    amplitudes = config.amplitudes
+    if len(whole) >= FEW:
+        some = spread(mesh.vertices, min(SOME, len(mesh.vertices)))
+        amplitudes, _ = likeliest_amplitudes(shapes, config.spread, some)
+    root = joined(shapes, mesh.vertices, config, amplitudes)
+    parts = {}
+    few = short_root(root, PRIOR_MODES)
+    for subject in subjects:
+        if not subject.is_whole:
+            progress(0.85, f"the whole bone of {subject.name}")
+            surface = cloud_of(subject.mesh)
+            parts[subject.name] = posterior(mesh, few, surface, config.spread.noise)
+    mean = mesh
+    if parts:
+        mean, root = with_parts(config, mesh, shapes, few, parts)
+    names = tuple(each.name for each in whole)
+    model = model_of(config, mean, root)
+    return Built(model, mesh, names, shapes, distances, parts, amplitudes)
+
+
+def joined(
+    shapes: np.ndarray, mean: np.ndarray, config: ShapeModelConfig, amplitudes: Amplitudes
+) -> np.ndarray:
+    """Root (3 V, Q) of the covariance: its parts, weighted."""
+    parts = roots(shapes, mean, config.spread)
+    weighted = zip(amplitudes.of(), parts, strict=True)
+    return np.concatenate([np.sqrt(a) * part for a, part in weighted if a > 0], axis=1)
+
+
+def model_of(config: ShapeModelConfig, mesh: Mesh, root: np.ndarray) -> ShapeModel:
+    """The model of a mean and its covariance's root."""
+    modes, deviations = modes_of(root, config.modes)
+    marks, rounds = MARKS[config.bone](mesh)
+    return ShapeModel(config.bone, mesh.vertices, mesh.faces, modes, deviations, marks, rounds)
+
+
+def short_root(root: np.ndarray, count: int) -> np.ndarray:
+    """Root (3 V, at most count) of the same covariance but for its smallest deformations."""
+    modes, deviations = modes_of(root, count)
+    return modes.reshape(len(modes), -1).T * deviations
+
+
+def with_parts(
+    config: ShapeModelConfig, mesh: Mesh, shapes: np.ndarray, root: np.ndarray,
+    parts: dict[str, Posterior],
+) -> tuple[Mesh, np.ndarray]:  # fmt: skip
+    """Mean and covariance's root with what partial subjects told."""
+    known = np.concatenate([shapes, np.stack([part.vertices for part in parts.values()])])
+    mean = known.mean(axis=0)
+    total = config.prior_subjects + len(known)
+    columns = [np.sqrt(config.prior_subjects) * root, (known - mean).reshape(len(known), -1).T]
+    # All are in the same coefficients: their sum needs one root only.
+    left = np.sum([part.covariance for part in parts.values()], axis=0)
+    columns.append(with_rigid(root, mesh.vertices) @ np.linalg.cholesky(left))
+    root = without_rigid(np.concatenate(columns, axis=1), mean) / np.sqrt(total)
+    return mesh.moved(mean), root
