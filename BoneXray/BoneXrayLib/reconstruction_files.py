@@ -66,7 +66,7 @@ def write_reconstructions(
     said = {"written_by": f"BoneXray {__version__}", **(record or {})}
     said["frame"] = "RAS mm"
     said["bones"] = [bone_record(bone) for bone in found]
-    said["measures"] = [m for side in ("right", "left") for m in _measures(found, side)]
+    said["measures"] = measures_of_sides(found)
     with staged_folder(target) as stage:
         for name, bone in zip(names, found, strict=True):
             write_stl(stage / f"{name}.stl", bone.vertices, bone.faces)
@@ -112,6 +112,11 @@ def bone_record(bone: Reconstruction) -> dict[str, Any]:
             for geometry, left in zip(bone.geometries, bone.residuals, strict=True)
         ],
     }
+
+
+def measures_of_sides(found: list[Reconstruction]) -> list[dict[str, Any]]:
+    """Lengths and angles of each leg, as reconstruction.json has them."""
+    return [measure for side in ("right", "left") for measure in _measures(found, side)]
 
 
 def _measures(found: list[Reconstruction], side: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .console import Reporter, table
+from .console import Failed, Reporter, table
 
 if TYPE_CHECKING:
     from .commands import Command
@@ -22,6 +22,8 @@ DISCLAIMER = "For research; not a medical device. Images stay on this computer."
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 only when it succeeded, 2 for bad input, 130 for Ctrl-C.
 
+    1 is for work that was done and written, but came to nothing that is to be believed.
+
     Args:
         argv: the words after the program's name; those of this process when None.
     """
@@ -30,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(words)
     except (ValueError, OSError) as error:
         return _fail(_message(error))
+    except Failed as failed:
+        return _fail(str(failed), FAILED)
     except ImportError as error:
         if error.name is None or error.name.startswith("BoneXray"):
             raise

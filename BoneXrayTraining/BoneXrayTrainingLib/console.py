@@ -19,6 +19,10 @@ BAR_WIDTH = 24
 PACKAGES = ("BoneXrayLib", "BoneXrayTrainingLib")
 
 
+class Failed(Exception):
+    """The work was done and written, but what came out is not to be believed; says why."""
+
+
 class Reporter:
     """Progress of one command, for people or for a program.
 

@@ -11,6 +11,7 @@ from scipy.interpolate import CubicSpline
 from BoneXrayLib.conics import sphere_ellipse
 from BoneXrayLib.geometry import Geometry, GeometryConfig, make_geometry
 from BoneXrayLib.leg_features import LegFeatures, PointFeature
+from BoneXrayLib.models import ModelCard
 from BoneXrayLib.shape_model import Mark, ShapeModel
 
 RINGS, AROUND = 80, 32
@@ -125,6 +126,15 @@ def made_model(modes: int = 11, bones: int = 80) -> ShapeModel:
     deviations = sizes[:modes] / np.sqrt(bones - 1) / np.sqrt(count)
     return ShapeModel("femur", mean, made_faces(), directions, deviations,
                       _marks(), _rounds())  # fmt: skip
+
+
+def made_card() -> ModelCard:
+    """Of a folder that the model is written to."""
+    return ModelCard(
+        1, "shape-made", "reconstruct", "1.0.0", "Made thigh bones.",
+        {"bone": "femur", "side": "right", "frame": "RAS mm"}, [{"name": "head"}],
+        {"sources": [], "cts": 0}, [], "Tests.", "All else.",
+    )  # fmt: skip
 
 
 def _ring(number: int) -> np.ndarray:

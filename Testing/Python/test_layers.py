@@ -42,6 +42,7 @@ LIB_STAGES = """
     bone_motion layer_search layer_registration joint_margins joint_space_config joint_space
     joint_visit joint_space_picture joint_space_files
     leg_channels heat_maps leg_looks leg_detection
+    leg_config leg_feature_files leg_geometry leg_reconstruction leg_picture leg_files
     reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
@@ -282,6 +283,12 @@ TESTED_WITH = {
     "fit_verdict": "reconstruction",
     "heat_maps": "leg_detection",
     "leg_channels": "leg_detection",
+    "leg_config": "command_reconstruct",
+    "leg_feature_files": "command_reconstruct",
+    "leg_files": "command_reconstruct",
+    "leg_geometry": "command_reconstruct",
+    "leg_picture": "command_reconstruct",
+    "leg_reconstruction": "command_reconstruct",
     "leg_images": "features_training",
     "leg_looks": "leg_detection",
     "leg_pool": "legs",

@@ -17,6 +17,7 @@ from .labelling import LabelCt
 from .measuring import MeasureJointSpace
 from .models import ModelsList, ModelsShow, ModelsVerify
 from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
+from .reconstructing import RunReconstruct
 from .separating import RunSeparate
 from .shaping import ShapeModelBuild, ShapeModelSample, ShapeModelShow
 from .training import EvaluateExtract, Export, Train, TrainBlsGan
@@ -28,6 +29,7 @@ COMMANDS: dict[str, type[Command]] = {
     "run extract": RunExtract,
     "run segment": RunSegment,
     "run separate": RunSeparate,
+    "run reconstruct": RunReconstruct,
     "measure joint-space": MeasureJointSpace,
     "label": LabelCt,
     "shape-model build": ShapeModelBuild,

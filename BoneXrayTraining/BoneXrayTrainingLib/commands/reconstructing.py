@@ -1,0 +1,90 @@
+"""The command that rebuilds bones of a leg in 3D, and the one that measures how well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from BoneXrayLib.leg_config import LegConfig
+
+from ..console import Failed, Reporter, check_output, table
+from .base import Command, Output
+
+
+@dataclass
+class RunReconstruct(Command):
+    """Rebuild femur and tibia in 3D from one or two radiographs of a leg.
+
+    Where tube and detector stood is taken from --views, from a .nrrd that `drr` wrote, from DICOM,
+    or as typed; two views of one leg share a frame (RAS mm). What lengths mean without a pixel
+    size is said in the notes.
+
+    Writes into DIR: BONE-SIDE.stl (RAS mm) and BONE-SIDE.npz (vertices, faces, and the standard
+    deviation of each vertex [mm]), contours-N.png (the bones over image N), features-N.json (what
+    was found; change it and give it back by --features) and reconstruction.json (pose, shape,
+    uncertainty, residuals, verdict, refined geometries, lengths [mm] and angles [degrees] with
+    standard errors). A fit that is not to be believed is said so, and ends with exit code 1.
+    """
+
+    images: Positional[Annotated[tuple[Path, ...], arg(metavar="IMAGE [IMAGE]")]]
+    """One radiograph, or two of the same leg, the better known one first: DICOM, PNG, JPEG, TIFF,
+    or a .nrrd written by `drr`."""
+    output: Output
+    """Folder for the results; made if it is not there."""
+    views: Annotated[tuple[Path, ...], arg(metavar="FILE [FILE]")] = ()
+    """Pose of each image: a drr.json, a 3 x 4 projection matrix, or a DICOM XA image."""
+    features: Annotated[tuple[Path, ...], arg(metavar="FILE.json [FILE.json]")] = ()
+    """Features of each image, instead of those that the network finds."""
+    config: Annotated[LegConfig, arg(name="")] = field(default_factory=LegConfig)
+
+    def run(self, report: Reporter) -> None:
+        from BoneXrayLib.leg_feature_files import read_features
+        from BoneXrayLib.leg_files import leg_record, write_leg
+        from BoneXrayLib.leg_geometry import read_shot
+        from BoneXrayLib.leg_reconstruction import check_images, reconstruct_leg, shape_models
+        from BoneXrayLib.models import find_model
+        from BoneXrayLib.radiograph import read_radiograph
+        from BoneXrayLib.reconstruction_files import measures_of_sides
+
+        folder = check_output(self.output)
+        check_images(len(self.images), self.config)
+        for name, given in (("views", self.views), ("features", self.features)):
+            if given and len(given) != len(self.images):
+                raise ValueError(f"{name}: got {len(given)}; expected one for each image")
+        models = list(shape_models(self.config).values())
+        if not self.features:
+            find_model(self.config.finder, "features")
+        report.progress(0.0, "reading radiographs")
+        radiographs = [
+            read_radiograph(image, self.config.pixel, self.config.polarity) for image in self.images
+        ]
+        poses = self.views or (None,) * len(self.images)
+        shots = [read_shot(*each) for each in zip(self.images, radiographs, poses, strict=True)]
+        features = [
+            read_features(file, (r.pixels.shape[0], r.pixels.shape[1]))
+            for file, r in zip(self.features, radiographs, strict=False)
+        ]
+        leg = reconstruct_leg(radiographs, self.config, features or None, shots, models,
+                              report.progress)  # fmt: skip
+        record = leg_record(self.config, [p.name for p in self.images],
+                            [p.name for p in self.features])  # fmt: skip
+        files = write_leg(leg, folder, record)
+        lines = [(bone.name, bone.found.verdict) for bone in leg.bones]
+        for measure in measures_of_sides([bone.found for bone in leg.bones]):
+            lines.append((f"{measure['name']}, {measure['side']}", _said(measure)))
+        notes = [note for radiograph in radiographs for note in radiograph.notes]
+        notes += [*leg.notes, *(note for bone in leg.bones for note in bone.found.notes)]
+        names = " and ".join(bone.name for bone in leg.bones)
+        report.result(f"{names} in 3D from {' and '.join(r.name for r in radiographs)}", files,
+                      dict.fromkeys(notes), table(lines), leg.warnings)  # fmt: skip
+        if leg.doubtful:
+            raise Failed("; ".join(leg.doubtful))
+
+
+def _said(measure: dict) -> str:
+    error = measure["standard_error"]
+    sure = "" if error is None else f" ± {error:.1f}"
+    return f"{measure['value']:.1f}{sure} {measure['unit']}"
