@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from ..console import Reporter, check_output, table
 from .base import Command, Flag, OptionalFolder, Output
 
-SIDES = ("right", "left")
+if TYPE_CHECKING:
+    from BoneXrayLib.model_card import ModelCard
+
+    from ..shape_building.building import Built
+    from ..shape_building.config import ShapeModelConfig
+    from ..shape_building.surface_files import Subject
+
 MOST_SAMPLES = 1000
 
 
@@ -36,6 +43,8 @@ class ShapeModelBuild(Command):
     """Subjects to leave out."""
     quick: Flag = False
     """Leave out the figures for which each subject is left out in turn."""
+    each_without: Flag = False
+    """Write a model without each whole subject, too, into DIR-without-SUBJECT: to evaluate with."""
 
     def run(self, report: Reporter) -> None:
         import numpy as np
@@ -55,17 +64,43 @@ class ShapeModelBuild(Command):
         subjects = read_subjects(config)
         built = build(config, subjects, report.progress)
         report.progress(0.9, "leaving out each subject in turn")
-        surfaces = {s.name: cloud_of(s.mesh) for s in subjects if s.name in built.subjects}
+        surfaces = {s.name: cloud_of(s.mesh) for s in subjects if s.name in built.whole.names}
         figures = [] if self.quick else generality(config, built, surfaces)
         specific = specificity(built, np.random.default_rng(config.seed))
         card = make_card(config, subjects, built, figures, specific)
         write_shape_model(folder, built.model, card)
+        files = {"model": folder}
+        if self.each_without:
+            files |= self._write_each(folder, config, built, subjects, card)
         rows = [
             (f.subject, f"{f.mean_mm:.2f} mm, 95 % {f.p95_mm:.2f}; principal components "
              f"{f.principal_mm:.2f}; nearest subject {f.nearest_mm:.2f}")
             for f in figures
         ]  # fmt: skip
-        report.result(card.description, {"model": folder}, lines=table(rows))
+        report.result(card.description, files, lines=table(rows))
+
+    def _write_each(
+        self, folder: Path, config: ShapeModelConfig, built: Built, subjects: list[Subject],
+        card: ModelCard,
+    ) -> dict[str, Path]:  # fmt: skip
+        """Models without a subject each; what their card says is that of the whole model."""
+        from BoneXrayLib.shape_model import write_shape_model
+
+        from ..shape_building.building import without
+
+        parts = [subject for subject in subjects if not subject.is_whole]
+        files = {}
+        for name in built.whole.names:
+            fewer = without(built, name, config, parts)
+            place = folder.with_name(f"{folder.name}-without-{name}")
+            sources = [s for s in card.trained_on["sources"] if s["name"] != name]
+            told = {**card.trained_on, "sources": sources, "subjects": len(fewer.whole.names)}
+            own = dataclasses.replace(
+                card, name=f"{card.name}-without-{name}", trained_on=told, evaluation=[], sha256={}
+            )
+            write_shape_model(place, fewer.model, own)
+            files[own.name] = place
+        return files
 
 
 @dataclass

@@ -32,24 +32,35 @@ Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, eq=False)
+class Whole:
+    """Whole bones on one mesh.
+
+    Attributes:
+        mesh: their mean.
+        names: of the subjects.
+        shapes: (N, V, 3) mm, rigidly on the mean.
+        distances: (N,) mm, mean between each subject's surface and its shape.
+    """
+
+    mesh: Mesh
+    names: tuple[str, ...]
+    shapes: np.ndarray
+    distances: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Built:
     """A shape model and what it was made from.
 
     Attributes:
         model: of right bones, without a card.
-        mesh: the mean of the whole subjects; the model's own where there are no parts.
-        subjects: names of the whole ones.
-        shapes: (N, V, 3) mm of the whole ones on the common mesh, rigidly on the mean.
-        distances: mm, mean between each whole subject's surface and its shape.
+        whole: the whole bones.
         parts: what partial subjects told, by name.
         amplitudes: of the parts of the covariance.
     """
 
     model: ShapeModel
-    mesh: Mesh
-    subjects: tuple[str, ...]
-    shapes: np.ndarray
-    distances: np.ndarray
+    whole: Whole
     parts: dict[str, Posterior]
     amplitudes: Amplitudes
 
@@ -68,7 +79,9 @@ def build(config: ShapeModelConfig, subjects: list[Subject], progress: Progress)
     mesh = standing(config.bone, mesh.moved(mean))
     shapes = np.stack([fitted(shape, mesh.vertices).of(shape) for shape in aligned_shapes])
     progress(0.8, "weighing how bones may differ")
-    return modelled(config, mesh, shapes, whole, distances, subjects, progress)
+    laid = Whole(mesh, tuple(subject.name for subject in whole), shapes, distances)
+    parts = [subject for subject in subjects if not subject.is_whole]
+    return modelled(config, laid, parts, None, progress)
 
 
 def in_correspondence(
@@ -93,28 +106,35 @@ def in_correspondence(
 
 
 def modelled(
-    config: ShapeModelConfig, mesh: Mesh, shapes: np.ndarray, whole: list[Subject],
-    distances: np.ndarray, subjects: list[Subject], progress: Progress,
+    config: ShapeModelConfig, whole: Whole, parts: list[Subject], amplitudes: Amplitudes | None,
+    progress: Progress,
 ) -> Built:  # fmt: skip
-    """The model of shapes (N, V, 3) on the common mesh, which stands as its mean."""
-    amplitudes = config.amplitudes
-    if len(whole) >= FEW:
-        some = spread(mesh.vertices, min(SOME, len(mesh.vertices)))
-        amplitudes, _ = likeliest_amplitudes(shapes, config.spread, some)
-    root = joined(shapes, mesh.vertices, config, amplitudes)
-    parts = {}
-    few = short_root(root, PRIOR_MODES)
-    for subject in subjects:
-        if not subject.is_whole:
-            progress(0.85, f"the whole bone of {subject.name}")
-            surface = cloud_of(subject.mesh)
-            parts[subject.name] = posterior(mesh, few, surface, config.spread.noise)
-    mean = mesh
+    """The model of whole bones and parts of others; amplitudes that are None are found."""
+    if amplitudes is None and len(whole.names) < FEW:
+        amplitudes = config.amplitudes
+    if amplitudes is None:
+        some = spread(whole.mesh.vertices, min(SOME, len(whole.mesh.vertices)))
+        amplitudes, _ = likeliest_amplitudes(whole.shapes, config.spread, some)
+    mean, root = whole.mesh, joined(whole.shapes, whole.mesh.vertices, config, amplitudes)
+    told = {}
     if parts:
-        mean, root = with_parts(config, mesh, shapes, few, parts)
-    names = tuple(each.name for each in whole)
-    model = model_of(config, mean, root)
-    return Built(model, mesh, names, shapes, distances, parts, amplitudes)
+        root = short_root(root, PRIOR_MODES)
+        for n, subject in enumerate(parts):
+            progress(0.8 + 0.1 * n / len(parts), f"the whole bone of {subject.name}")
+            part = cloud_of(subject.mesh)
+            told[subject.name] = posterior(mean, root, part, config.spread.noise)
+        mean, root = with_parts(config, mean, whole.shapes, root, told)
+    return Built(model_of(config, mean, root), whole, told, amplitudes)
+
+
+def without(built: Built, name: str, config: ShapeModelConfig, parts: list[Subject]) -> Built:
+    """The model without one of its whole subjects, on the same mesh, by the same amplitudes."""
+    kept = [n for n, each in enumerate(built.whole.names) if each != name]
+    mesh, shapes = built.whole.mesh, built.whole.shapes[kept]
+    mesh = mesh.moved(shapes.mean(axis=0))
+    names = tuple(built.whole.names[n] for n in kept)
+    fewer = Whole(mesh, names, shapes, built.whole.distances[kept])
+    return modelled(config, fewer, parts, built.amplitudes, lambda *_: None)
 
 
 def joined(

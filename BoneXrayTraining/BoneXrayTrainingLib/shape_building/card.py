@@ -21,7 +21,7 @@ def make_card(
     specific_mm: float,
 ) -> ModelCard:  # fmt: skip
     """The card of a model, from its configuration, subjects and figures; nothing made up."""
-    model, whole = built.model, len(built.subjects)
+    model, whole = built.model, len(built.whole.names)
     parts = f" and the lower ends of {len(built.parts)} more" if built.parts else ""
     return ModelCard(
         schema=SCHEMA_VERSION,
@@ -42,7 +42,7 @@ def make_card(
             "amplitudes": dict(
                 zip(("subjects", "smooth", "local"), built.amplitudes.of(), strict=True)
             ),
-            "correspondence_mm": _mean(list(built.distances)),
+            "correspondence_mm": _mean(list(built.whole.distances)),
             "modes_for_share_of_variance": compactness(model),
         },
         evaluation=_evaluation(built, figures, specific_mm),
@@ -80,7 +80,7 @@ def _evaluation(built: Built, figures: list[Generality], specific_mm: float) -> 
 
 
 def _apart(built: Built) -> list[float]:
-    shapes = built.shapes
+    shapes = built.whole.shapes
     away = np.linalg.norm(shapes[:, None] - shapes[None], axis=3).mean(axis=2)
     away[np.diag_indices(len(shapes))] = np.inf
     return list(away.min(axis=1))

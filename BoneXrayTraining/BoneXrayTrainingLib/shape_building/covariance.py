@@ -111,7 +111,7 @@ def modes_of(root: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     kept = np.flatnonzero(values > 1e-9 * values[-1])[::-1][:count]
     directions = root @ (vectors[:, kept] / np.sqrt(values[kept]))
     vertices = len(root) // 3
-    modes = directions.T.reshape(-1, vertices, 3) * np.sqrt(vertices)
+    modes = directions.T.reshape(len(kept), vertices, 3) * np.sqrt(vertices)
     return modes, np.sqrt(values[kept] / vertices)
 
 

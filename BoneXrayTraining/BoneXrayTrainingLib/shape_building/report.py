@@ -54,9 +54,9 @@ def generality(
 ) -> list[Generality]:
     """Each whole subject in turn left out, its surface met by the model of the others."""
     found = []
-    for n, name in enumerate(built.subjects):
-        others = np.delete(built.shapes, n, axis=0)
-        mesh = built.mesh.moved(others.mean(axis=0))
+    for n, name in enumerate(built.whole.names):
+        others = np.delete(built.whole.shapes, n, axis=0)
+        mesh = built.whole.mesh.moved(others.mean(axis=0))
         away = []
         for amplitudes in (built.amplitudes, PRINCIPAL):
             root = short_root(joined(others, mesh.vertices, config, amplitudes), config.modes)
@@ -74,16 +74,16 @@ def specificity(built: Built, rng: np.random.Generator) -> float:
     away = []
     for _ in range(SAMPLES):
         shape = built.model.shape(built.model.sample(rng))
-        away.append(min(_apart(shape, each) for each in built.shapes))
+        away.append(min(_apart(shape, each) for each in built.whole.shapes))
     return float(np.mean(away))
 
 
 def _nearest(built: Built, n: int) -> float:
     """Mean distance [mm] from a subject's vertices to the surface of the nearest other subject."""
-    others = [m for m in range(len(built.shapes)) if m != n]
-    apart = [_apart(built.shapes[n], built.shapes[m]) for m in others]
-    nearest = built.mesh.moved(built.shapes[others[int(np.argmin(apart))]])
-    moved = fitted(built.shapes[n], nearest.vertices).of(built.shapes[n])
+    others = [m for m in range(len(built.whole.shapes)) if m != n]
+    apart = [_apart(built.whole.shapes[n], built.whole.shapes[m]) for m in others]
+    nearest = built.whole.mesh.moved(built.whole.shapes[others[int(np.argmin(apart))]])
+    moved = fitted(built.whole.shapes[n], nearest.vertices).of(built.whole.shapes[n])
     return float(cloud_of(nearest).distances(moved).mean())
 
 
