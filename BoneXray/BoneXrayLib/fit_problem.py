@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import KDTree
-from scipy.spatial.transform import Rotation
 
 from .contour import Contour, Surface
-from .fit_state import BEFORE_VIEWS, FitState
+from .fit_prior import correction_errors, prior_at
+from .fit_state import FitState
 from .fit_terms import MarkPlaces, RoundPlaces, Term, ViewTerms
 from .geometry import Geometry
-from .image_contour import ImageContour, image_contour
-from .leg_features import Box, LegFeatures
-from .point_projection import pixels_per_mm, rays_through
+from .image_contour import image_contour
+from .leg_features import LegFeatures
+from .point_projection import pixels_per_mm
 from .reconstruction_config import ReconstructionConfig
 from .shape_model import ShapeModel
 
@@ -31,11 +31,6 @@ TUKEY = 4.7
 """Residual, in errors, from which an outline does not count at all."""
 LIMIT = 2.5
 """How many of their standard deviations the corrections of views may reach."""
-CERTAIN = 1e-9
-"""Standard deviation of what is not free."""
-SCALE_ERROR = 0.5
-SHIFT_ERROR_MM = 300.0
-"""Of the bone from the isocentre across the rays."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,16 +79,17 @@ class FitProblem:
         self.model, self.config = model, config
         self.surface = Surface(model.faces, len(model.mean))
         self.outlines = [image_contour(f, g.size) for g, f in views]
-        boxes = [_box(f, o) for (_, f), o in zip(views, self.outlines, strict=True)]
+        boxes = [
+            o.box if f.box is None and o is not None else f.box
+            for (_, f), o in zip(views, self.outlines, strict=True)
+        ]
         self.views = [
             ViewTerms(n, g, replace(f, box=box), model)
             for n, ((g, f), box) in enumerate(zip(views, boxes, strict=True))
         ]
         self.trees = [self._tree(n) for n in range(len(views))]
         self.modes = model.modes * model.deviations[:, None, None]
-        angle, shift = np.deg2rad(config.view_angle), config.view_shift
-        self.correction_errors = np.maximum(np.repeat([angle, shift], 3), CERTAIN)
-        self.limits = LIMIT * self.correction_errors
+        self.limits = LIMIT * correction_errors(config)
 
     def _tree(self, view: int) -> tuple[KDTree, np.ndarray] | None:
         """The outline's places with their normals, as lengths; of lines with both."""
@@ -205,52 +201,15 @@ class FitProblem:
                 found.append(self.outline(state, number, stage))
         return [term for term in found if term is not None]
 
-    def prior(self, state: FitState, modes: int) -> tuple[np.ndarray, np.ndarray]:
-        """Precisions (P,) and the slope (P,) of what is known before any image."""
-        config, first = self.config, state.first_mode
-        geometry = self.views[0].geometry
-        errors = np.ones(first + modes)
-        values = np.zeros(first + modes)
-        errors[:3] = np.deg2rad(config.turn)
-        values[:3] = Rotation.from_matrix(state.turn).as_rotvec()
-        errors[3:6] = SHIFT_ERROR_MM
-        errors[6] = CERTAIN if config.knows_size else SCALE_ERROR
-        values[3:6] = state.shift - geometry.isocentre
-        values[6] = state.log_scale
-        errors[BEFORE_VIEWS:first] = np.tile(self.correction_errors, len(self.views) - 1)
-        values[BEFORE_VIEWS:first] = state.corrections[1:].ravel()
-        values[first:] = state.coefficients[:modes]
-        precision = np.diag(errors**-2.0)
-        slope = values * errors**-2.0
-        ray = rays_through(geometry, geometry.isocentre[None])[0]
-        ray = ray / np.linalg.norm(ray)
-        precision[3:6, 3:6] += np.outer(ray, ray) / config.depth**2
-        slope[3:6] += ray * (ray @ (state.shift - geometry.isocentre)) / config.depth**2
-        return precision, slope
-
     def normal_equations(
         self, state: FitState, stage: Stage
     ) -> tuple[np.ndarray, np.ndarray, float]:
         """Curvature (P, P), slope (P,) and cost of all terms and the prior."""
-        curvature, slope = self.prior(state, stage.modes)
-        cost = self.prior_cost(state)
+        prior = prior_at(state, stage.modes, self.views[0].geometry, self.config)
+        curvature, slope, cost = prior.precision, prior.slope, prior.cost
         for term in self.terms(state, stage):
             weighted = term.slopes * term.weights[:, None]
             curvature += weighted.T @ term.slopes
             slope += weighted.T @ term.residuals
             cost += term.cost
         return curvature, slope, cost
-
-    def prior_cost(self, state: FitState) -> float:
-        """Half of the squares of the prior."""
-        curvature, slope = self.prior(state, len(state.coefficients))
-        values = slope / np.maximum(np.diag(curvature), 1e-30)
-        return 0.5 * float(values @ slope)
-
-
-def _box(features: LegFeatures, outline: ImageContour | None) -> Box | None:
-    """The box that was found, or else that of the outline."""
-    if features.box is not None or outline is None:
-        return features.box
-    (row0, column0), (row1, column1) = outline.points.min(axis=0), outline.points.max(axis=0)
-    return float(row0), float(column0), float(row1), float(column1)

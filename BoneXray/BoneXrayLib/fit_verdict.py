@@ -19,7 +19,9 @@ MOST_OUTLINE_MM = 1.5
 MOST_LANDMARKS = 4.0
 """Median distance of landmarks, in their errors."""
 MOST_DEVIATIONS = 3.5
-"""Of a coefficient."""
+"""Of a coefficient of the modes that make `LEADING` of the bones' variance; others may be
+`LARGEST`: of a hundred modes one or another is far out."""
+LEADING, LARGEST = 0.9, 5.0
 LEAST_NUMBERS = 10
 """Coordinates and radii that are needed without an outline."""
 AT_LIMIT = 0.98
@@ -118,8 +120,8 @@ def doubts(problem: FitProblem, solved: Solved, left: list[ViewResiduals]) -> li
     count = sum(2 * len(v.points_px) + 3 * len(v.ellipses_px) for v in left)
     if all(v.outline_px is None for v in left) and count < LEAST_NUMBERS:
         found.append(f"only {count} coordinates were found and no outline fits")
-    most = float(np.abs(solved.state.coefficients).max(initial=0.0))
-    if most > MOST_DEVIATIONS:
+    most, allowed = _deviations(problem, solved)
+    if most > allowed:
         found.append(f"the shape is {most:.1f} standard deviations from the mean")
     away = out_of_plane(problem, solved)
     if away > MOST_TURNED:
@@ -132,6 +134,16 @@ def doubts(problem: FitProblem, solved: Solved, left: list[ViewResiduals]) -> li
     if not solved.is_still and not found:
         found.append("the last steps still moved")
     return found
+
+
+def _deviations(problem: FitProblem, solved: Solved) -> tuple[float, float]:
+    """The coefficient that is most out of what is allowed for its mode, and that."""
+    share = np.cumsum(problem.model.deviations**2)
+    is_leading = np.concatenate([[True], share[:-1] < LEADING * share[-1]])
+    allowed = np.where(is_leading, MOST_DEVIATIONS, LARGEST)
+    sizes = np.abs(solved.state.coefficients)
+    worst = int(np.argmax(sizes / allowed))
+    return float(sizes[worst]), float(allowed[worst])
 
 
 def out_of_plane(problem: FitProblem, solved: Solved) -> float:

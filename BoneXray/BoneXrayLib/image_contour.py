@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .leg_features import LegFeatures
+from .leg_features import Box, LegFeatures
 
 SMOOTHING_PX = 0.7
 """Of maps: half-tone steps of a mask of 0 and 1 would else be corners."""
@@ -40,6 +40,12 @@ class ImageContour:
     is_signed: bool
     low: np.ndarray
     high: np.ndarray
+
+    @property
+    def box(self) -> Box:
+        """(row0, column0, row1, column1) around the places."""
+        (row0, column0), (row1, column1) = self.points.min(axis=0), self.points.max(axis=0)
+        return float(row0), float(column0), float(row1), float(column1)
 
     def covers(self, pixels: np.ndarray) -> np.ndarray:
         """(N,) whether places (N, 2) are where an outline could have been found."""

@@ -37,7 +37,7 @@ LIB_STAGES = """
     picture_report comparison mask_comparison
     shape_marks shape_model
     leg_features point_projection conics contour image_contour reconstruction_config fit_state
-    fit_terms fit_problem fit_solver fit_posterior fit_verdict leg_measures reconstruction
+    fit_prior fit_terms fit_problem fit_solver fit_posterior fit_verdict leg_measures reconstruction
     reconstruction_files
     bone_motion layer_search layer_registration joint_margins joint_space_config joint_space
     joint_visit joint_space_picture joint_space_files
@@ -276,6 +276,7 @@ TESTED_WITH = {
     "features_loss": "features_training",
     "files": "volume",
     "fit_posterior": "reconstruction",
+    "fit_prior": "reconstruction",
     "fit_problem": "reconstruction",
     "fit_solver": "reconstruction",
     "fit_state": "reconstruction",
