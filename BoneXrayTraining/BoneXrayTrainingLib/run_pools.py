@@ -79,9 +79,10 @@ def leg_pool(
     bones, seed = read_bones(used, root, look), config.seed
     if kept_out:
         kept = [c for c in config.ct if c.patient in config.validation]
-        plain = dataclasses.replace(look, models=(), leave_out=())
-        bones = read_bones(kept, root, plain).completed(bones)
-        look = dataclasses.replace(look, patients=min(look.patients, WATCHED_LEGS))
+        look = dataclasses.replace(look, patients=min(look.patients, WATCHED_LEGS), sampled=0.0)
+        own = read_bones(kept, root, dataclasses.replace(look, leave_out=()))
+        own.refuse_known({b.subject for found in own.whole.values() for b in found}, "validation")
+        bones = own.completed(bones)
         pool, seed = PoolConfig(capacity=32, first=32), seed + 1
     bones.check()
     legs = leg_patients(bones, look, seed, progress)

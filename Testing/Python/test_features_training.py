@@ -177,7 +177,9 @@ def test_the_command_measures_and_writes_entries_of_a_card(
     model: Path, config: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Path(config.run) / "config.json"
-    EvaluateFeatures(run, str(model), images=2, json=tmp_path / "f.json").run(Reporter("evaluate features", False))
+    EvaluateFeatures(run, str(model), images=2, json=tmp_path / "f.json").run(
+        Reporter("evaluate features", False)
+    )
     entries = json.loads((tmp_path / "f.json").read_text())
     assert {"data", "metric", "value", "baseline"} == set(entries[0])
     assert "subjects it was trained on" in entries[0]["data"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 from small_leg import CONFIG, HEAD, HEAD_RADIUS, femur, leg_source, tibia
 
 from BoneXrayLib.leg_channels import FEMUR_POINTS, POINTS, TIBIA_POINTS
+from BoneXrayLib.shape_marks import Mark
 from BoneXrayLib.shape_model import ShapeModel
 from BoneXrayTrainingLib.leg_views import (
     LegTruth,
@@ -22,6 +25,7 @@ from BoneXrayTrainingLib.leg_views import (
 from BoneXrayTrainingLib.legs.bones import Bones, modelled_bone, read_bones, sampled_bone
 from BoneXrayTrainingLib.legs.config import LegsConfig
 from BoneXrayTrainingLib.legs.landmarks import Marks, femur_marks, tibia_marks
+from BoneXrayTrainingLib.legs.marking import model_marks
 from BoneXrayTrainingLib.legs.patient import LegPatient, leg_patients, regions_of
 from BoneXrayTrainingLib.legs.standing import femur_place, joint_gap, standing_leg
 from BoneXrayTrainingLib.pairs import TISSUES, PairConfig, place
@@ -184,6 +188,44 @@ def test_bones_of_a_shape_model_carry_its_landmarks() -> None:
     assert np.allclose(bone.marks.points["head_centre"], HEAD + moved, atol=0.02)
     assert isinstance(modelled_bone(model, vertices, "mean").marks, Marks)
     assert marks.rounds["head"].radius == pytest.approx(HEAD_RADIUS, abs=0.05)
+
+
+def test_a_surface_is_marked_as_the_shape_model_marks_it() -> None:
+    """A shape of the model, moved: its landmarks come back however they were guessed."""
+    vertices, faces = femur()
+    head = np.flatnonzero(np.abs(np.linalg.norm(vertices - HEAD, axis=1) - HEAD_RADIUS) < 0.01)
+    longer = vertices * (0.0, 0.0, 1.0)
+    thicker = (vertices - vertices.mean(axis=0)) * (1.0, 1.0, 0.0)
+    modes = np.stack([longer, thicker])
+    modes /= np.sqrt((modes**2).sum((1, 2)) / len(vertices))[:, None, None]
+    modes[1] -= modes[0] * (modes[0] * modes[1]).sum() / (modes[0] ** 2).sum()
+    marks = {"lesser_trochanter": Mark(np.array([2500, 2501]), np.array([0.5, 0.5])),
+             "medial_condyle": Mark(np.array([5]), np.ones(1)),
+             "lateral_epicondyle": Mark(np.array([300]), np.ones(1)),
+             "greater_trochanter": Mark(np.array([4300]), np.ones(1))}  # fmt: skip
+    model = ShapeModel(
+        "femur", vertices, faces, modes, np.array([9.0, 2.0]), marks=marks, rounds={"head": head}
+    )
+    shape = model.shape(np.array([1.2, -0.8]))
+    turn = Rotation.from_euler("xyz", (4.0, -3.0, 6.0), degrees=True).as_matrix()
+    there = modelled_bone(model, shape, "one").moved(turn, np.array([8.0, -5.0, 30.0]))
+    rng = np.random.default_rng(6)
+    guess = {n: at + rng.normal(0.0, 4.0, 3) for n, at in there.marks.points.items()}
+    found = model_marks(model, there.mesh, Marks(guess, {}))
+    for name, at in there.marks.points.items():
+        assert np.linalg.norm(found.points[name] - at) < 0.5, name
+    assert found.rounds["head"].radius == pytest.approx(there.marks.rounds["head"].radius, abs=0.2)
+
+
+def test_a_subject_that_the_shape_model_knows_cannot_be_kept_out(bones: Bones) -> None:
+    vertices, faces = femur()
+    model = ShapeModel("femur", vertices, faces, np.ones((1, *vertices.shape)), np.ones(1))
+    card = SimpleNamespace(trained_on={"sources": [{"name": "anna"}, {"name": "bert"}]})
+    object.__setattr__(model, "card", card)
+    known = dataclasses.replace(bones, models={"femur": model})
+    known.refuse_known(("carl",), "legs.leave_out")
+    with pytest.raises(ValueError, match=r"legs\.leave_out: bert is a subject of the shape"):
+        known.refuse_known(("b*",), "legs.leave_out")
 
 
 def test_regions_are_shared_out_as_asked_for() -> None:

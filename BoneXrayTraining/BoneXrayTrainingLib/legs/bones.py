@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ..mesh_ct.voxels import closed
 from ..sources import CtSource
 from .config import LegsConfig
 from .landmarks import Marks, femur_marks, tibia_marks
+from .marking import model_marks
 
 LONG_BONES = {"femur": femur_marks, "tibia": tibia_marks}
 COMPANIONS = {"patella": "femur", "pelvis": "femur", "fibula": "tibia", "foot": "tibia"}
@@ -74,10 +75,11 @@ class Bones:
             return sampled_bone(model, rng)
         chosen = own[int(rng.integers(len(own)))]
         waves = draw_waves(rng, WAVES_MM, config.shape)
-        if not config.shape:
-            return chosen
-        mesh = chosen.mesh.moved(waves.at(chosen.mesh.vertices))
-        return dataclasses.replace(chosen, mesh=mesh, marks=LONG_BONES[kind](mesh.vertices))
+        mesh = chosen.mesh.moved(waves.at(chosen.mesh.vertices)) if config.shape else chosen.mesh
+        marks = LONG_BONES[kind](mesh.vertices)
+        if model is not None:
+            marks = model_marks(model, mesh, marks)
+        return dataclasses.replace(chosen, mesh=mesh, marks=marks)
 
     def companion(
         self, kind: str, subject: str, rng: np.random.Generator
@@ -93,6 +95,18 @@ class Bones:
         lacking = [kind for kind, own in self.whole.items() if not own and kind not in self.models]
         models = {kind: by.models[kind] for kind in lacking if kind in by.models}
         return Bones(whole, by.others | self.others, self.models | models)
+
+    def refuse_known(self, subjects: Iterable[str], what: str) -> None:
+        """Refuse shape models that were built of subjects (names, with * and ?) to be kept out."""
+        for model in self.models.values():
+            sources = model.card.trained_on["sources"] if model.card is not None else []
+            for subject in subjects:
+                known = [s["name"] for s in sources if fnmatch.fnmatchcase(s["name"], subject)]
+                if known:
+                    raise ValueError(
+                        f"{what}: {known[0]} is a subject of the shape model of the {model.bone}; "
+                        "expected a model that was built without"
+                    )
 
     def check(self) -> None:
         """Refuse to make legs of nothing."""
@@ -132,6 +146,7 @@ def read_bones(sources: Sequence[CtSource], data_root: Path, config: LegsConfig)
         for subject, meshes in _subjects(source, data_root):
             if not any(fnmatch.fnmatchcase(subject, p) for p in config.leave_out):
                 _add(bones, subject, meshes, source)
+    bones.refuse_known(config.leave_out, "legs.leave_out")
     return bones
 
 
