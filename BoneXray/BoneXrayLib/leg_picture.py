@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,11 +17,27 @@ from .reconstruction import Reconstruction
 
 COLOURS = {"femur": (255, 160, 50), "tibia": (80, 200, 255)}
 FOUND_COLOUR = (120, 255, 120)
+TRUTH_COLOUR = (60, 220, 60)
 LONGEST = 1200
 """Side of a picture [pixels]."""
 SMOOTHER = 2
 """Lines are drawn so many times as large and then shrunk."""
 POINT_PX = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A surface whose contour is drawn: vertices (V, 3) RAS mm, faces (F, 3), how it is seen."""
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    geometry: Geometry
+    colour: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, bone: Reconstruction, geometry: Geometry) -> Drawn:
+        """A rebuilt bone."""
+        return cls(bone.vertices, bone.faces, geometry, COLOURS[bone.bone])
 
 
 def contour_lines(vertices: np.ndarray, faces: np.ndarray, geometry: Geometry) -> np.ndarray:
@@ -54,17 +71,17 @@ def contour_picture(leg: RebuiltLeg, image: int, longest: int = LONGEST) -> np.n
 
     Contours of the femur are orange, those of the tibia blue; landmarks that were found are green.
     """
-    pairs = [
-        (bone.found, bone.found.geometries[bone.images.index(image)])
+    bones = [
+        Drawn.of(bone.found, bone.found.geometries[bone.images.index(image)])
         for bone in leg.bones
         if image in bone.images
     ]
-    return drawn(leg.radiographs[image].pixels, pairs, leg.features[image], longest)
+    return drawn(leg.radiographs[image].pixels, bones, leg.features[image], longest)
 
 
 def drawn(
     pixels: np.ndarray,
-    bones: Sequence[tuple[Reconstruction, Geometry]],
+    bones: Sequence[Drawn],
     features: Sequence[LegFeatures] = (),
     longest: int = LONGEST,
 ) -> np.ndarray:
@@ -81,9 +98,9 @@ def drawn(
     def place(row_column: np.ndarray) -> list[tuple[float, float]]:
         return [(float(c), float(r)) for r, c in (np.atleast_2d(row_column) + 0.5) * factor]
 
-    for bone, geometry in bones:
-        for piece in contour_lines(bone.vertices, bone.faces, geometry):
-            draw.line(place(piece), fill=COLOURS[bone.bone], width=thin)
+    for bone in bones:
+        for piece in contour_lines(bone.vertices, bone.faces, bone.geometry):
+            draw.line(place(piece), fill=bone.colour, width=thin)
     reach = POINT_PX * SMOOTHER * longest / LONGEST
     for found in features:
         for point in found.points.values():

@@ -70,7 +70,10 @@ TRAINING_STAGES = """
     separation_questions separation_shifts separation_regions separation_floors
     separation_features separation_rows separation_tables separation_report separation_cases
     shape_building
-    separation_sheet separation_evaluation features_evaluation choices structure_names label_choices
+    separation_sheet separation_evaluation features_evaluation silhouettes reconstruction_asked
+    reconstruction_folds reconstruction_cases reconstruction_network reconstruction_scores
+    reconstruction_tables reconstruction_report reconstruction_evaluation
+    choices structure_names label_choices
     agreement reader_images reader_study reader_report reader_tables
     console results commands __main__ slicer_process slicer_curves
     slicer_panel_task slicer_panel_labels slicer_panel_hand_over
@@ -329,6 +332,14 @@ TESTED_WITH = {
     "reading": "reader_study",
     "reading_study": "reader_study",
     "reconstruction_config": "reconstruction",
+    "reconstruction_cases": "reconstruction_evaluation",
+    "reconstruction_folds": "reconstruction_evaluation",
+    "reconstruction_network": "reconstruction_evaluation",
+    "reconstruction_report": "reconstruction_evaluation",
+    "reconstruction_scores": "reconstruction_evaluation",
+    "reconstruction_tables": "reconstruction_evaluation",
+    "reconstruction_asked": "reconstruction_evaluation",
+    "silhouettes": "reconstruction_evaluation",
     "reconstruction_files": "leg_measures",
     "results": "commands",
     "run_folder": "trainer",

@@ -17,7 +17,7 @@ from .labelling import LabelCt
 from .measuring import MeasureJointSpace
 from .models import ModelsList, ModelsShow, ModelsVerify
 from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
-from .reconstructing import RunReconstruct
+from .reconstructing import EvaluateReconstruct, RunReconstruct
 from .separating import RunSeparate
 from .shaping import ShapeModelBuild, ShapeModelSample, ShapeModelShow
 from .training import EvaluateExtract, Export, Train, TrainBlsGan
@@ -45,6 +45,7 @@ COMMANDS: dict[str, type[Command]] = {
     "evaluate segment": EvaluateSegment,
     "evaluate separate": EvaluateSeparate,
     "evaluate features": EvaluateFeatures,
+    "evaluate reconstruct": EvaluateReconstruct,
     "reader-study make": ReaderStudyMake,
     "reader-study read": ReaderStudyRead,
     "reader-study report": ReaderStudyReport,

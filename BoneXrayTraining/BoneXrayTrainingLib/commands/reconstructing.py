@@ -10,8 +10,9 @@ from tyro.conf import Positional, arg
 
 from BoneXrayLib.leg_config import LegConfig
 
-from ..console import Failed, Reporter, check_output, table
-from .base import Command, Output
+from ..console import Failed, Reporter, check_output, check_output_file, table
+from ..reconstruction_asked import ReconstructionTest
+from .base import Command, OptionalFolder, OptionalOutput, Output
 
 
 @dataclass
@@ -82,6 +83,63 @@ class RunReconstruct(Command):
                       dict.fromkeys(notes), table(lines), leg.warnings)  # fmt: skip
         if leg.doubtful:
             raise Failed("; ".join(leg.doubtful))
+
+
+@dataclass
+class EvaluateReconstruct(Command):
+    """Measure how well bones are rebuilt in 3D: each subject's by a shape model of the others.
+
+    From one view, from two, and from two whose angle is off: distances of surfaces, Dice, errors
+    of landmarks, femoral head, length and neck-shaft angle, share of fits that converged, seconds.
+    Features are those that the network finds on simulated radiographs of standing legs, or the
+    true ones with errors. With -o, writes into DIR: evaluation.json, evaluation.md and
+    contact-sheet.png. Needs the extra packages `train`.
+    """
+
+    models: Positional[Annotated[tuple[str, ...], arg(metavar="CONFIG.toml [CONFIG.toml]")]]
+    """Configurations of shape models, as `shape-model build` takes them, one a bone."""
+    output: OptionalOutput = None
+    """Folder for figures, page and contact sheet; made if it is not there."""
+    data_root: OptionalFolder = None
+    """Folder the surfaces' paths start from; replaces data_root of the configurations."""
+    subjects: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]")] = ()
+    """Subjects to leave out one after the other; all unless given."""
+    model: str = "features-leg"
+    """Name or folder of the model that finds features."""
+    legs: Annotated[str, arg(metavar="CONFIG.toml")] = ""
+    """Configuration of the feature network: the bones that a leg is completed with."""
+    kept: OptionalFolder = None
+    """Folder in which surfaces laid over each other are kept for the next time."""
+    test: Annotated[ReconstructionTest, arg(name="")] = field(default_factory=ReconstructionTest)
+    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the figures to this file, too."""
+
+    def run(self, report: Reporter) -> None:
+        from ..evaluation_files import write_figures
+        from ..reconstruction_evaluation import (
+            Subjects,
+            evaluate_reconstruct,
+            evaluate_reconstruct_into,
+        )
+
+        if self.json is not None:
+            check_output_file(self.json)
+        if self.kept is not None and not self.kept.is_dir():
+            raise ValueError(f"kept: {self.kept} is no folder; expected one")
+        root = None if self.data_root is None else str(self.data_root)
+        kept = "" if self.kept is None else str(self.kept)
+        subjects = Subjects(self.models, root, self.subjects, self.legs, self.model, kept)
+        files: dict[str, Path] = {}
+        if self.output is None:
+            found = evaluate_reconstruct(subjects, self.test, progress=report.progress)
+        else:
+            folder = check_output(self.output)
+            found, files = evaluate_reconstruct_into(
+                folder, subjects, self.test, progress=report.progress
+            )
+        if self.json is not None:
+            files["figures"] = write_figures(found, self.json)
+        report.result(str(found), files, warnings=found.warnings)
 
 
 def _said(measure: dict) -> str:
