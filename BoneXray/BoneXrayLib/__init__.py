@@ -31,6 +31,9 @@ The stages, in the order of the data (a stage imports earlier stages only):
     conics, contour, image_contour   what the image shows of spheres and surfaces
     reconstruction  features in one or two views + shape_model -> the bone in 3D, by fit_*
     leg_measures    lengths and angles of a rebuilt leg; reconstruction_files writes both
+    leg_detection   radiograph -> features of a leg; leg_feature_files has them as files
+    leg_reconstruction   one or two radiographs -> femur and tibia in 3D; leg_geometry finds the
+                    geometry, leg_picture draws contours, leg_files writes all
     joint_space     layers of two bones -> width of their joint; of two visits -> its narrowing
     joint_space_files   as table, record and picture
     reading_study, reading   a reader study on disk, one reader's way through it
