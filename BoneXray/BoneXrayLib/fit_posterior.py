@@ -59,7 +59,7 @@ def posterior(problem: FitProblem, solved: Solved) -> Posterior:
     # Precisions of angles and of what is held fast differ by many orders: scaled before inverting.
     covariance = np.linalg.inv(solved.curvature / np.outer(size, size)) / np.outer(size, size)
     state, first = solved.state, solved.state.first_mode
-    shape = problem.model.shape(state.coefficients)
+    shape = problem.shape(state)
     ways = np.concatenate([shape[None], problem.modes[: solved.stage.modes]])
     picked = np.concatenate([[6], np.arange(first, len(covariance))])
     factor = np.linalg.cholesky(covariance[np.ix_(picked, picked)] + 1e-15 * np.eye(len(picked)))

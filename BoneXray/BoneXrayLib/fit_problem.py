@@ -89,6 +89,7 @@ class FitProblem:
         ]
         self.trees = [self._tree(n) for n in range(len(views))]
         self.modes = model.modes * model.deviations[:, None, None]
+        self._kept: tuple[np.ndarray, np.ndarray] | None = None
         self.limits = LIMIT * correction_errors(config)
 
     def _tree(self, view: int) -> tuple[KDTree, np.ndarray] | None:
@@ -102,9 +103,15 @@ class FitProblem:
         turn = TURN_MM * pixels_per_mm(self.views[view].geometry)
         return KDTree(np.hstack([outline.points[number], turn * normals])), number
 
+    def shape(self, state: FitState) -> np.ndarray:
+        """(V, 3) mm of the model frame; the last one is kept, as every view asks for it."""
+        if self._kept is None or self._kept[0] is not state.coefficients:
+            self._kept = state.coefficients, self.model.shape(state.coefficients)
+        return self._kept[1]
+
     def vertices(self, state: FitState) -> np.ndarray:
         """(V, 3) RAS mm."""
-        return state.turned(self.model.shape(state.coefficients)) + state.shift
+        return state.turned(self.shape(state)) + state.shift
 
     def marks(self, shape: np.ndarray, count: int) -> MarkPlaces:
         """Landmarks that are means of vertices, on a shape (V, 3) of the model frame."""
@@ -173,7 +180,7 @@ class FitProblem:
         residuals, normals = match.residuals[match.found], match.normals[match.found]
         error = self.outline_error(match, view, stage)
         modes = contour.between(self.modes[: stage.modes])
-        points = contour.between(self.model.shape(state.coefficients))
+        points = contour.between(self.shape(state))
         at = self.views[view].placed(state, points, modes)
         by_place = np.einsum("ni,nic->nc", normals, contour.slopes) / error
         alike = np.clip((normals * contour.normals).sum(axis=1), 0, 1) ** 2
@@ -187,7 +194,7 @@ class FitProblem:
 
     def terms(self, state: FitState, stage: Stage) -> list[Term]:
         """All that is compared with the images."""
-        shape, config = self.model.shape(state.coefficients), self.config
+        shape, config = self.shape(state), self.config
         marks, found = self.marks(shape, stage.modes), []
         needs_rounds = any(view.features.ellipses for view in self.views)
         rounds = self.rounds(shape, stage.modes) if needs_rounds else None

@@ -57,7 +57,7 @@ def view_residuals(problem: FitProblem, solved: Solved, view: int) -> ViewResidu
     state, modes = solved.state, solved.stage.modes
     terms, config = problem.views[view], problem.config
     scale = pixels_per_mm(terms.geometry)
-    shape = problem.model.shape(state.coefficients)
+    shape = problem.shape(state)
     marks, rounds = problem.marks(shape, modes), problem.rounds(shape, modes)
     names = [n for n in terms.features.points if n in marks.names]
     at = np.array([marks.points[marks.names.index(n)] for n in names]).reshape(-1, 3)
