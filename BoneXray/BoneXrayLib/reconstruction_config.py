@@ -16,7 +16,7 @@ class ReconstructionConfig:
     """How far off a second view's angles are, one standard deviation [degrees]; 0 trusts them."""
     view_shift: float = 1.0
     """How far the patient moved before a second view, one standard deviation [mm]."""
-    depth: float = 25.0
+    depth: float = 20.0
     """How far from the isocentre, along the rays, the bone may be: one standard deviation [mm]."""
     turn: float = 35.0
     """How far from standing straight the bone is turned, one standard deviation [degrees]."""
