@@ -55,7 +55,6 @@ class ShapeModelBuild(Command):
         from ..shape_building.card import make_card
         from ..shape_building.config import read_shape_config
         from ..shape_building.report import generality, specificity
-        from ..shape_building.surface import cloud_of
         from ..shape_building.surface_files import read_subjects
 
         folder = check_output(self.output)
@@ -63,9 +62,7 @@ class ShapeModelBuild(Command):
         config = read_shape_config(self.config, root, self.without)
         subjects = read_subjects(config)
         built = build(config, subjects, report.progress)
-        report.progress(0.9, "leaving out each subject in turn")
-        surfaces = {s.name: cloud_of(s.mesh) for s in subjects if s.name in built.whole.names}
-        figures = [] if self.quick else generality(config, built, surfaces)
+        figures = [] if self.quick else generality(config, built, report.progress)
         specific = specificity(built, np.random.default_rng(config.seed))
         card = make_card(config, subjects, built, figures, specific)
         write_shape_model(folder, built.model, card)

@@ -39,13 +39,26 @@ class Whole:
         mesh: their mean.
         names: of the subjects.
         shapes: (N, V, 3) mm, rigidly on the mean.
+        surfaces: of the subjects, moved as their shapes were.
         distances: (N,) mm, mean between each subject's surface and its shape.
     """
 
     mesh: Mesh
     names: tuple[str, ...]
     shapes: np.ndarray
+    surfaces: tuple[Mesh, ...]
     distances: np.ndarray
+
+    def without(self, name: str) -> Whole:
+        """The same but for a subject; the mean is that of the others."""
+        kept = [n for n, each in enumerate(self.names) if each != name]
+        return Whole(
+            self.mesh.moved(self.shapes[kept].mean(axis=0)),
+            tuple(self.names[n] for n in kept),
+            self.shapes[kept],
+            tuple(self.surfaces[n] for n in kept),
+            self.distances[kept],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +88,19 @@ def build(config: ShapeModelConfig, subjects: list[Subject], progress: Progress)
     if len(whole) < 2:
         raise ValueError(f"surface: got {len(whole)} whole bones; expected two or more")
     mesh, shapes, distances = in_correspondence(config, whole, progress)
-    aligned_shapes, mean = procrustes(shapes)
-    mesh = standing(config.bone, mesh.moved(mean))
-    shapes = np.stack([fitted(shape, mesh.vertices).of(shape) for shape in aligned_shapes])
+    mesh = standing(config.bone, mesh.moved(procrustes(shapes)[1]))
+    moves = [fitted(shape, mesh.vertices) for shape in shapes]
+    laid = Whole(
+        mesh,
+        tuple(subject.name for subject in whole),
+        np.stack([move.of(shape) for move, shape in zip(moves, shapes, strict=True)]),
+        tuple(
+            subject.mesh.moved(move.of(subject.mesh.vertices))
+            for move, subject in zip(moves, whole, strict=True)
+        ),
+        distances,
+    )
     progress(0.8, "weighing how bones may differ")
-    laid = Whole(mesh, tuple(subject.name for subject in whole), shapes, distances)
     parts = [subject for subject in subjects if not subject.is_whole]
     return modelled(config, laid, parts, None, progress)
 
@@ -129,12 +150,7 @@ def modelled(
 
 def without(built: Built, name: str, config: ShapeModelConfig, parts: list[Subject]) -> Built:
     """The model without one of its whole subjects, on the same mesh, by the same amplitudes."""
-    kept = [n for n, each in enumerate(built.whole.names) if each != name]
-    mesh, shapes = built.whole.mesh, built.whole.shapes[kept]
-    mesh = mesh.moved(shapes.mean(axis=0))
-    names = tuple(built.whole.names[n] for n in kept)
-    fewer = Whole(mesh, names, shapes, built.whole.distances[kept])
-    return modelled(config, fewer, parts, built.amplitudes, lambda *_: None)
+    return modelled(config, built.whole.without(name), parts, built.amplitudes, lambda *_: None)
 
 
 def joined(

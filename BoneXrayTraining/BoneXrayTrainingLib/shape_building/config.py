@@ -52,7 +52,7 @@ class ShapeModelConfig:
     without: tuple[str, ...] = ()
     """Subjects left out."""
     vertices: int = 3500
-    modes: int = 120
+    modes: int = 150
     seed: int = 1
     version: str = "0.1.0"
     spread: SpreadConfig = field(default_factory=SpreadConfig)

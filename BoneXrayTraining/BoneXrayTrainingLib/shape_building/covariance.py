@@ -3,8 +3,8 @@
     Σ = a · S + b · K + c · S∘L
 
 S is the subjects' covariance (its eigenvectors are the principal components), K that of a Gaussian
-process: stretching and shearing of the whole bone, and smooth deformations of several scales. S∘L
-is S where places are near and fades with their distance: parts of a bone then vary as they do in
+process: stretching and shearing of the whole bone, and smooth deformations of several scales, the
+small ones more at the bone's ends. S∘L is S where places are near and fades with their distance: parts of a bone then vary as they do in
 the subjects, but apart from each other. a, b and c are those under which subjects that were left
 out are likeliest.
 
@@ -30,8 +30,10 @@ from .kernels import kernel_basis
 class SpreadConfig:
     """How far bones may differ beyond what the subjects show."""
 
-    scales: dict[str, float] = field(default_factory=lambda: {"150": 4.5, "60": 1.8, "25": 1.0})
+    scales: dict[str, float] = field(default_factory=lambda: {"150": 4.0, "60": 2.5, "30": 1.5})
     """Amplitude [mm] of smooth deformations by their scale [mm]."""
+    shaft: float = 0.5
+    """What is left along the shaft of those of less than 100 mm: it is smoother than the ends."""
     stretch: float = 0.05
     """Standard deviation of stretching and shearing the whole bone, a share of its size."""
     near: float = 70.0
@@ -58,6 +60,9 @@ CHOICES = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)
 START = Amplitudes(0.25, 0.5, 0.25)
 ROUNDS = 4
 SEARCH_RANK = 90
+WIDE_MM = 100.0
+END_SHARE = 0.16
+"""Of a bone's length, along S: so much at either end is no shaft."""
 
 
 def rigid_basis(vertices: np.ndarray) -> np.ndarray:
@@ -78,10 +83,17 @@ def without_rigid(columns: np.ndarray, vertices: np.ndarray) -> np.ndarray:
 def smooth_root(vertices: np.ndarray, config: SpreadConfig) -> np.ndarray:
     """Root (3 V, Q) of the Gaussian process on vertices (V, 3)."""
     scales = {float(scale): a for scale, a in config.scales.items()}
-    basis = kernel_basis(vertices, scales, config.rank)
-    around = vertices - vertices.mean(axis=0)
-    columns = np.concatenate([basis, config.stretch * around], axis=1)
-    return _each_axis(columns)
+    wide = {scale: a for scale, a in scales.items() if scale >= WIDE_MM}
+    fine = {scale: a for scale, a in scales.items() if scale < WIDE_MM}
+    columns = [config.stretch * (vertices - vertices.mean(axis=0))]
+    if wide:
+        columns.append(kernel_basis(vertices, wide, config.rank))
+    if fine:
+        height = (vertices[:, 2] - vertices[:, 2].min()) / np.ptp(vertices[:, 2])
+        near_end = np.exp(-((np.minimum(height, 1.0 - height) / END_SHARE) ** 4))
+        left = config.shaft + (1.0 - config.shaft) * near_end
+        columns.append(left[:, None] * kernel_basis(vertices, fine, config.rank))
+    return _each_axis(np.concatenate(columns, axis=1))
 
 
 def local_root(shapes: np.ndarray, mean: np.ndarray, config: SpreadConfig) -> np.ndarray:

@@ -17,11 +17,11 @@ import numpy as np
 from BoneXrayLib.shape_model import ShapeModel
 
 from .alignment import fitted
-from .building import Built, joined, short_root
+from .building import Built, Progress, joined, short_root
 from .config import ShapeModelConfig
 from .covariance import Amplitudes
 from .partial import posterior
-from .surface import Cloud, cloud_of, surface_distances
+from .surface import cloud_of, surface_distances
 
 PRINCIPAL = Amplitudes(1.0, 0.0, 0.0)
 """The covariance of the subjects alone."""
@@ -49,19 +49,18 @@ def compactness(model: ShapeModel) -> dict[str, int]:
     return {f"{share:.0%}": int((shares < share).sum()) + 1 for share in (0.9, 0.95, 0.99)}
 
 
-def generality(
-    config: ShapeModelConfig, built: Built, surfaces: dict[str, Cloud]
-) -> list[Generality]:
+def generality(config: ShapeModelConfig, built: Built, progress: Progress) -> list[Generality]:
     """Each whole subject in turn left out, its surface met by the model of the others."""
     found = []
     for n, name in enumerate(built.whole.names):
-        others = np.delete(built.whole.shapes, n, axis=0)
-        mesh = built.whole.mesh.moved(others.mean(axis=0))
+        progress(0.9 + 0.1 * n / len(built.whole.names), f"leaving out {name}")
+        others, surface = built.whole.without(name), cloud_of(built.whole.surfaces[n])
         away = []
         for amplitudes in (built.amplitudes, PRINCIPAL):
-            root = short_root(joined(others, mesh.vertices, config, amplitudes), config.modes)
-            met = posterior(mesh, root, surfaces[name], config.spread.noise).in_place
-            away.append(surface_distances(cloud_of(mesh.moved(met)), surfaces[name], STEP))
+            root = joined(others.shapes, others.mesh.vertices, config, amplitudes)
+            root = short_root(root, config.modes)
+            met = posterior(others.mesh, root, surface, config.spread.noise).in_place
+            away.append(surface_distances(cloud_of(others.mesh.moved(met)), surface, STEP))
         found.append(Generality(
             name, float(away[0].mean()), float(np.quantile(away[0], 0.95)),
             float(away[1].mean()), _nearest(built, n),
