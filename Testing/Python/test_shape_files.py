@@ -1,9 +1,8 @@
-"""Surfaces in files, configurations and the commands on shape models."""
+"""Surfaces in files of any make, for shape models."""
 
 from __future__ import annotations
 
 import base64
-import json
 import zlib
 from pathlib import Path
 
@@ -11,13 +10,10 @@ import numpy as np
 import pytest
 from surfaces import long_bone, volume_of
 
-from BoneXrayLib.shape_model import read_shape_model
-from BoneXrayTrainingLib.__main__ import main
 from BoneXrayTrainingLib.mesh_ct.meshes import Mesh
 from BoneXrayTrainingLib.shape_building.config import (
     ShapeModelConfig,
     SurfaceSource,
-    read_shape_config,
 )
 from BoneXrayTrainingLib.shape_building.samples import write_stl
 from BoneXrayTrainingLib.shape_building.surface import borders
@@ -167,86 +163,3 @@ def test_a_subject_is_left_out_by_name_only_where_it_is_there(tmp_path: Path) ->
 def test_a_source_is_right_from_birth(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SurfaceSource("x.npz", "CC0", **change)
-
-
-def test_the_shipped_configurations_are_read_and_replaced_in_part() -> None:
-    for bone in ("femur", "tibia"):
-        config = read_shape_config(CONFIGS / f"shape-{bone}.toml", "there", ("lhdl",))
-        assert (config.bone, config.data_root, config.without) == (bone, "there", ("lhdl",))
-
-
-def test_the_shipped_femur_is_a_femur() -> None:
-    """Head up and medial, condyles behind the shaft, sizes of adults; a left one is its mirror."""
-    model = read_shape_model("femur")
-    places, spheres = model.landmarks(model.mean), model.spheres(model.mean)
-    assert 380 < np.ptp(model.mean[:, 2]) < 520
-    assert 19 < spheres["head"].radius < 28
-    assert places["head_centre"][0] < places["shaft_proximal"][0] - 20
-    assert places["head_centre"][2] > places["lesser_trochanter"][2] > places["medial_condyle"][2]
-    assert places["medial_condyle_centre"][0] < places["lateral_condyle_centre"][0]
-    for side in ("medial", "lateral"):
-        assert places[f"{side}_condyle_centre"][1] < places["shaft_distal"][1]
-        assert 15 < spheres[f"{side}_condyle"].radius < 30
-    left = model.of_side("left")
-    assert left.landmarks(left.mean)["head_centre"][0] == pytest.approx(-places["head_centre"][0])
-
-
-def test_the_shipped_tibia_is_a_tibia() -> None:
-    """Tuberosity in front, malleolus medial and lowest, plateaux level."""
-    model = read_shape_model("tibia")
-    places = model.landmarks(model.mean)
-    assert 300 < np.ptp(model.mean[:, 2]) < 460
-    assert places["tibial_tuberosity"][1] > places["shaft_proximal"][1] + 5
-    assert places["medial_malleolus"][0] < places["plafond_centre"][0] - 10
-    assert places["medial_malleolus"][2] < places["plafond_centre"][2] - 5
-    assert places["medial_plateau"][0] < places["lateral_plateau"][0] - 30
-    assert places["intercondylar_eminence"][2] > places["medial_plateau"][2]
-
-
-@pytest.mark.parametrize("bone", ["femur", "tibia"])
-def test_drawn_bones_stay_bones(bone: str) -> None:
-    """Triangles of drawn shapes don't turn inside out, but for a few."""
-    model, rng = read_shape_model(bone), np.random.default_rng(1)
-    for _ in range(5):
-        turned = np.einsum("ij,ij->i", normals(model.mean, model.faces),
-                           normals(model.shape(model.sample(rng)), model.faces)) < 0  # fmt: skip
-        assert turned.mean() < 0.01
-
-
-def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    a, b, c = (vertices[faces[:, n]] for n in range(3))
-    return np.cross(b - a, c - a)
-
-
-def test_shapes_are_drawn_from_the_shell(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["shape-model", "sample", "femur", "-o", str(tmp_path / "out"), "--count", "2"]
-    assert main([*words, "--side", "left", "--mean"]) == 0
-    record = json.loads((tmp_path / "out" / "shapes.json").read_text())
-    assert record["side"] == "left"
-    pytest.importorskip("trimesh")
-    model = read_shape_model("femur", "left")
-    read = read_surface(tmp_path / "out" / "shape-002.stl")
-    shape = model.shape(np.array(record["coefficients"]["shape-002"]))
-    assert (read.vertices * LPS)[read.faces] == pytest.approx(shape[model.faces], abs=0.01)
-    assert main(["shape-model", "show", "femur"]) == 0
-    assert "head_radius" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["sample", "femur", "--count", "0"], "count: got 0; expected 1 to 1000"),
-        (["sample", "skull"], "model: 'skull' is neither a model nor a folder"),
-        (["build", "none.toml"], "config: none.toml not found; expected a TOML file"),
-    ],
-)
-def test_a_wrong_argument_ends_in_one_line(
-    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["shape-model", *words, "-o", str(tmp_path / "out")]) == 2
-    said = capsys.readouterr().err.strip()
-    assert message in said
-    assert "\n" not in said
-    assert not (tmp_path / "out").exists()

@@ -4,9 +4,9 @@
 
 S is the subjects' covariance (its eigenvectors are the principal components), K that of a Gaussian
 process: stretching and shearing of the whole bone, and smooth deformations of several scales, the
-small ones more at the bone's ends. S∘L is S where places are near and fades with their distance: parts of a bone then vary as they do in
-the subjects, but apart from each other. a, b and c are those under which subjects that were left
-out are likeliest.
+small ones more at the bone's ends. S∘L is S where places are near and fades with their distance:
+parts of a bone then vary as they do in the subjects, but apart from each other. a, b and c are
+those under which subjects that were left out are likeliest.
 
 A covariance is kept as its root F (3 V, Q), Σ = F Fᵀ. What a rigid move does is taken out of it:
 the pose has that.
