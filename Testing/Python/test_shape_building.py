@@ -8,6 +8,7 @@ from surfaces import ball, long_bone
 
 from BoneXrayTrainingLib.mesh_ct.meshes import Mesh
 from BoneXrayTrainingLib.shape_building.alignment import aligned, fitted, procrustes
+from BoneXrayTrainingLib.shape_building.building import short_root
 from BoneXrayTrainingLib.shape_building.correspondence import Template, corresponding
 from BoneXrayTrainingLib.shape_building.covariance import (
     SpreadConfig,
@@ -190,3 +191,11 @@ def test_what_is_missing_of_a_bone_follows_from_what_is_there(common: Mesh) -> N
     assert not found.known[vertices[:, 2] > 15].any()
     assert found.known[vertices[:, 2] < -20].mean() > 0.9
     assert found.covariance[0, 0] < 0.05
+
+
+def test_a_single_subject_has_no_modes_of_its_own(common: Mesh) -> None:
+    """Left with one subject, principal components explain nothing, and nothing breaks."""
+    alone = subjects_root(common.vertices[None], common.vertices)
+    assert short_root(alone, 10).shape == (common.vertices.size, 0)
+    found = posterior(common, short_root(alone, 10), cloud_of(common, 3.0), 0.5)
+    assert found.vertices == pytest.approx(common.vertices, abs=0.3)

@@ -19,7 +19,6 @@ from BoneXrayTrainingLib.shape_building.samples import write_stl
 from BoneXrayTrainingLib.shape_building.surface import borders
 from BoneXrayTrainingLib.shape_building.surface_files import read_subjects, read_surface
 
-CONFIGS = Path(__file__).parents[2] / "BoneXrayTraining/BoneXrayTrainingLib/configs"
 LPS = np.array([-1.0, -1.0, 1.0])
 
 

@@ -172,7 +172,7 @@ def model_of(config: ShapeModelConfig, mesh: Mesh, root: np.ndarray) -> ShapeMod
 def short_root(root: np.ndarray, count: int) -> np.ndarray:
     """Root (3 V, at most count) of the same covariance but for its smallest deformations."""
     modes, deviations = modes_of(root, count)
-    return modes.reshape(len(modes), -1).T * deviations
+    return modes.reshape(len(modes), len(root)).T * deviations
 
 
 def with_parts(
