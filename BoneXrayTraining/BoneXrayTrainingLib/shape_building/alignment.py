@@ -6,15 +6,16 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from .kernels import spread
 from .surface import Cloud
 
 SOME = 600
 """Points that the search for a start looks at."""
-QUICK, LONG = 12, 40
+QUICK, LONG = 12, 30
 """Steps from each start, and from the best of them."""
-BEST = 4
+BEST = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +73,11 @@ def aligned(
         turns: whether the surface may lie any way round; otherwise as the template does.
     """
     some = vertices[spread(vertices, min(SOME, len(vertices)))]
-    targets = surface.points[:: max(1, len(surface.points) // (4 * SOME))]
+    step = max(1, len(surface.points) // (4 * SOME))
+    targets = surface.points[::step]
+    coarse = Cloud(targets, surface.normals[::step], surface.border[::step], KDTree(targets))
     frames = _starts(some, targets, sized) if turns else [_middle(some, targets)]
-    found = [_icp(some, targets, surface, start, QUICK, sized) for start in frames]
+    found = [_icp(some, targets, coarse, start, QUICK, sized) for start in frames]
     found.sort(key=lambda pair: pair[0])
     best = [_icp(some, targets, surface, move, LONG, sized) for _, move in found[:BEST]]
     return min(best, key=lambda pair: pair[0])[1]
@@ -110,8 +113,6 @@ def _icp(
     some: np.ndarray, targets: np.ndarray, surface: Cloud, move: Similarity, steps: int, sized: bool
 ) -> tuple[float, Similarity]:
     """Nearest points of both surfaces, in turn with the move that brings them together."""
-    from scipy.spatial import KDTree
-
     tree = KDTree(some)
     away = np.inf
     for _ in range(steps):

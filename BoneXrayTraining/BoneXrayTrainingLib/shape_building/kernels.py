@@ -16,7 +16,8 @@ import numpy as np
 from scipy.linalg import eigh
 from scipy.spatial.distance import cdist
 
-LEAST_SHARE = 1e-9
+LEAST_SHARE = 1e-6
+"""Of the variance that the first deformation has: those of less are left out."""
 
 
 def kernel(one: np.ndarray, other: np.ndarray, scales: Mapping[float, float]) -> np.ndarray:

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from ..mesh_ct.meshes import Mesh
-from .surface import outwards, refined
+from .surface import edges_of, outwards, refined
 
 ROUNDS = 15
 TRIES = 20
@@ -88,8 +88,7 @@ def _closed(mesh: Mesh) -> Mesh:
     """
     used, faces = np.unique(mesh.faces, return_inverse=True)
     faces = faces.reshape(-1, 3)
-    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    _, counts = np.unique(np.sort(ends), axis=0, return_counts=True)
+    _, _, counts = edges_of(faces)
     if (counts != 2).any():
         raise ValueError(
             f"surface: {mesh.name}: {int((counts != 2).sum())} edges of {len(used)} vertices are "
