@@ -16,6 +16,7 @@ from slicer.util import VTKObservationMixin
 
 from BoneXrayLib.slicer_ct_logic import CtLogic
 from BoneXrayLib.slicer_layer_logic import LayerLogic
+from BoneXrayLib.slicer_leg_logic import LegLogic
 from BoneXrayLib.slicer_segment_logic import SegmentLogic
 
 
@@ -110,7 +111,7 @@ class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.sections.follow(self.logic.getParameterNode())
 
 
-class BoneXrayLogic(ScriptedLoadableModuleLogic, CtLogic, SegmentLogic, LayerLogic):
+class BoneXrayLogic(ScriptedLoadableModuleLogic, CtLogic, SegmentLogic, LayerLogic, LegLogic):
     """All the module does, from the console and without a window; takes and gives nodes.
 
     >>> logic = slicer.util.getModuleLogic("BoneXray")

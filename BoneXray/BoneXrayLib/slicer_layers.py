@@ -13,6 +13,7 @@ import slicer.util
 
 from .layer_blending import fade
 from .layers import Layers, SeparateConfig, separate
+from .slicer_folders import place_in_folder
 from .slicer_jobs import Work
 from .slicer_layer_looks import colour_layers, colours_of
 from .slicer_layer_nodes import (
@@ -24,7 +25,7 @@ from .slicer_layer_nodes import (
     nodes_of,
     shares_of,
 )
-from .slicer_nodes import PREFIX, place_beneath, radiograph_from_node, set_window
+from .slicer_nodes import PREFIX, radiograph_from_node, set_window
 from .slicer_results import INPUT_ROLE, input_of, result_node, same_place, same_window
 from .slicer_segments import fill_segments, masks_on
 from .structures import Structure, structure
@@ -110,7 +111,7 @@ def layer_nodes(found: Layers, source: Any) -> LayerNodes:
     for node in (faded, *layers.values()):
         same_place(node, source)
     for node in layers.values():
-        _place_in_folder(node, source)
+        place_in_folder(node, source, FOLDER)
     source.SetAttribute(PREFIX + "Warnings", json.dumps(found.warnings))
     set_shares(faded, dict.fromkeys(layers, 1.0))
     return nodes
@@ -125,17 +126,10 @@ def _segments(faded: Any, source: Any, role: str, name: str) -> Any:
         node.CreateDefaultDisplayNodes()
         node.GetDisplayNode().SetVisibility(False)
         faded.SetNodeReferenceID(role, node.GetID())
-        _place_in_folder(node, source)  # before it is filled: Slicer lists segments beneath it
+        place_in_folder(
+            node, source, FOLDER
+        )  # before it is filled: Slicer lists segments beneath it
     return node
-
-
-def _place_in_folder(node: Any, source: Any) -> None:
-    place_beneath(node, source)
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    above = hierarchy.GetItemByDataNode(source)
-    folder = hierarchy.GetItemChildWithName(above, FOLDER)
-    folder = folder or hierarchy.CreateFolderItem(above, FOLDER)
-    hierarchy.SetItemParent(hierarchy.GetItemByDataNode(node), folder)
 
 
 def set_shares(faded: Any, shares: Mapping[str, float]) -> None:

@@ -40,9 +40,14 @@ LAYOUTS: dict[str, tuple[int, dict[str, str]]] = {
     "apart": (5582, {"BoneXrayInput": "I", "BoneXrayApart": "A"}),
     "joint space": (5583, {"BoneXrayInput": "I", "BoneXrayApart": "A"}),
     "visits": (5584, {"BoneXrayApart": "A", "BoneXraySecondVisit": "B"}),
+    "leg": (5585, {"BoneXrayLeg1": "1"}),
+    "leg in two views": (5586, {"BoneXrayLeg1": "1", "BoneXrayLeg2": "2"}),
 }
 """Layout name -> number (500 and above are free for modules), slice view names with a letter."""
 DRR_LAYOUTS = ("drr", "drr in scene")
+LEG_LAYOUTS = ("leg", "leg in two views")
+"""With one radiograph of a leg and with two; beside them the 3D view."""
+LEG_VIEWS = ("BoneXrayLeg1", "BoneXrayLeg2")
 PLOT_VIEWS = {"BoneXrayLoss": "L", "BoneXrayQuality": "Q"}
 """Names of the plot views, where a layout has them."""
 WIDTHS_VIEW = {"BoneXrayWidths": "W"}
@@ -67,6 +72,7 @@ def description(layout: str) -> str:
         whole = "".join(f'<item><layout type="horizontal">{row}</layout></item>' for row in rows)
         return f'<layout type="vertical">{whole}</layout>'
     if layout != "drr in scene":
+        views += THREE_D if layout in LEG_LAYOUTS else ""
         return f'<layout type="horizontal">{views}</layout>'
     slices = "".join(
         f'<item><view class="vtkMRMLSliceNode" singletontag="{name}">'

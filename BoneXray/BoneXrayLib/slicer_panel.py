@@ -11,6 +11,8 @@ from .slicer_panel_ct import CtSection
 from .slicer_panel_exposure import ExposureSection
 from .slicer_panel_joint import JointSection
 from .slicer_panel_layers import LayersSection
+from .slicer_panel_leg import LegFeaturesSection
+from .slicer_panel_leg_fit import LegFitSection
 from .slicer_panel_long_leg import LongLegSection
 from .slicer_panel_radiograph import RadiographSection
 from .slicer_panel_reader import ReaderSection
@@ -35,6 +37,8 @@ class Sections:
             SegmentSection(ui, logic, views),
             LayersSection(ui, logic, views),
             JointSection(ui, logic, views),
+            LegFeaturesSection(ui, logic, views),
+            LegFitSection(ui, logic, views),
             ReaderSection(ui, views),
             scene,
         ]

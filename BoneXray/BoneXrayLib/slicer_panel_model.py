@@ -7,43 +7,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import slicer
 from slicer.i18n import tr as _
 
 from .slicer_about import about_models, is_one_slice
-from .slicer_jobs import Job, Work
-from .slicer_messages import errors_shown, show_error
-from .slicer_packages import ensure_packages
+from .slicer_messages import errors_shown
+from .slicer_panel_job import JobSection, JobWidgets, JobWords
 from .slicer_parameters import is_same
 from .slicer_views import SideBySide
 
 
 @dataclass(frozen=True)
-class ModelWidgets:
-    """The button that runs and cancels, what tells how far it is, and the choice of a model."""
+class ModelWidgets(JobWidgets):
+    """Those of a job, and the choice of a model."""
 
-    button: Any
-    progress: Any
-    status: Any
     box: Any
     text: Any
 
 
 @dataclass(frozen=True)
-class ModelWords:
-    """What a group says; `run` and `stop` on and over its button."""
+class ModelWords(JobWords):
+    """What a group says."""
 
-    run: str
-    can: str
-    stop: str
-    failed: str
-    not_shown: str
     none: str
     none_named: str
     """With {name}."""
 
 
-class ModelSection:
+class ModelSection(JobSection):
     """Offers the models of one task and runs the chosen one as a job that can be cancelled."""
 
     def __init__(
@@ -58,20 +48,14 @@ class ModelSection:
             choice: the parameter that holds the model's name.
             models: lists those of the task.
         """
+        super().__init__(widgets, words)
         self._ui, self._logic, self._views = ui, logic, views
         self._widgets, self._words = widgets, words
         self._choice, self._offered = choice, models
-        self._parameters: Any = None
         self._radiograph: Any = None
         self._models: list[Any] = []
         self._refused: Sequence[Any] = ()
-        self._job: Job | None = None
-        widgets.button.connect("clicked(bool)", self.on_run)
         widgets.box.connect("currentIndexChanged(int)", self.on_model)
-
-    @abstractmethod
-    def _work(self, source: Any) -> tuple[Work, Callable[[Any], None]]:
-        """What is to be done with a radiograph as the user chose, and what shows its result."""
 
     @abstractmethod
     def _take_up(self) -> None:
@@ -104,70 +88,16 @@ class ModelSection:
             self._say("")
             self._take_up()
         self._describe()
-        if self._job is None:
-            reason = self._why_not()
-            self._widgets.button.enabled = not reason
-            self._widgets.button.toolTip = reason or self._words.can
+        self._offer()
         self._look()
-
-    def stop(self) -> None:
-        """End the work; nothing of it will arrive."""
-        if self._job is not None:
-            self._job.abandon()
-            self._idle()
 
     def on_model(self, index: int) -> None:
         """Another model was chosen."""
         if self._parameters is not None and 0 <= index < len(self._models):
             setattr(self._parameters, self._choice, self._models[index].card.name)
 
-    def on_run(self, _checked: bool = False) -> None:
-        """Run the model, or cancel that."""
-        if self._job is not None:
-            self._job.cancel()
-            return
-        with errors_shown(self._words.failed):
-            ensure_packages()
-            source = self._parameters.radiograph
-            work, show = self._work(source)
-            self._job = Job(
-                work, lambda found: self._ended(found, source, show), self._failed,
-                self._tell, self._cancelled,
-            ).start()  # fmt: skip
-            self._widgets.button.text = _("Cancel")
-            self._widgets.button.toolTip = self._words.stop
-            self._widgets.progress.visible = True
-
-    def _ended(self, found: Any, source: Any, show: Callable[[Any], None]) -> None:
-        self._idle()
-        if slicer.mrmlScene.IsNodePresent(source):
-            with errors_shown(self._words.not_shown):
-                show(found)
-        self.update()
-
-    def _failed(self, error: Exception) -> None:
-        self._idle()
-        self.update()
-        show_error(self._words.failed, error)
-
-    def _cancelled(self) -> None:
-        self._idle()
-        self.update()
-        self._say(_("Cancelled."))
-
-    def _tell(self, fraction: float, message: str) -> None:
-        self._widgets.progress.value = round(100 * fraction)
-        self._say(message)
-
-    def _idle(self) -> None:
-        self._job = None
-        self._widgets.button.text = self._words.run
-        self._widgets.progress.visible = False
-        self._widgets.progress.value = 0
-        self._say("")
-
-    def _say(self, text: str) -> None:
-        self._widgets.status.text = text
+    def _inputs(self) -> list[Any]:
+        return [self._parameters.radiograph]
 
     def _list_models(self, chosen: str) -> None:
         with errors_shown(_("The models could not be listed.")):

@@ -1,7 +1,6 @@
 """What the user chose in the panel: a typed view of the module's parameter node.
 
-Defaults are those of `DrrConfig`, `ExtractConfig` and the like; nothing is repeated here but the
-ranges of the widgets.
+Defaults are those of `DrrConfig` and the like; only ranges of widgets are of this file.
 """
 
 import math
@@ -30,6 +29,7 @@ from .long_leg_config import METHODS, LongLegConfig
 from .projection import DEVICES
 from .radiograph import POLARITIES
 from .segmentation import SegmentConfig
+from .slicer_leg_parameters import LegChoices
 from .spectra import voltage_range
 from .thinning import LARGEST_PIXEL_MM, SMALLEST_SIDE
 
@@ -59,7 +59,7 @@ def _slider_range(window: tuple[float, float]) -> FloatRange:
 
 
 @parameterNodeWrapper
-class BoneXrayParameterNode:
+class BoneXrayParameterNode(LegChoices):
     """CT, bone window, geometry; radiograph, model; reading. Lengths in mm, angles in °."""
 
     ct: vtkMRMLScalarVolumeNode

@@ -18,7 +18,7 @@ import vtk.util.numpy_support
 
 from .beam_models import BOX_EDGES, EDGES, FACES, beam_outline, box_corners
 from .geometry import Geometry
-from .slicer_layouts import drr_views, foreign_views, three_d_views
+from .slicer_layouts import LEG_VIEWS, drr_views, foreign_views, three_d_views, view_ids
 from .slicer_nodes import PREFIX, ijk_to_world, place_beneath
 from .slicer_results import input_of
 
@@ -32,7 +32,8 @@ class Look(NamedTuple):
     colour: tuple[float, float, float]
     opacity: float = 1.0
     views: str = "all"
-    """"all": the 3D views alone; "drr": radiographs, too, flattened; "ct": the others, too."""
+    """"all": the 3D views alone; "drr": radiographs, too, flattened; "ct": the others, too; a slice
+    view's own name: in that one alone, flattened."""
 
 
 LOOKS = {
@@ -43,6 +44,13 @@ LOOKS = {
     "outlines": Look("Outlines of segments", (1.0, 1.0, 0.0), views="drr"),
     "ray": Look("Ray", (0.3, 1.0, 0.4)),
     "ray in ct": Look("Ray within the CT", (0.3, 1.0, 0.4), views="ct"),
+}
+LOOKS |= {f"leg plane {n}": Look(f"Radiograph {n} of a leg", (1.0, 1.0, 1.0)) for n in (1, 2)}
+LOOKS |= {
+    f"leg {bone} {where} {n}": Look(f"Contour of the {bone} {n}", colour, views=views)
+    for bone, colour in (("femur", (1.0, 0.63, 0.2)), ("tibia", (0.31, 0.78, 1.0)))
+    for n, view in enumerate(LEG_VIEWS, 1)
+    for where, views in (("over", view), ("on", "all"))
 }
 EXPOSURE = ("tube", "beam", "detector", "bounds")
 RAY = ("ray", "ray in ct")
@@ -98,7 +106,10 @@ def limit_views(display: Any, views: str) -> None:
     """Show a flattened model only where it lies in the plane, or crosses what is shown."""
     if views == "all":
         return
-    wanted = three_d_views() + (foreign_views() if views == "ct" else drr_views())
+    if views in LEG_VIEWS:
+        wanted = view_ids((views,))
+    else:
+        wanted = three_d_views() + (foreign_views() if views == "ct" else drr_views())
     if list(display.GetViewNodeIDs()) != wanted:
         display.RemoveAllViewNodeIDs()
         for identifier in wanted:
@@ -148,18 +159,22 @@ def show_radiograph(radiograph: Any) -> None:
 
 def show_picture(radiograph: Any, parent: Any) -> None:
     """Show a radiograph node in its place, the detector, with its own window and level."""
+    fill_picture("detector", radiograph, ijk_to_world(radiograph, "radiograph"), parent)
+
+
+def fill_picture(kind: str, radiograph: Any, image_to_world: np.ndarray, parent: Any) -> None:
+    """Show a radiograph node as the model of this kind, its pixels where a matrix (4, 4) says."""
     columns, rows = radiograph.GetImageData().GetDimensions()[:2]
     right, down = columns - 0.5, rows - 0.5
     ijk = np.array([[-0.5, -0.5], [right, -0.5], [right, down], [-0.5, down]])
-    to_world = ijk_to_world(radiograph, "radiograph")
-    corners = (np.c_[ijk, np.zeros(4), np.ones(4)] @ to_world.T)[:, :3]
+    corners = (np.c_[ijk, np.zeros(4), np.ones(4)] @ image_to_world.T)[:, :3]
     mesh = mesh_of(corners, faces=((0, 1, 2, 3),))
     place = vtk.util.numpy_support.numpy_to_vtk(
         np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32), deep=True
     )
     place.SetName("TextureCoordinates")
     mesh.GetPointData().SetTCoords(place)
-    display = fill_model("detector", mesh, parent).GetDisplayNode()
+    display = fill_model(kind, mesh, parent).GetDisplayNode()
     display.SetTextureImageDataConnection(radiograph.GetDisplayNode().GetImageDataConnection())
 
 
@@ -194,14 +209,15 @@ def remove_models(kinds: Iterable[str]) -> None:
 
 
 def mesh_of(points: np.ndarray, lines: Any = (), faces: Any = ()) -> Any:
-    """A vtkPolyData of points (N, 3) with lines (L, 2) or faces (F, 4) of point numbers."""
+    """A vtkPolyData of points (N, 3) with lines (L, 2) or faces (F, 3 or 4) of point numbers."""
     mesh, places = vtk.vtkPolyData(), vtk.vtkPoints()
     places.SetData(vtk.util.numpy_support.numpy_to_vtk(np.ascontiguousarray(points), deep=True))
     mesh.SetPoints(places)
-    for cells, size, put in ((lines, 2, mesh.SetLines), (faces, 4, mesh.SetPolys)):
+    for cells, put in ((lines, mesh.SetLines), (faces, mesh.SetPolys)):
         if len(cells):
-            numbers = np.asarray(cells, dtype=np.int64).ravel()
+            numbers = np.asarray(cells, dtype=np.int64)
+            flat = vtk.util.numpy_support.numpy_to_vtkIdTypeArray(numbers.ravel(), deep=True)
             array = vtk.vtkCellArray()
-            array.SetData(size, vtk.util.numpy_support.numpy_to_vtkIdTypeArray(numbers, deep=True))
+            array.SetData(numbers.shape[1], flat)
             put(array)
     return mesh

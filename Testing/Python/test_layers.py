@@ -43,15 +43,20 @@ LIB_STAGES = """
     joint_visit joint_space_picture joint_space_files
     leg_channels heat_maps leg_looks leg_detection
     leg_config leg_feature_files leg_geometry leg_reconstruction leg_picture leg_files
+    leg_drawing leg_finding
     reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
-    slicer_preview slicer_inputs slicer_long_leg slicer_parameters slicer_layouts slicer_views
+    slicer_preview slicer_inputs slicer_long_leg slicer_leg_parameters slicer_parameters
+    slicer_layouts slicer_views slicer_folders
     slicer_scene slicer_ray slicer_outlines slicer_about slicer_reading slicer_panel_pose
     slicer_panel_scene slicer_panel_ct slicer_panel_exposure slicer_panel_long_leg
     slicer_segments slicer_layer_nodes slicer_layer_looks slicer_layers slicer_joint_space
-    slicer_ct_logic slicer_segment_logic slicer_layer_logic
-    slicer_panel_model slicer_panel_radiograph slicer_panel_segment
-    slicer_panel_fades slicer_panel_layers slicer_panel_joint slicer_panel_reader slicer_panel
+    slicer_leg_markups slicer_leg_features slicer_leg_watch slicer_leg_work slicer_leg_nodes
+    slicer_leg_scene slicer_leg_words
+    slicer_ct_logic slicer_segment_logic slicer_layer_logic slicer_leg_logic
+    slicer_panel_job slicer_panel_model slicer_panel_radiograph slicer_panel_segment
+    slicer_panel_fades slicer_panel_layers slicer_panel_joint slicer_panel_leg
+    slicer_panel_leg_fit slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
     mappings label_ct mesh_ct segments_file atlas regions pairs deformation sources
@@ -213,6 +218,7 @@ def test_no_file_but_the_door_lies_in_a_module_folder() -> None:
 
 # A stage whose tests are part of another stage's file: stage -> test file.
 TESTED_WITH = {
+    "leg_finding": "leg_drawing",
     "kept": "live",
     "layer_alone": "bls_gan",
     "contrast_kernels": "contrast",

@@ -69,6 +69,7 @@ SEEN: dict[str, str] = {
     "slicer.vtkMRMLScalarVolumeNode": "5.10",
     "slicer.vtkMRMLSegmentationNode": "5.10",
     "slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode": "5.10",
+    "slicer.vtkMRMLTableNode": "5.10",
     "slicer.vtkOrientedImageData": "5.10",
     "slicer.vtkSegment": "5.10",
     "slicer.vtkSlicerSegmentationsModuleLogic": "5.10",
@@ -76,6 +77,7 @@ SEEN: dict[str, str] = {
     "vtk.util.numpy_support": "5.10",
     "vtk.vtkAppendPolyData": "5.10",
     "vtk.vtkAssignAttribute.CELL_DATA": "5.10",
+    "vtk.vtkAssignAttribute.POINT_DATA": "5.10",
     "vtk.vtkCellArray": "5.10",
     "vtk.vtkCommand.ModifiedEvent": "5.10",
     "vtk.vtkDoubleArray": "5.10",
@@ -84,6 +86,7 @@ SEEN: dict[str, str] = {
     "vtk.vtkPolyData": "5.10",
     "vtk.vtkSphereSource": "5.10",
     "vtk.vtkStringArray": "5.10",
+    "vtk.vtkVector3d": "5.10",
 }
 
 ROOTS = {"slicer", "qt", "ctk", "vtk", "SampleData"}
