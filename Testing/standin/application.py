@@ -223,6 +223,7 @@ def _install_scene() -> None:
     logic.GetColorLogic().AddDefaultColorNodes()
     logic.SetSliceLogics(vtk.vtkCollection())
     logic.SetViewLogics(vtk.vtkCollection())
+    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())  # the Colors module does
     crosshair = slicer.vtkMRMLCrosshairNode()
     crosshair.SetSingletonTag("default")
     scene.AddNode(crosshair)
