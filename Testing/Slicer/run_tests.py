@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bonexray_groups_in_slicer
 import bonexray_in_slicer
 import bonexray_layers_in_slicer
+import bonexray_leg_in_slicer
 import bonexray_segments_in_slicer
 import bonexraytraining_in_slicer
 
@@ -20,6 +21,7 @@ for module in (
     bonexray_groups_in_slicer,
     bonexray_segments_in_slicer,
     bonexray_layers_in_slicer,
+    bonexray_leg_in_slicer,
     bonexraytraining_in_slicer,
 ):
     suite.addTests(unittest.defaultTestLoader.loadTestsFromModule(module))
