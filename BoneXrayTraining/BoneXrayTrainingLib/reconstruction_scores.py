@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import KDTree
+from scipy.spatial.transform import Rotation
 
 from BoneXrayLib.leg_measures import OF_FEMUR, OF_TIBIA
 from BoneXrayLib.reconstruction import Reconstruction
@@ -14,12 +15,15 @@ from BoneXrayLib.reconstruction import Reconstruction
 from .legs.landmarks import Marks
 from .mesh_ct.meshes import Mesh
 from .mesh_ct.voxels import fill, grid_around
-from .shape_building.alignment import Similarity, aligned
+from .shape_building.alignment import Similarity, fitted
 from .shape_building.surface import Cloud, cloud_of, surface_distances
 
 VOXEL_MM = 1.5
 EDGE_MM = 2.5
 """Points of surfaces lie about so far apart; between them a surface is flat."""
+ROUNDS = 15
+FAR = 3.0
+"""Gaps from which on they count less, in medians."""
 STEP = 2
 """Of the points of surfaces each so many-th one is measured."""
 LENGTHS = {"femur": OF_FEMUR["femoral length"], "tibia": OF_TIBIA["tibial length"]}
@@ -63,12 +67,41 @@ def scores(found: Reconstruction, mesh: Mesh, marks: Marks) -> Scores:
     """A fit against the true surface, landmarks and spheres, in one frame."""
     truth = cloud_of(mesh, EDGE_MM)
     surface = cloud_of(Mesh(found.bone, found.vertices, found.faces), EDGE_MM)
-    move = aligned(found.vertices, truth, turns=False, sized=False)
+    move = nearest_move(found, truth, marks)
     here = Similarity(np.eye(3), np.zeros(3))
     placed, shape = (
         _nearness(found, _moved(surface, way), mesh, truth, marks, way) for way in (here, move)
     )
     return Scores(placed, shape, *measure_errors(found, marks))
+
+
+def nearest_move(found: Reconstruction, truth: Cloud, marks: Marks) -> Similarity:
+    """The rigid move that brings a rebuilt bone nearest to the true surface.
+
+    From landmarks, then by the distances along the surface's normals (Y. Chen and G. Medioni, Image
+    and Vision Computing 10 (1992) 145); what is far off counts less.
+    """
+    names = [name for name in found.landmarks if name in marks.points]
+    move = fitted(
+        np.array([found.landmarks[n] for n in names]), np.array([marks.points[n] for n in names])
+    )
+    for _ in range(ROUNDS):
+        here = move.of(found.vertices)
+        _, at = truth.nearest(here)
+        normals = truth.normals[at]
+        gaps = ((truth.points[at] - here) * normals).sum(axis=1)
+        limit = FAR * np.median(np.abs(gaps)) + 1e-6
+        weights = 1.0 / (1.0 + (gaps / limit) ** 2)
+        middle = here.mean(axis=0)
+        system = np.column_stack([np.cross(here - middle, normals), normals])
+        square = (system * weights[:, None]).T @ system
+        # A bone may be all but round: what nothing holds stays.
+        square += 1e-6 * np.diag(np.diag(square))
+        step = np.linalg.solve(square, system.T @ (weights * gaps))
+        turn = Rotation.from_rotvec(step[:3]).as_matrix()
+        shift = turn @ (move.shift - middle) + middle + step[3:]
+        move = Similarity(turn @ move.rotation, shift)
+    return move
 
 
 def measure_errors(found: Reconstruction, marks: Marks) -> tuple[float, float, float]:
