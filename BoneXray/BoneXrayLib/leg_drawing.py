@@ -1,7 +1,7 @@
 """What is drawn of a leg's bones on a radiograph, by hand or by the network, as its features.
 
-A point is a landmark. Places around a round part are an ellipse: the nearest one of five places or
-more, a circle of three or four, or where the nearest ellipse is far from one. Pixels are the
+A point is a landmark. Places around a round part are a circle, or the nearest ellipse of five
+places or more that go all the way round: of an arc an ellipse is anyone's guess. Pixels are the
 image's: (row, column).
 """
 
@@ -25,6 +25,8 @@ LEAST = 3
 LEAST_AROUND, LEAST_ON_LINE = 3, 8
 """Places that make a round part, and those that make an outline."""
 FOR_ELLIPSE = 5
+MOST_GAP = 0.75 * np.pi
+"""Of places that go all the way round [rad]."""
 MOST_OBLONG = 1.5
 """Largest ratio of axes of what is the image of a ball."""
 MOVED_PX = 0.5
@@ -157,11 +159,19 @@ def ellipse_around(places: np.ndarray) -> EllipseFeature:
     places = np.asarray(places, dtype=np.float64)
     if len(places) < LEAST_AROUND:
         raise ValueError(f"ellipse: got {len(places)} places; expected at least {LEAST_AROUND}")
-    if len(places) >= FOR_ELLIPSE:
-        ellipse = _nearest_ellipse(places)
-        if ellipse is not None and max(ellipse.a, ellipse.b) < MOST_OBLONG * min(ellipse[2:4]):
-            return ellipse
-    return _nearest_circle(places)
+    circle = _nearest_circle(places)
+    if len(places) < FOR_ELLIPSE or _largest_gap(places, circle) > MOST_GAP:
+        return circle
+    ellipse = _nearest_ellipse(places)
+    if ellipse is None or max(ellipse[2:4]) > MOST_OBLONG * min(ellipse[2:4]):
+        return circle
+    return ellipse
+
+
+def _largest_gap(places: np.ndarray, circle: EllipseFeature) -> float:
+    """The largest angle [rad] about the middle in which there is no place."""
+    turn = np.sort(np.arctan2(places[:, 0] - circle.row, places[:, 1] - circle.column))
+    return float(np.diff(turn, append=turn[0] + 2 * np.pi).max())
 
 
 def _nearest_circle(places: np.ndarray) -> EllipseFeature:

@@ -35,8 +35,8 @@ from .slicer_segments import add_column
 MODELS_ROLE, IMAGES_ROLE = "BoneXrayLegBones", "BoneXrayLegRadiographs"
 RECORD = PREFIX + "Record"
 UNCERTAINTY = "Uncertainty [mm]"
-COLOURS_NODE = "vtkMRMLColorTableNodeReverseRainbow"
-"""Blue where a bone is sure, red where it is least so."""
+COLOURS = ("vtkMRMLColorTableNodeFileColdToHotRainbow.txt", "vtkMRMLColorTableNodeReverseRainbow")
+"""Blue where a bone is sure, red where it is least so; the first that the scene has."""
 
 
 class LegNodes(NamedTuple):
@@ -199,7 +199,8 @@ def _model(node: Any, bone: Reconstruction, name: str, source: Any, top: float) 
     else:
         node.SetAndObserveMesh(mesh)
     display = node.GetDisplayNode()
-    display.SetAndObserveColorNodeID(COLOURS_NODE)
+    there = [colours for colours in COLOURS if slicer.mrmlScene.GetNodeByID(colours)]
+    display.SetAndObserveColorNodeID(there[0])
     display.SetActiveScalar(UNCERTAINTY, vtk.vtkAssignAttribute.POINT_DATA)
     display.SetScalarRangeFlag(display.UseManualScalarRange)
     display.SetScalarRange(0.0, top)
@@ -218,6 +219,7 @@ def _legend(models: list[Any]) -> None:
         legend = slicer.mrmlScene.AddNewNodeByClass(kind)
         legend.SetAndObservePrimaryDisplayNode(model.GetDisplayNode())
         legend.SetTitleText(UNCERTAINTY)
+        legend.SetVisibility(True)
         for view in three_d_views():
             legend.AddViewNodeID(view)
         model.AddAndObserveDisplayNodeID(legend.GetID())

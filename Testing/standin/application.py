@@ -223,7 +223,8 @@ def _install_scene() -> None:
     logic.GetColorLogic().AddDefaultColorNodes()
     logic.SetSliceLogics(vtk.vtkCollection())
     logic.SetViewLogics(vtk.vtkCollection())
-    scene.RegisterNodeClass(slicer.vtkMRMLColorLegendDisplayNode())  # the Colors module does
+    for kind in (slicer.vtkMRMLColorLegendDisplayNode, slicer.vtkMRMLMarkupsJsonStorageNode):
+        scene.RegisterNodeClass(kind())  # which their modules do
     crosshair = slicer.vtkMRMLCrosshairNode()
     crosshair.SetSingletonTag("default")
     scene.AddNode(crosshair)
