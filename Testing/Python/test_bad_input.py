@@ -304,9 +304,9 @@ def an_unknown_command(folder: Path) -> Words:
     return ["drrr"]
 
 
-@kind("run command: got 'reconstruct'; expected one of extract, segment, separate")
+@kind("run command: got 'fracture'; expected one of extract, segment, separate, reconstruct")
 def a_task_that_is_not_there(folder: Path) -> Words:
-    return ["run", "reconstruct", "image.png", "-o", "out"]
+    return ["run", "fracture", "image.png", "-o", "out"]
 
 
 @kind("is a file; expected a folder")
