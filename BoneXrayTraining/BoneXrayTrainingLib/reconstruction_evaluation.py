@@ -140,7 +140,7 @@ def _case_maker(
     others = other_bones(legs)
 
     def make(fold: Fold, rng: np.random.Generator) -> Case:
-        return network_case(fold, test, others, legs, model, rng)
+        return network_case(fold, test, others, legs.legs, model, rng)
 
     return make, model.card.title, _leak(model)
 

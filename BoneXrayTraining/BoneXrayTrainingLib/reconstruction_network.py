@@ -19,6 +19,7 @@ from BoneXrayLib.radiograph import Radiograph
 from .appearance import add_noise, expose, respond
 from .configuration import TrainConfig
 from .legs.bones import Bones, LegBone, read_bones
+from .legs.config import LegsConfig
 from .legs.patient import leg_patient
 from .legs.standing import standing_leg
 from .reconstruction_cases import VIEWS, Case, ReconstructionTest, looked_at
@@ -38,7 +39,7 @@ def network_case(
     fold: Fold,
     test: ReconstructionTest,
     others: Bones,
-    legs: TrainConfig,
+    legs: LegsConfig,
     model: Model,
     rng: np.random.Generator,
 ) -> Case:
@@ -47,7 +48,7 @@ def network_case(
     own = LegBone(fold.subject, bone, dataclasses.replace(fold.mesh, name=bone), fold.marks)
     bones = Bones({**others.whole, bone: [own]}, others.others, {})
     # The same numbers stand the leg and make its CT.
-    seed, look = int(rng.integers(2**31)), dataclasses.replace(legs.legs, shape=0.0, sampled=0.0)
+    seed, look = int(rng.integers(2**31)), dataclasses.replace(legs, shape=0.0, sampled=0.0)
     leg = standing_leg(bones, np.random.default_rng(seed), look)
     patient = leg_patient(bones, "leg", look, np.random.default_rng(seed))
     mesh = next(each for each in leg if each.kind == bone).mesh

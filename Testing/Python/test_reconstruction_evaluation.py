@@ -11,14 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_leg
 from made_femur import Build, made_faces, made_model, made_vertices, made_view, shadow
+from scipy.ndimage import binary_dilation
 from scipy.spatial.transform import Rotation
 from surfaces import ball
 
-from BoneXrayLib.reconstruction import Pose, Reconstruction
-from BoneXrayTrainingLib import reconstruction_evaluation, reconstruction_folds
+from BoneXrayLib.leg_detection import DetectConfig, LegDetection
+from BoneXrayLib.radiograph import Radiograph
+from BoneXrayLib.reconstruction import Pose, Reconstruction, ReconstructionConfig
+from BoneXrayTrainingLib import (
+    reconstruction_evaluation,
+    reconstruction_folds,
+    reconstruction_network,
+)
 from BoneXrayTrainingLib.__main__ import main
-from BoneXrayTrainingLib.legs.landmarks import Marks
+from BoneXrayTrainingLib.legs.bones import Bones, LegBone
+from BoneXrayTrainingLib.legs.landmarks import Marks, femur_marks, tibia_marks
 from BoneXrayTrainingLib.mesh_ct.meshes import Mesh
 from BoneXrayTrainingLib.reconstruction_asked import ReconstructionTest
 from BoneXrayTrainingLib.reconstruction_cases import (
@@ -258,6 +267,39 @@ def test_a_fold_knows_nothing_of_its_subject_but_the_truth(
         list(folds(dataclasses.replace(femora, seed=2), ("c",), kept))
     with pytest.raises(ValueError, match="subjects: got 'd'; expected one of a, b, c"):
         list(folds(femora, ("d",)))
+
+
+def test_a_leg_is_seen_where_its_true_bone_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    vertices, faces = small_leg.femur()
+    whole = {
+        "tibia": [LegBone("other", "tibia", Mesh("tibia", *small_leg.tibia()),
+                          tibia_marks(small_leg.tibia()[0]))]
+    }  # fmt: skip
+    own = Fold("own", made_model(), Mesh("own", vertices, faces), femur_marks(vertices))
+    asked, coarse = [], dataclasses.replace(small_leg.CONFIG, voxel={"leg": 4.0})
+
+    def found_nothing(radiograph: Radiograph, config: DetectConfig, model: None) -> LegDetection:
+        asked.append(config.view)
+        return LegDetection(radiograph, (), "right", config.view, (), "none")
+
+    monkeypatch.setattr(reconstruction_network, "detect", found_nothing)
+    seen = reconstruction_network.network_case(
+        own, ReconstructionTest(pixel=2.0), Bones(whole, {}, {}), coarse, None,
+        np.random.default_rng(3),
+    )  # type: ignore[arg-type] # fmt: skip
+    assert asked == ["AP", "LAT"]
+    for radiograph, geometry in zip(seen.radiographs, seen.geometries, strict=True):
+        share = silhouette(seen.mesh, geometry)
+        inside, around = share > 0.9, (share < 0.01) & binary_dilation(share > 0, iterations=8)
+        assert radiograph.pixels[inside].mean() > radiograph.pixels[around].mean()
+    head = seen.marks.rounds["head"]
+    away = np.linalg.norm(seen.mesh.vertices - head.centre, axis=1).min()
+    assert away == pytest.approx(head.radius, abs=1.5), "marks stand with the bone"
+    shown: list = []
+    rows = list(reconstruction_evaluation._fits(seen, ReconstructionConfig(), shown))
+    assert [r.converged for r in rows] == [False] * 3
+    assert "expected some features" in rows[0].verdict
+    assert not shown
 
 
 def test_wrong_input_ends_in_one_line(tmp_path: Path, capsys: Capture) -> None:
