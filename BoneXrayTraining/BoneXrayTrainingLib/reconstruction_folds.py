@@ -105,10 +105,18 @@ def _fold(subject: Subject, shape: np.ndarray, model: ShapeModel) -> Fold:
 
 def _built(config: ShapeModelConfig, laid: Laid, whole: Sequence[Subject]) -> Built:
     """The model of all whole subjects; without parts, which each fold has for itself."""
-    aligned, mean = procrustes(laid.shapes)
-    mesh = standing(config.bone, laid.mesh.moved(mean))
-    shapes = np.stack([fitted(shape, mesh.vertices).of(shape) for shape in aligned])
-    found = Whole(mesh, tuple(subject.name for subject in whole), shapes, laid.distances)
+    mesh = standing(config.bone, laid.mesh.moved(procrustes(laid.shapes)[1]))
+    moves = [fitted(shape, mesh.vertices) for shape in laid.shapes]
+    found = Whole(
+        mesh,
+        tuple(subject.name for subject in whole),
+        np.stack([move.of(shape) for move, shape in zip(moves, laid.shapes, strict=True)]),
+        tuple(
+            subject.mesh.moved(move.of(subject.mesh.vertices))
+            for move, subject in zip(moves, whole, strict=True)
+        ),
+        laid.distances,
+    )
     amplitudes = laid.amplitudes if len(whole) >= FEW else config.amplitudes
     return modelled(config, found, [], amplitudes, lambda *_: None)
 
@@ -156,9 +164,10 @@ def _read(path: Path, config: ShapeModelConfig, whole: Sequence[Subject]) -> Lai
 
 
 def _mark(config: ShapeModelConfig, whole: Sequence[Subject]) -> str:
-    """What the mesh depends on, in short."""
-    said = json.dumps(asdict(config) | {"data_root": ""}, sort_keys=True, default=str).encode()
-    digest = hashlib.sha256(said)
+    """What mesh and weights depend on, in short."""
+    names = ("bone", "template", "vertices", "seed", "spread")
+    said = json.dumps({name: asdict(config)[name] for name in names}, sort_keys=True)
+    digest = hashlib.sha256(said.encode())
     for subject in whole:
         digest.update(subject.name.encode() + subject.mesh.vertices.astype("<f4").tobytes())
     return digest.hexdigest()

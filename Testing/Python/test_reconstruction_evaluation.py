@@ -276,7 +276,7 @@ def test_a_leg_is_seen_where_its_true_bone_stands(monkeypatch: pytest.MonkeyPatc
                           tibia_marks(small_leg.tibia()[0]))]
     }  # fmt: skip
     own = Fold("own", made_model(), Mesh("own", vertices, faces), femur_marks(vertices))
-    asked, coarse = [], dataclasses.replace(small_leg.CONFIG, voxel={"leg": 4.0})
+    asked, coarse = [], dataclasses.replace(small_leg.CONFIG, voxel={"leg": 3.0})
 
     def found_nothing(radiograph: Radiograph, config: DetectConfig, model: None) -> LegDetection:
         asked.append(config.view)
