@@ -21,12 +21,14 @@ from scipy.spatial import KDTree
 
 from ..mesh_ct.meshes import Mesh
 from .alignment import aligned, fitted
-from .correspondence import LEAST_FACING
+from .correspondence import LEAST_FACING, TANGENTIAL
 from .covariance import rigid_basis
 from .surface import Cloud, vertex_normals
 
 ROUNDS = 25
-START_MM = 4.0
+START_MM = 6.0
+BACK = 4000
+"""Points of a part that look for vertices."""
 REACH = 3.0
 """Points farther from each other than so many times the noise expected weigh little."""
 RIGID_MM = 1000.0
@@ -70,12 +72,11 @@ def posterior(mean: Mesh, root: np.ndarray, part: Cloud, noise: float) -> Poster
     now, rank = vertices, basis.shape[1]
     for sigma in np.geomspace(START_MM, noise, ROUNDS):
         seen, place, weights = _seen(now, mean.faces, inner, sigma)
-        rows = basis.reshape(len(vertices), 3, rank)[seen].reshape(-1, rank)
-        weight = np.repeat(weights, 3) / sigma**2
-        inner_matrix = np.eye(rank) + (rows * weight[:, None]).T @ rows
-        factor = cho_factor(inner_matrix, lower=True)
-        away = (place - vertices[seen]).reshape(-1)
-        coefficients = cho_solve(factor, (rows * weight[:, None]).T @ away)
+        across = _across(vertex_normals(now, mean.faces)[seen], weights) / sigma
+        rows = (across @ basis.reshape(len(vertices), 3, rank)[seen]).reshape(-1, rank)
+        factor = cho_factor(np.eye(rank) + rows.T @ rows, lower=True)
+        away = (across @ (place - vertices[seen])[:, :, None]).reshape(-1)
+        coefficients = cho_solve(factor, rows.T @ away)
         now = vertices + (basis @ coefficients).reshape(-1, 3)
     known = np.zeros(len(vertices), dtype=bool)
     known[seen] = True
@@ -83,6 +84,13 @@ def posterior(mean: Mesh, root: np.ndarray, part: Cloud, noise: float) -> Poster
     covariance = cho_solve(factor, np.eye(rank))
     onto = fitted(now, vertices)
     return Posterior(onto.of(now), move.of(now), covariance, known, distance)
+
+
+def _across(normals: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Roots (K, 3, 3) of w (n nᵀ + t 1): what distances weigh across the surface and along it."""
+    along, both = np.sqrt(TANGENTIAL), np.sqrt(1.0 + TANGENTIAL)
+    roots = along * np.eye(3) + (both - along) * normals[:, :, None] * normals[:, None, :]
+    return np.sqrt(weights)[:, None, None] * roots
 
 
 def with_rigid(root: np.ndarray, vertices: np.ndarray) -> np.ndarray:
@@ -93,10 +101,28 @@ def with_rigid(root: np.ndarray, vertices: np.ndarray) -> np.ndarray:
 def _seen(
     vertices: np.ndarray, faces: np.ndarray, part: Cloud, sigma: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Vertices (K,) that the part shows, where (K, 3), and their weights (K,)."""
+    """Vertices (K,) that the part shows, where (K, 3), and their weights (K,).
+
+    Either a vertex finds its nearest point of the part, or it is the nearest of points of the part,
+    whose middle it goes to: an end that is far beyond the model's is found by these only.
+    """
     normals = vertex_normals(vertices, faces)
     place, at = part.nearest(vertices)
-    away = np.linalg.norm(place - vertices, axis=1)
-    facing = np.einsum("ij,ij->i", normals, part.normals[at])
-    seen = np.flatnonzero((facing > LEAST_FACING) & ~part.border[at] & (away < 3 * REACH * sigma))
-    return seen, place[seen], 1.0 / (1.0 + (away[seen] / (REACH * sigma)) ** 2) ** 2
+    facing = np.einsum("ij,ij->i", normals, part.normals[at]) > LEAST_FACING
+    there = facing & ~part.border[at]
+    step = max(1, len(part.points) // BACK)
+    points = part.points[::step]
+    _, nearest = KDTree(vertices).query(points)
+    facing = np.einsum("ij,ij->i", normals[nearest], part.normals[::step]) > LEAST_FACING
+    # At the border of a part, vertices beyond it would be drawn to it.
+    facing &= ~part.border[at[nearest]]
+    nearest, points = nearest[facing], points[facing]
+    counts = np.bincount(nearest, minlength=len(vertices))
+    sums = [np.bincount(nearest, points[:, n], len(vertices)) for n in range(3)]
+    back = np.flatnonzero(counts)
+    seen = np.concatenate([np.flatnonzero(there), back])
+    places = np.concatenate([place[there], np.stack(sums, axis=1)[back] / counts[back, None]])
+    away = np.linalg.norm(places - vertices[seen], axis=1)
+    near = away < 3 * REACH * sigma
+    weights = 1.0 / (1.0 + (away / (REACH * sigma)) ** 2) ** 2
+    return seen[near], places[near], weights[near]
