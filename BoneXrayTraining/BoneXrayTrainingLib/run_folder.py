@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from BoneXrayLib.progress import IsCancelled, Progress
 
+from .beginnings import RECORD
 from .checkpoints import checkpoints, latest_checkpoint
 from .configuration import TrainConfig
 
@@ -73,6 +75,14 @@ def prepare_run(run: Path, config: TrainConfig | BlsGanConfig) -> None:
     run.mkdir(parents=True, exist_ok=True)
     (run / STOP_FILE).unlink(missing_ok=True)
     write_whole(run / CONFIG_FILE, json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+
+
+def forget_run(run: Path) -> None:
+    """Undo `prepare_run` for a run that could not begin."""
+    for name in (CONFIG_FILE, RECORD, STOP_FILE):
+        (run / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # the user's own files were there before
+        run.rmdir()
 
 
 def is_to_stop(run: Path, is_cancelled: IsCancelled | None) -> bool:

@@ -34,6 +34,7 @@ from .run_folder import (
     STOP_FILE,
     RunLog,
     check_run,
+    forget_run,
     is_to_stop,
     last_checkpoint_or_none,
     prepare_run,
@@ -77,7 +78,12 @@ def train(
         if config.threads:
             torch.set_num_threads(config.threads)
         learner, state = _begin(config, run, processes)
-        pool, watched = make_pools(config, processes, progress)
+        try:
+            pool, watched = make_pools(config, processes, progress)
+        except (ValueError, OSError):
+            if not resume and processes.is_first:
+                forget_run(run)
+            raise
         training = Training(config, run, learner, state, pool, watched)
         pool.start(state.step * config.batch)
         try:

@@ -304,7 +304,7 @@ def an_unknown_command(folder: Path) -> Words:
     return ["drrr"]
 
 
-@kind("run command: got 'fracture'; expected one of extract, segment, separate, reconstruct")
+@kind("run command: got 'fracture'; expected one of extract, reconstruct, segment, separate")
 def a_task_that_is_not_there(folder: Path) -> Words:
     return ["run", "fracture", "image.png", "-o", "out"]
 

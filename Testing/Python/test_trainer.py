@@ -292,6 +292,11 @@ def test_a_run_that_cannot_begin_is_refused_before_anything_is_written(
     with pytest.raises(FileNotFoundError, match=r"data_root: .*lost\.nrrd not found"):
         train(small_config(limb_file, run, ct=(lost,)))
     assert not run.exists()
+    (tmp_path / "broken.nrrd").write_text("not a volume")
+    broken = CtSource("broken.nrrd", "broken", "MIT")
+    with pytest.raises(ValueError, match=r"broken\.nrrd"):
+        train(small_config(limb_file, run, data_root=str(tmp_path), ct=(broken,)))
+    assert not run.exists()
 
 
 @pytest.mark.parametrize(
