@@ -29,6 +29,9 @@ BONES = ("femur", "tibia")
 SIDES = ("right", "left")
 TASK = "reconstruct"
 MIRROR = np.array([-1.0, 1.0, 1.0])
+MOST = 127
+ROUNDED_OFF = 0.02
+"""By this [mm], at the most, eight bits move a vertex by one standard deviation of a mode."""
 MARK, WEIGHTS, ROUND = "mark.", "weights.", "round."
 
 
@@ -163,7 +166,7 @@ def read_shape_model(name_or_folder: str | Path, side: str = "right") -> ShapeMo
             model.card.input["bone"],
             tensors["mean"].astype(np.float64),
             tensors["faces"].astype(np.int64),
-            tensors["modes"].astype(np.float64),
+            _unpacked_modes(tensors),
             tensors["deviations"].astype(np.float64),
             marks,
             {
@@ -179,7 +182,7 @@ def read_shape_model(name_or_folder: str | Path, side: str = "right") -> ShapeMo
 
 
 def write_shape_model(folder: str | Path, model: ShapeModel, card: ModelCard) -> ModelCard:
-    """Write a model folder, modes in half precision; returns its card, with the hashes."""
+    """Write a model folder, most modes in eight bits; returns its card, with the hashes."""
     from safetensors.numpy import save_file
 
     if model.side != SIDES[0]:
@@ -187,7 +190,7 @@ def write_shape_model(folder: str | Path, model: ShapeModel, card: ModelCard) ->
     tensors = {
         "mean": model.mean.astype(np.float32),
         "faces": model.faces.astype(np.uint16 if len(model.mean) < 2**16 else np.uint32),
-        "modes": model.modes.astype(np.float16),
+        **_packed_modes(model),
         "deviations": model.deviations.astype(np.float64),
     }
     for name, mark in model.marks.items():
@@ -197,6 +200,27 @@ def write_shape_model(folder: str | Path, model: ShapeModel, card: ModelCard) ->
     with staged_folder(Path(folder)) as stage:
         save_file({n: np.ascontiguousarray(a) for n, a in tensors.items()}, stage / SHAPE_FILE)
         return write_card(stage, card)
+
+
+def _packed_modes(model: ShapeModel) -> dict[str, np.ndarray]:
+    """The modes that move vertices far in half precision, the many others in eight bits."""
+    most = np.abs(model.modes).max(axis=(1, 2))
+    far = most * model.deviations > 2 * MOST * ROUNDED_OFF
+    near = model.modes[~far] / (most[~far, None, None] / MOST)
+    return {
+        "modes": model.modes[far].astype(np.float16),
+        "far": far.astype(np.uint8),
+        "modes.near": np.rint(near).astype(np.int8),
+        "modes.scale": (most[~far] / MOST).astype(np.float32),
+    }
+
+
+def _unpacked_modes(tensors: dict[str, np.ndarray]) -> np.ndarray:
+    far = tensors["far"].astype(bool)
+    modes = np.empty((len(far), *tensors["mean"].shape))
+    modes[far] = tensors["modes"]
+    modes[~far] = tensors["modes.near"] * tensors["modes.scale"][:, None, None].astype(np.float64)
+    return modes
 
 
 def load_tensors(model: Model) -> dict[str, np.ndarray]:

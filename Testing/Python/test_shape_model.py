@@ -119,7 +119,7 @@ def test_a_model_comes_back_from_its_folder(
     assert set(written.sha256) == {"shape.safetensors"}
     read = read_shape_model(tmp_path / "ball")
     coefficients = np.array([1.0, -2.0])
-    assert read.shape(coefficients) == pytest.approx(model.shape(coefficients), abs=5e-3)
+    assert read.shape(coefficients) == pytest.approx(model.shape(coefficients), abs=2 * 0.02)
     assert np.array_equal(read.faces, model.faces)
     assert read.bone == "femur"
     places, expected = read.landmarks(read.mean), model.landmarks(model.mean)
