@@ -7,7 +7,7 @@ import json
 import math
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from BoneXrayLib.files import checked_output_folder, staged_folder
 from BoneXrayLib.framing import FRAMINGS
@@ -20,7 +20,7 @@ from .beginnings import read_record
 from .checkpoints import best_checkpoint, latest_checkpoint, read_state
 from .configuration import TrainConfig, from_mapping
 from .export_card import make_card, with_beginning
-from .export_onnx import write_onnx
+from .export_onnx import write_network
 
 BITS = (16, 8)
 LEG_SIZE = 1.3
@@ -80,8 +80,7 @@ def export(
     stored = packed(weights) if bits == 8 else {n: value.half() for n, value in weights.items()}
     network.load_state_dict(unpacked(stored))
     with staged_folder(output) as stage:
-        save_file(stored, stage / "weights.safetensors")
-        write_onnx(network.eval(), config.network, stage / "model.onnx")
+        write_network(network, config.network, stored, stage)
         shown = {"working_size": working_size, "framing": framing, **_mirrors(config)}
         card = make_card(config, version, shown, step, evaluation or [])
         write_card(stage, with_beginning(card, read_record(run)))

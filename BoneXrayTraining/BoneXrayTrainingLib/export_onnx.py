@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
+from BoneXrayLib.model_files import ONNX_FILE, WEIGHTS_FILE
 from BoneXrayLib.networks import size_multiple
-from BoneXrayLib.packed_weights import LEAST_AXES, MOST
+from BoneXrayLib.packed_weights import LEAST_AXES, MOST, is_shared, name_in_onnx
 
 OPSET = 17
+DTYPES = {"I8": np.dtype("int8"), "F16": np.dtype("float16"), "F32": np.dtype("float32")}
+"""Of safetensors."""
+
+
+def write_network(
+    network: nn.Module, description: dict, stored: dict[str, torch.Tensor], folder: Path
+) -> None:
+    """Write a network for torch and for ONNX Runtime into a folder, its weights once.
+
+    Args:
+        network: with the weights of `stored`, in single precision.
+        description: as `networks.build_network` takes it.
+        stored: weights in half precision, or packed in eight bits.
+        folder: of the model.
+    """
+    save_file(stored, folder / WEIGHTS_FILE)
+    write_onnx(network.eval(), description, folder / ONNX_FILE)
+    share_weights(folder / ONNX_FILE, folder / WEIGHTS_FILE)
 
 
 def write_onnx(network: nn.Module, description: dict, path: Path) -> None:
@@ -72,6 +93,40 @@ def store_weights_small(path: Path) -> None:
         model.graph.node.insert(0, node)
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+def share_weights(onnx_file: Path, weights_file: Path) -> None:
+    """Leave to a safetensors file in the same folder the weights that both would hold.
+
+    Raises:
+        ValueError: weights of the one that are not the other's.
+    """
+    import onnx
+
+    data = weights_file.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")  # https://github.com/huggingface/safetensors
+    header = json.loads(data[8:start])
+    shared = {
+        name_in_onnx(name, DTYPES[told["dtype"]]): told["data_offsets"]
+        for name, told in header.items()
+        if name != "__metadata__" and is_shared(told["shape"])
+    }
+    model = onnx.load(str(onnx_file))
+    for weight in model.graph.initializer:
+        if (place := shared.pop(weight.name, None)) is None:
+            continue
+        offset, length = start + place[0], place[1] - place[0]
+        if weight.raw_data != data[offset : offset + length]:
+            raise ValueError(f"{weights_file.name}: {weight.name} differs from that in ONNX")
+        weight.ClearField("raw_data")
+        weight.data_location = onnx.TensorProto.EXTERNAL
+        where = {"location": weights_file.name, "offset": str(offset), "length": str(length)}
+        for key, value in where.items():
+            weight.external_data.add(key=key, value=value)
+    if shared:
+        raise ValueError(f"{onnx_file.name}: has no {', '.join(shared)}")
+    onnx_file.write_bytes(model.SerializeToString())
+    onnx.checker.check_model(str(onnx_file))
 
 
 def _in_eight_bits(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

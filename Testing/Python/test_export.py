@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from small_run import NETWORK, small_config
 
 from BoneXrayLib.inference import run_network
@@ -20,7 +21,7 @@ from BoneXrayLib.packed_weights import unpacked
 from BoneXrayTrainingLib.configuration import read_config
 from BoneXrayTrainingLib.dataset import CtSource
 from BoneXrayTrainingLib.export import export, make_card
-from BoneXrayTrainingLib.export_onnx import store_weights_small
+from BoneXrayTrainingLib.export_onnx import share_weights, store_weights_small
 from BoneXrayTrainingLib.trainer import train
 
 
@@ -83,14 +84,40 @@ def test_the_averaged_weights_are_exported_at_half_the_size(run: Path, folder: P
         assert value.dtype == torch.float16
         assert torch.equal(value, average[name].half()), name
     parameters = sum(value.numel() for value in average.values())
-    for name in ("weights.safetensors", "model.onnx"):
-        assert (folder / name).stat().st_size < 2 * parameters + 60_000  # the graph itself
+    assert (folder / "weights.safetensors").stat().st_size < 2 * parameters + 60_000
     kinds = {
         weight.data_type
         for weight in onnx.load(folder / "model.onnx").graph.initializer
         if np.prod(weight.dims) > 64
     }
     assert kinds == {onnx.TensorProto.FLOAT16}
+
+
+@pytest.mark.parametrize("bits", [16, 8])
+def test_weights_lie_once_in_the_folder_and_onnx_finds_them(
+    run: Path, tmp_path: Path, rng: np.random.Generator, bits: int
+) -> None:
+    model = verify_model(export(run, tmp_path / "model", working_size=64, bits=bits))
+    image = rng.random((3, 48, 64), dtype=np.float32)
+    alone = onnxruntime.InferenceSession(model.folder / "model.onnx")
+    answer = alone.run(None, {"image": image[None]})[0][0]
+    assert np.array_equal(answer, run_network(model, image))
+    graph = onnx.load(model.folder / "model.onnx", load_external_data=False).graph
+    inside = sum(np.prod(w.dims) for w in graph.initializer if not w.external_data)
+    assert inside < 0.1 * sum(np.prod(w.dims) for w in graph.initializer)
+
+
+def test_weights_of_another_network_are_not_left_to(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "other")
+    stored = load_file(folder / "weights.safetensors")
+    name = next(name for name, value in stored.items() if value.ndim > 1)
+    onnx.save(onnx.load(folder / "model.onnx"), tmp_path / "other" / "model.onnx")
+    save_file({**stored, name: stored[name] + 1}, tmp_path / "other" / "weights.safetensors")
+    with pytest.raises(ValueError, match="differs from that in ONNX"):
+        share_weights(tmp_path / "other" / "model.onnx", tmp_path / "other" / "weights.safetensors")
+    save_file({"lost": stored[name]}, tmp_path / "other" / "weights.safetensors")
+    with pytest.raises(ValueError, match=r"model\.onnx: has no lost\.half"):
+        share_weights(tmp_path / "other" / "model.onnx", tmp_path / "other" / "weights.safetensors")
 
 
 def test_weights_in_eight_bits_halve_the_files_and_hardly_change_the_answer(

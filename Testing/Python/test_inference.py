@@ -232,7 +232,7 @@ def test_torch_and_onnx_runtime_agree(tmp_path, rng):
     folder = tmp_path / "unet"
     folder.mkdir()
     save_file(network.state_dict(), folder / "weights.safetensors")
-    export_module = pytest.importorskip("BoneXrayTrainingLib.export")
+    export_module = pytest.importorskip("BoneXrayTrainingLib.export_onnx")
     export_module.write_onnx(network, description, folder / "model.onnx")
     made = card("unet", multiple=size_multiple(description), network=description)
     write_card(folder, made)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from BoneXrayLib.files import checked_output_folder, staged_folder
 from BoneXrayLib.model_card import BLS_GAN, SEPARATE_RECIPES
@@ -15,7 +15,7 @@ from BoneXrayLib.networks import build_network, size_multiple
 from BoneXrayLib.packed_weights import unpacked
 
 from ..checkpoints import latest_checkpoint, read_state
-from ..export_onnx import write_onnx
+from ..export_onnx import write_network
 from ..mappings import from_mapping
 from ..run_folder import CONFIG_FILE
 from .config import BlsGanConfig
@@ -46,8 +46,7 @@ def export_bls_gan(
     network = build_network(config.generator)
     network.load_state_dict(unpacked(stored))
     with staged_folder(output) as stage:
-        save_file(stored, stage / "weights.safetensors")
-        write_onnx(network.eval(), config.generator, stage / "model.onnx")
+        write_network(network, config.generator, stored, stage)
         write_card(stage, _card(config, version, name, read_state(checkpoint).step))
     return output
 
