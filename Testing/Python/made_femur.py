@@ -14,7 +14,7 @@ from BoneXrayLib.leg_features import LegFeatures, PointFeature
 from BoneXrayLib.models import ModelCard
 from BoneXrayLib.shape_model import Mark, ShapeModel
 
-RINGS, AROUND = 80, 32
+RINGS, AROUND = 80, 24
 SUPER = 4
 """Samples a side of a pixel of a mask."""
 
