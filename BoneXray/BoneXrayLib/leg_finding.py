@@ -8,7 +8,7 @@ from .geometry_config import VIEWS
 from .leg_config import LegConfig
 from .leg_detection import DetectConfig, LegDetection, detect
 from .models import find_model
-from .progress import IsCancelled, Progress, part_of
+from .progress import IsCancelled, Progress
 from .radiograph import Radiograph
 
 
@@ -18,7 +18,7 @@ def find_features(
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
 ) -> list[LegDetection]:
-    """Find the bones of a leg in each radiograph; the second shows the side of the first.
+    """Find the bones of a leg in each radiograph; a frontal one tells the side of both.
 
     Args:
         radiographs: of the same leg.
@@ -32,13 +32,25 @@ def find_features(
     """
     config = config or LegConfig()
     model = find_model(config.finder, "features")
-    found: list[LegDetection] = []
-    for number, radiograph in enumerate(radiographs):
-        side = found[0].side if found and config.side == "auto" else config.side
+    found: dict[int, LegDetection] = {}
+
+    def look(number: int, side: str, share: float) -> None:
         asked = DetectConfig(side=side, view=_seen(config, number))
-        tell = part_of(progress, number, len(radiographs))
-        found.append(detect(radiograph, asked, model, progress=tell, is_cancelled=is_cancelled))
-    return found
+        tell = None if progress is None else lambda f, m: progress(share + f / len(radiographs), m)
+        found[number] = detect(
+            radiographs[number], asked, model, progress=tell, is_cancelled=is_cancelled
+        )
+
+    # Only a frontal image tells right from left.
+    order = sorted(range(len(radiographs)), key=lambda number: _seen(config, number) != "AP")
+    for turn, number in enumerate(order):
+        first = found.get(order[0])
+        tells = first is not None and first.view != "LAT" and config.side == "auto"
+        look(number, first.side if tells else config.side, turn / len(radiographs))
+    last, first = found[order[-1]], found[order[0]]
+    if config.side == "auto" and last.side != first.side:
+        look(order[0], last.side, 0.5)
+    return [found[number] for number in range(len(radiographs))]
 
 
 def _seen(config: LegConfig, number: int) -> str:

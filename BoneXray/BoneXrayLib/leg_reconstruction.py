@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .geometry import Geometry
-from .geometry_config import VIEWS
 from .leg_config import LegConfig
-from .leg_detection import DetectConfig, detect
 from .leg_features import LegFeatures
+from .leg_finding import find_features
 from .leg_geometry import TYPED_SHIFT_MM, Shot, shot_geometries
-from .models import find_model
 from .progress import IsCancelled, Progress, part_of, raise_if_cancelled
 from .radiograph import Radiograph
 from .reconstruction import Reconstruction, View, reconstruct
@@ -95,8 +93,11 @@ def reconstruct_leg(
     warnings: list[str] = []
     names = [_title(model) for model in shapes.values()]
     if features is None:
-        features, found_by = _found(radiographs, config, notes, warnings, progress, is_cancelled)
-        names.insert(0, found_by)
+        seen_by = find_features(radiographs, config, part_of(progress, 0, 2), is_cancelled)
+        features = [detection.features for detection in seen_by]
+        names.insert(0, seen_by[0].model)
+        notes += [f"{d.radiograph.name}: {message}" for d in seen_by for message in d.messages]
+        warnings += [warning for d in seen_by for warning in d.warnings]
     elif len(features) != len(radiographs):
         raise ValueError(f"features: got {len(features)}; expected one for each image")
     seen = [tuple(f for f in view if f.bone in config.bones) for view in features]
@@ -162,32 +163,6 @@ def shape_models(
 
 def _title(model: ShapeModel) -> str:
     return f"shape of a {model.bone}" if model.card is None else model.card.title
-
-
-def _found(
-    radiographs: Sequence[Radiograph],
-    config: LegConfig,
-    notes: list[str],
-    warnings: list[str],
-    progress: Progress | None,
-    is_cancelled: IsCancelled | None,
-) -> tuple[list[tuple[LegFeatures, ...]], str]:
-    """Features by the network; sides of lateral images follow the frontal one."""
-    model = find_model(config.finder, "features")
-    found = []
-    for number, radiograph in enumerate(radiographs):
-        view = "auto"
-        if config.view:
-            view = "AP" if abs(VIEWS[config.view[number]].orbital) in (0.0, 180.0) else "LAT"
-        side = config.side
-        if found and side == "auto":
-            side = found[0].side
-        asked = DetectConfig(side=side, view=view)
-        tell = part_of(progress, number, 2 * len(radiographs))
-        found.append(detect(radiograph, asked, model, progress=tell, is_cancelled=is_cancelled))
-        notes += [f"{radiograph.name}: {message}" for message in found[-1].messages]
-        warnings += found[-1].warnings
-    return [detection.features for detection in found], model.card.title
 
 
 def _rebuilt(

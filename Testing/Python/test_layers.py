@@ -42,8 +42,8 @@ LIB_STAGES = """
     bone_motion layer_search layer_registration joint_margins joint_space_config joint_space
     joint_visit joint_space_picture joint_space_files
     leg_channels heat_maps leg_looks leg_detection
-    leg_config leg_feature_files leg_geometry leg_reconstruction leg_picture leg_files
-    leg_drawing leg_finding
+    leg_config leg_finding leg_feature_files leg_geometry leg_reconstruction leg_picture leg_files
+    leg_drawing
     reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
     slicer_preview slicer_inputs slicer_long_leg slicer_leg_parameters slicer_parameters

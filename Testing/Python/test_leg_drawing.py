@@ -111,17 +111,27 @@ def test_a_note_says_where_a_landmark_was() -> None:
     assert '"at": [1.0, 2.5]' in note_of(PointFeature(1.0, 2.5, np.eye(2)))
 
 
-def test_the_second_image_is_looked_at_for_the_side_of_the_first(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_frontal_images_tell_the_side_of_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that takes every lateral image for a right leg's, and knows a left one in front."""
     asked = []
 
     def detect(radiograph: str, config: Any, *_: Any, **__: Any) -> Any:
         asked.append((radiograph, config.side, config.view))
-        return types.SimpleNamespace(side="left")
+        view = "AP" if radiograph == "front" else "LAT"
+        side = {"AP": "left", "LAT": "right"}[view] if config.side == "auto" else config.side
+        return types.SimpleNamespace(name=radiograph, side=side, view=view)
 
     monkeypatch.setattr(leg_finding, "detect", detect)
     monkeypatch.setattr(leg_finding, "find_model", lambda *_: None)
-    leg_finding.find_features(["one", "two"], LegConfig(view=("PA", "LAT-L")))
-    leg_finding.find_features(["three"])
-    assert asked == [("one", "auto", "AP"), ("two", "left", "LAT"), ("three", "auto", "auto")]
+
+    def sides(names: list[str], *views: str) -> list[tuple[str, str]]:
+        found = leg_finding.find_features(names, LegConfig(view=views))  # ty: ignore[invalid-argument-type]
+        return [(detection.name, detection.side) for detection in found]
+
+    both = [("front", "left"), ("lateral", "left")]
+    assert sides(["front", "lateral"], "PA", "LAT-L") == both
+    assert sides(["lateral", "front"], "LAT-L", "PA") == both[::-1]
+    assert asked[:2] == asked[2:] == [("front", "auto", "AP"), ("lateral", "left", "LAT")]
+    assert sides(["front", "lateral"]) == both
+    assert sides(["lateral", "front"]) == both[::-1]
+    assert sides(["lateral"]) == [("lateral", "right")]

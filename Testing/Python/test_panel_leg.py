@@ -100,9 +100,6 @@ def test_the_tip_says_what_is_missing_one_after_the_other(panel: Any) -> None:
     ui = panel.ui
     assert tip(ui.legButton) == "Select or load a radiograph"
     (node,) = choose(panel, "AP", knows_place=False)
-    ui.legBonesBox.currentIndex = 0
-    assert tip(ui.legButton) == "There is no shape model of a tibia: add its folder"
-    ui.legBonesBox.currentIndex = 1
     assert tip(ui.legButton) == "Say how AP was taken: AP, PA, LAT-L or LAT-R"
     ui.legViewBox.currentIndex = 1
     assert tip(ui.legButton) == "Say which leg it is: right or left"
@@ -117,6 +114,16 @@ def test_the_tip_says_what_is_missing_one_after_the_other(panel: Any) -> None:
     assert ui.legButton.enabled
     ui.legObjectBox.value, ui.legDetectorBox.value = 1200.0, 1000.0
     assert "expected less than source_detector" in tip(ui.legButton)
+
+
+def test_a_bone_without_a_shape_model_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("BoneXrayLib.models.trained_folder", lambda: tmp_path)
+    for panel in opened_panel():
+        choose(panel, "AP")
+        panel.ui.legBonesBox.currentIndex = 0
+        assert tip(panel.ui.legButton) == "There is no shape model of a tibia: add its folder"
 
 
 def test_features_are_drawn_where_they_are_and_read_back(panel: Any) -> None:
