@@ -183,7 +183,7 @@ def read_shape_model(name_or_folder: str | Path, side: str = "right") -> ShapeMo
 
 def write_shape_model(folder: str | Path, model: ShapeModel, card: ModelCard) -> ModelCard:
     """Write a model folder, most modes in eight bits; returns its card, with the hashes."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     if model.side != SIDES[0]:
         raise ValueError(f"side: got {model.side!r}; expected a model of right bones")
@@ -198,7 +198,8 @@ def write_shape_model(folder: str | Path, model: ShapeModel, card: ModelCard) ->
         tensors[WEIGHTS + name] = mark.weights.astype(np.float64)
     tensors |= {ROUND + name: at.astype(np.int32) for name, at in model.rounds.items()}
     with staged_folder(Path(folder)) as stage:
-        save_file({n: np.ascontiguousarray(a) for n, a in tensors.items()}, stage / SHAPE_FILE)
+        arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+        (stage / SHAPE_FILE).write_bytes(save(arrays))
         return write_card(stage, card)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from BoneXrayLib.model_files import ONNX_FILE, WEIGHTS_FILE
@@ -31,7 +31,8 @@ def write_network(
         stored: weights in half precision, or packed in eight bits.
         folder: of the model.
     """
-    save_file(stored, folder / WEIGHTS_FILE)
+    # Not by save_file, whose files only their owner may read.
+    (folder / WEIGHTS_FILE).write_bytes(save(stored))
     write_onnx(network.eval(), description, folder / ONNX_FILE)
     share_weights(folder / ONNX_FILE, folder / WEIGHTS_FILE)
 

@@ -98,6 +98,7 @@ def test_weights_lie_once_in_the_folder_and_onnx_finds_them(
     run: Path, tmp_path: Path, rng: np.random.Generator, bits: int
 ) -> None:
     model = verify_model(export(run, tmp_path / "model", working_size=64, bits=bits))
+    assert len({path.stat().st_mode for path in model.folder.iterdir()}) == 1, "read by the same"
     image = rng.random((3, 48, 64), dtype=np.float32)
     alone = onnxruntime.InferenceSession(model.folder / "model.onnx")
     answer = alone.run(None, {"image": image[None]})[0][0]
