@@ -100,12 +100,7 @@ def reconstruct_leg(
         warnings += [warning for d in seen_by for warning in d.warnings]
     elif len(features) != len(radiographs):
         raise ValueError(f"features: got {len(features)}; expected one for each image")
-    seen = [tuple(f for f in view if f.bone in config.bones) for view in features]
-    if not any(seen):
-        raise ValueError(f"image: no {' or '.join(config.bones)} was found; expected one")
-    if not all(seen):
-        raise ValueError(f"image: {radiographs[[bool(s) for s in seen].index(False)].name}: no "
-                         f"{' or '.join(config.bones)} was found; expected one")  # fmt: skip
+    seen = _wanted(radiographs, features, config)
     shots = shots or [Shot(radiograph.geometry) for radiograph in radiographs]
     placed = shot_geometries(radiographs, shots, seen, shapes, config)
     if not placed.knows_size:
@@ -163,6 +158,19 @@ def shape_models(
 
 def _title(model: ShapeModel) -> str:
     return f"shape of a {model.bone}" if model.card is None else model.card.title
+
+
+def _wanted(
+    radiographs: Sequence[Radiograph], features: Sequence[Sequence[LegFeatures]], config: LegConfig
+) -> list[tuple[LegFeatures, ...]]:
+    """The features of the bones that are to be rebuilt; every image has to show one."""
+    seen = [tuple(f for f in view if f.bone in config.bones) for view in features]
+    if not any(seen):
+        raise ValueError(f"image: no {' or '.join(config.bones)} was found; expected one")
+    if not all(seen):
+        raise ValueError(f"image: {radiographs[[bool(s) for s in seen].index(False)].name}: no "
+                         f"{' or '.join(config.bones)} was found; expected one")  # fmt: skip
+    return seen
 
 
 def _rebuilt(
