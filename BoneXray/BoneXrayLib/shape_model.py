@@ -205,7 +205,7 @@ def write_shape_model(folder: str | Path, model: ShapeModel, card: ModelCard) ->
 
 def _packed_modes(model: ShapeModel) -> dict[str, np.ndarray]:
     """The modes that move vertices far in half precision, the many others in eight bits."""
-    most = np.abs(model.modes).max(axis=(1, 2))
+    most = np.maximum(np.abs(model.modes).max(axis=(1, 2)), 1e-12)
     far = most * model.deviations > 2 * MOST * ROUNDED_OFF
     near = model.modes[~far] / (most[~far, None, None] / MOST)
     return {

@@ -146,9 +146,9 @@ def _case_maker(
 
 
 def _leak(model: Model) -> tuple[str, ...]:
-    trained = ", ".join(str(s["name"]) for s in model.card.trained_on["sources"])
-    return (f"{model.card.name} was trained on bones of {trained}: features of these subjects are "
-            "found better than others'",)  # fmt: skip
+    count = len(model.card.trained_on["sources"])
+    return (f"{model.card.name} was trained on bones of {count} sources, which its card names: "
+            "features of these are found better than others'",)  # fmt: skip
 
 
 def _fits(case: Case, config: ReconstructionConfig, shown: list[Shown]) -> Iterator[Row]:

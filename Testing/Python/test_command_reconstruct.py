@@ -21,7 +21,7 @@ from BoneXrayLib.leg_geometry import Shot
 from BoneXrayLib.leg_picture import COLOURS, contour_lines, contour_picture
 from BoneXrayLib.leg_reconstruction import RebuiltLeg, reconstruct_leg
 from BoneXrayLib.radiograph import Radiograph, radiograph_from_array, write_float_nrrd
-from BoneXrayLib.shape_model import write_shape_model
+from BoneXrayLib.shape_model import read_shape_model, write_shape_model
 from BoneXrayTrainingLib.__main__ import main
 
 Capture = pytest.CaptureFixture[str]
@@ -90,6 +90,16 @@ def test_features_come_back_from_their_files(tmp_path: Path) -> None:
         assert read.points[name][:2] == pytest.approx(point[:2])
     assert read.outline is not None
     assert np.abs(read.outline - seen("AP").outline).max() < 1 / 255
+
+
+def test_the_features_in_the_readme_are_read(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    start = readme.index('{"side": "right", "view"')
+    (tmp_path / "f.json").write_text(readme[start : readme.index("\n\n", start)], encoding="utf-8")
+    Image.fromarray(np.full((1000, 500), 255, np.uint8)).save(tmp_path / "femur.png")
+    (read,) = read_features(tmp_path / "f.json", (1000, 500))
+    assert (read.bone, read.side, set(read.ellipses)) == ("femur", "right", {"head"})
+    assert set(read.points) <= set(read_shape_model("femur").marks)
 
 
 def test_features_that_a_user_wrote_need_only_places_and_a_mask(tmp_path: Path) -> None:
@@ -215,6 +225,7 @@ def test_wrong_input_ends_in_one_line_and_nothing_written(folder: Path, capsys: 
         ([one[0], one[0], *one, *file, *model], "image: got 3"),
         ([*one, *file, *model, "--bones", "rib"], "bones: got 'rib'"),
         ([*one, *file, "--model", str(folder / "shape-made")], "model: none is of a tibia"),
+        ([*one, *model], "features: none given, and no model to find them: model: 'features-leg'"),
         ([*one, *model, "--features", str(folder / "no.json")], "holds no bones"),
         ([*one, *model, "--features", str(folder / "small.json")], "size: got [3, 3]"),
         ([*one, *model, "--features", str(folder / "none.json")], "no femur was found"),

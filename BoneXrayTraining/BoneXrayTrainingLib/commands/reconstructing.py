@@ -57,7 +57,12 @@ class RunReconstruct(Command):
                 raise ValueError(f"{name}: got {len(given)}; expected one for each image")
         models = list(shape_models(self.config).values())
         if not self.features:
-            find_model(self.config.finder, "features")
+            try:
+                find_model(self.config.finder, "features")
+            except ValueError as error:
+                raise ValueError(
+                    f"features: none given, and no model to find them: {error}"
+                ) from None
         report.progress(0.0, "reading radiographs")
         radiographs = [
             read_radiograph(image, self.config.pixel, self.config.polarity) for image in self.images
