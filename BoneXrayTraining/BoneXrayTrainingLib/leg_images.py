@@ -15,12 +15,12 @@ from BoneXrayLib.extraction import image_scale, input_channels
 from BoneXrayLib.leg_channels import ELLIPSES, FIRST_MASK, OUTPUTS, SIGMA
 from BoneXrayLib.leg_features import EllipseFeature
 
-from .appearance import add_noise, collimate, expose, respond
-from .augmentation import BONE, AugmentationConfig, add_lumps, draw_frame, sampled, vary_densities
+from .augmentation import AugmentationConfig, draw_frame, sampled
 from .dataset import Batch
 from .labelled import MASK_OD
 from .leg_views import LegPair, LegTruth, ellipse_form, turned
 from .pairs import TISSUES
+from .segment_images import taken
 
 BONES_APART = 0.1
 """Standard deviation of the log density of femur and tibia beside that of all bone."""
@@ -55,24 +55,10 @@ def augment_leg(pair: LegPair, config: AugmentationConfig, rng: np.random.Genera
     every = sampled(every, matrix, shift, config, rng)
     truth = turned(pair.truth, matrix, shift, (side, config.crop))
     pixel_mm = pair.draw.pixel * scale
-    named = every[len(TISSUES) :]
-    masks = (named > MASK_OD).float()
-    tissues = every[: len(TISSUES)].clone()
-    apart = torch.from_numpy(np.exp(rng.normal(0.0, BONES_APART, len(named))).astype(np.float32))
-    tissues[BONE] += (named * apart[:, None, None]).sum(0)
-    tissues = vary_densities(tissues, config, rng)
-    if rng.random() < config.lump_share:
-        tissues = add_lumps(tissues, pixel_mm, rng)
-    image, display = tissues.sum(0), rng.random() < config.display_share
-    if display:
-        image = respond(expose(image, image, rng), rng)[0]
-    image = add_noise(image, rng, 0.8 if display else 0.3)
-    shown = torch.ones((1, *image.shape))
-    if display and rng.random() < 0.3:
-        image, both = collimate(image, torch.cat([shown, masks]), rng)
-        shown, masks = both[:1], both[1:]
-    target = leg_target(truth, masks, shown[0] > 0)
-    domain = "display" if display else "optical density"
+    masks = (every[len(TISSUES) :] > MASK_OD).float()
+    both = torch.cat([torch.ones_like(masks[:1]), masks])
+    image, both, domain = taken(every, both, BONES_APART, pixel_mm, config, rng)
+    target = leg_target(truth, both[1:], both[0] > 0)
     known = pixel_mm if rng.random() < 0.6 else None
     return LegImage(image, target, leg_weight(truth), truth, domain, known)
 

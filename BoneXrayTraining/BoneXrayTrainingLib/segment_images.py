@@ -50,11 +50,36 @@ def augment_segments(
         every = every.flip(-1) if is_reversed else every
     once = dataclasses.replace(config, mirrored_share=0.0)
     every, pixel_mm = frame(every, pair.draw.pixel, once, rng)
-    named = every[len(TISSUES) :]
-    masks = (named > MASK_OD).float()
-    tissues = every[: len(TISSUES)].clone()
-    apart = torch.from_numpy(np.exp(rng.normal(0.0, BONES_APART, len(named))).astype(np.float32))
-    tissues[BONE] += (named * apart[:, None, None]).sum(0)
+    masks = (every[len(TISSUES) :] > MASK_OD).float()
+    image, masks, domain = taken(every, masks, BONES_APART, pixel_mm, config, rng)
+    known = rng.random() < 0.6
+    return SegmentImage(image, masks, domain, pixel_mm if known else None, is_reversed)
+
+
+def taken(
+    every: torch.Tensor,
+    masks: torch.Tensor,
+    apart: float,
+    pixel_mm: float,
+    config: AugmentationConfig,
+    rng: np.random.Generator,
+) -> tuple[torch.Tensor, torch.Tensor, str]:
+    """An image of layers with densities and an exposure of their own; masks end at the shutters.
+
+    Args:
+        every: (tissues + named bones, rows, columns) optical density.
+        masks: (any, rows, columns).
+        apart: standard deviation of a named bone's log density beside that of all bone.
+        pixel_mm: of the layers.
+        config: shares of what happens.
+        rng: draws it.
+
+    Returns:
+        The image (rows, columns), the masks, and the image's domain.
+    """
+    named, tissues = every[len(TISSUES) :], every[: len(TISSUES)].clone()
+    own = torch.from_numpy(np.exp(rng.normal(0.0, apart, len(named))).astype(np.float32))
+    tissues[BONE] += (named * own[:, None, None]).sum(0)
     tissues = vary_densities(tissues, config, rng)
     if rng.random() < config.lump_share:
         tissues = add_lumps(tissues, pixel_mm, rng)
@@ -64,9 +89,7 @@ def augment_segments(
     image = add_noise(image, rng, 0.8 if display else 0.3)
     if display and rng.random() < 0.3:
         image, masks = collimate(image, masks, rng)
-    domain = "display" if display else "optical density"
-    known = rng.random() < 0.6
-    return SegmentImage(image, masks, domain, pixel_mm if known else None, is_reversed)
+    return image, masks, "display" if display else "optical density"
 
 
 def mirrored(layers: torch.Tensor, structures: tuple[str, ...]) -> torch.Tensor:
