@@ -70,7 +70,8 @@ class TrainConfig:
     device: str = "auto"
     """auto, cpu or cuda."""
     precision: str = "auto"
-    """auto, float32 or bfloat16, the latter on a GPU only; auto takes what pays."""
+    """auto, float32 or bfloat16; auto takes bfloat16 on a GPU that has it. On a CPU that has it
+    bfloat16 halves the time of a step."""
     log_every: int = 50
     checkpoint_every: int = 500
     validate_every: int = 1000

@@ -23,7 +23,7 @@ class Learner:
 
     Attributes:
         forward: the network as a step calls it; with several processes it averages gradients.
-        half: compute the network in bfloat16 (on a GPU), its loss and weights in float32.
+        half: compute the network in bfloat16, its loss and weights in float32.
     """
 
     network: torch.nn.Module
@@ -56,18 +56,27 @@ def make_learner(config: TrainConfig, processes: Processes = ALONE) -> Learner:
 
 
 def computes_in_half(precision: str, device: torch.device) -> bool:
-    """Whether the network computes in bfloat16: where a GPU has it, unless float32 is asked for.
+    """Whether the network computes in bfloat16: where a GPU has it, unless float32 is asked for;
+    on a CPU that has instructions for it, twice as fast, where it is asked for.
 
     Raises:
         ValueError: bfloat16 is asked for where it does not pay.
     """
-    able = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    on_gpu = device.type == "cuda"
+    able = torch.cuda.is_bf16_supported() if on_gpu else multiplies_bfloat16()
     if precision == "bfloat16" and not able:
         raise ValueError(
             f"precision: got 'bfloat16' on the {device.type}; expected 'auto' or 'float32', "
-            "or a GPU that has it"
+            "or a GPU or CPU with instructions for it"
         )
-    return able and precision != "float32"
+    return able and (precision == "bfloat16" or (on_gpu and precision == "auto"))
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU has instructions for products of bfloat16; without, it would be slower."""
+    found = torch.backends.cpu.get_cpu_capability()
+    has = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return "AVX512" in found and has is not None and bool(has())
 
 
 def join_gradients(learner: Learner) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 import socket
 import subprocess
@@ -16,8 +17,14 @@ from small_run import small_config
 
 from BoneXrayTrainingLib.checkpoints import latest_checkpoint
 from BoneXrayTrainingLib.configuration import TrainConfig
-from BoneXrayTrainingLib.dataset import PoolConfig, load_source
-from BoneXrayTrainingLib.learner import make_learner, predict
+from BoneXrayTrainingLib.dataset import Batch, PoolConfig, load_source
+from BoneXrayTrainingLib.learner import (
+    computes_in_half,
+    make_learner,
+    multiplies_bfloat16,
+    predict,
+    step,
+)
 from BoneXrayTrainingLib.losses import ExtractionLoss
 from BoneXrayTrainingLib.pool import PairPool, Share
 from BoneXrayTrainingLib.processes import Processes, joined
@@ -135,9 +142,10 @@ def test_without_torchrun_a_process_is_alone() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_said_and_so_is_half_precision_without_one(
-    limb_file: Path, tmp_path: Path
+def test_a_gpu_that_is_not_there_is_said_and_so_is_half_precision_without_instructions_for_it(
+    limb_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     with (
         pytest.raises(ValueError, match="device: got 'cuda', but torch finds no GPU"),
         joined("cuda"),
@@ -146,3 +154,34 @@ def test_a_gpu_that_is_not_there_is_said_and_so_is_half_precision_without_one(
     config = small_config(limb_file, tmp_path, precision="bfloat16")
     with pytest.raises(ValueError, match="precision: got 'bfloat16' on the cpu"):
         make_learner(config)
+
+
+def test_a_processor_with_instructions_for_bfloat16_uses_them_where_asked(
+    limb_file: Path, tmp_path: Path
+) -> None:
+    cpu = torch.device("cpu")
+    assert not computes_in_half("auto", cpu)
+    assert not computes_in_half("float32", cpu)
+    if not multiplies_bfloat16():
+        pytest.skip("this processor has none")
+    assert computes_in_half("bfloat16", cpu)
+    ones = torch.ones(2, 1, 32, 32)
+    batch = Batch(torch.rand(2, 3, 32, 32), ones, 0.5 * ones, ones)
+    losses = {}
+    for precision in ("bfloat16", "float32"):
+        config = small_config(limb_file, tmp_path, precision=precision, learning_rate=5e-3)
+        torch.manual_seed(2)
+        learner = make_learner(dataclasses.replace(config, steps=12))
+        losses[precision] = [step(learner, batch, HalfOff(), 0.9)[0] for _ in range(12)]
+        assert all(p.dtype == torch.float32 for p in learner.network.parameters())
+    assert losses["bfloat16"] != losses["float32"]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.03)
+    assert losses["float32"][-1] < losses["float32"][0]
+
+
+class HalfOff(torch.nn.Module):
+    """How far answers are from their target."""
+
+    def forward(self, predicted: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, dict]:
+        assert predicted.dtype == torch.float32
+        return (predicted - target).square().mean(), {}
