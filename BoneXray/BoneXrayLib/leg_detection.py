@@ -10,7 +10,7 @@ import numpy as np
 from .domain import domain_warnings
 from .framing import content
 from .heat_maps import Peak, ellipse_of_disc
-from .leg_channels import BONES, ELLIPSES, FIRST_TOLD, OUTPUTS, POINTS
+from .leg_channels import BONES, ELLIPSES, OUTPUTS, POINTS
 from .leg_features import SIDES, EllipseFeature, LegFeatures, PointFeature
 from .leg_looks import Look, best_peaks, joined, looked, squares
 from .mask_pieces import tidy
@@ -116,11 +116,15 @@ def detect(
     model = model or find_model(config.model, "features", model_folders)
     check_outputs(model)
     part = content(radiograph.pixels, radiograph.domain, model.card.framing)
-    looks = [looked(model, radiograph, part, part_of(progress, 0, 2), is_cancelled, runtime)]
+    tell = part_of(progress, 0, 2)
+    # Left and right look alike in a lateral image.
+    side = SIDES[0] if config.view == VIEWS[1] and config.side == "auto" else config.side
+    looks = [looked(model, radiograph, part, side, tell, is_cancelled, runtime)]
+    side, _, _ = told(looks[0], config)
     closer = squares(looks[0], radiograph.pixels.shape) if config.closer else []
     for number, square in enumerate(closer):
         tell = part_of(progress, len(closer) + number, 2 * len(closer))
-        looks.append(looked(model, radiograph, square, tell, is_cancelled, runtime))
+        looks.append(looked(model, radiograph, square, side, tell, is_cancelled, runtime))
     name = f"{model.card.name} {model.card.version}"
     return read_looks(radiograph, looks, config, name)
 
@@ -144,7 +148,7 @@ def read_looks(
     bones = [tidy(share > 0.5, structure(name), least)
              for name, share in zip(BONES, masks.shares, strict=False)]  # fmt: skip
     there = [name for name, mask in zip(BONES, bones, strict=True) if mask.sum() >= least]
-    side, view, messages = _told(looks[0], config)
+    side, view, messages = told(looks[0], config)
     if not there:
         messages = ("no femur or tibia found; expected a radiograph of one leg",)
     features = tuple(
@@ -156,12 +160,9 @@ def read_looks(
     )
 
 
-def _told(look: Look, config: DetectConfig) -> tuple[str, str, tuple[str, ...]]:
+def told(look: Look, config: DetectConfig) -> tuple[str, str, tuple[str, ...]]:
     """Side, view, and what was not clear of them."""
-    weight = look.shares[len(POINTS) : len(POINTS) + len(BONES)].max(axis=0) + 1e-3
-    frontal, right = (
-        float((share * weight).sum() / weight.sum()) for share in look.shares[FIRST_TOLD:]
-    )
+    frontal, right = look.told
     messages = []
     view = config.view
     if view == "auto":
@@ -172,7 +173,8 @@ def _told(look: Look, config: DetectConfig) -> tuple[str, str, tuple[str, ...]]:
             )
     side = config.side
     if side == "auto":
-        side = SIDES[0] if right >= 0.5 else SIDES[1]
+        is_lateral = view == VIEWS[1] or frontal < 0.5
+        side = SIDES[0] if right >= 0.5 or is_lateral else SIDES[1]
         if view == VIEWS[1]:
             messages.append(f"side: a lateral image does not tell; taken as {side}, say which")
         elif UNSURE[0] < right < UNSURE[1]:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .extraction import answers_both_ways, image_scale, working_channels
+from .extraction import image_scale, working_channels
 from .heat_maps import Peak, read_peak
+from .inference import run_network
 from .leg_channels import FIRST_MASK, FIRST_TOLD, POINTS, SIGMA
+from .progress import part_of
 from .resizing import resize
 
 if TYPE_CHECKING:
@@ -45,16 +47,18 @@ class Look:
     """The network's answer to a part of an image.
 
     Attributes:
-        shares: (outputs, rows, columns), of the image and its mirror image.
+        shares: (outputs, rows, columns), of a left leg those to its mirror image, turned back.
         first: (row, column) in the image of the answer's pixel (0, 0).
         step: (rows, columns) of the image that a pixel of the answer is long.
         peaks: of each landmark, in pixels of the image.
+        told: how sure it is that the image is frontal, and that the leg is a right one.
     """
 
     shares: np.ndarray
     first: np.ndarray
     step: np.ndarray
     peaks: tuple[Peak, ...] = ()
+    told: tuple[float, float] = (1.0, 1.0)
 
     def into_image(self, row_column: np.ndarray) -> np.ndarray:
         """Places (..., 2) of the answer in the image."""
@@ -71,18 +75,44 @@ def looked(
     model: Model,
     radiograph: Radiograph,
     part: tuple[slice, slice],
+    side: str = "auto",
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
     runtime: str = "auto",
 ) -> Look:
-    """What the network answers to a part of a radiograph, rows and columns."""
+    """What the network answers to a part of a radiograph, rows and columns.
+
+    It knows right legs. Of a left leg it is shown the mirror image; where nobody said the side,
+    the image both ways, and what it tells of a frontal one decides.
+    """
     pixels = np.ascontiguousarray(radiograph.pixels[part])
     shown = replace(radiograph, pixels=pixels)
     scale = image_scale(pixels, radiograph.domain)
     channels = working_channels(shown, scale, model.card.input["working_size"])
-    plain, mirrored = answers_both_ways(model, channels, progress, is_cancelled, runtime)
-    mirrored[-1] = 1.0 - mirrored[-1]  # a right leg's mirror image is a left one
-    return as_look((plain + mirrored) / 2, part, pixels.shape)
+
+    def answer(is_right: bool, tell: Progress | None) -> np.ndarray:
+        step = 1 if is_right else -1
+        seen = np.ascontiguousarray(channels[..., ::step])
+        found = run_network(model, seen, progress=tell, is_cancelled=is_cancelled, runtime=runtime)
+        return np.ascontiguousarray(found[..., ::step])
+
+    if side != "auto":
+        shares = answer(side == "right", progress)
+        frontal, right = _whole(shares)
+        told = frontal, right if side == "right" else 1.0 - right
+    else:
+        both = answer(True, part_of(progress, 0, 2)), answer(False, part_of(progress, 1, 2))
+        (frontal, right), (frontal_too, left) = (_whole(each) for each in both)
+        told = (frontal + frontal_too) / 2, (right + 1.0 - left) / 2
+        is_right = told[0] < 0.5 or told[1] >= 0.5
+        shares = both[0] if is_right else both[1]
+    return replace(as_look(shares[:FIRST_TOLD], part, pixels.shape), told=told)
+
+
+def _whole(shares: np.ndarray) -> tuple[float, float]:
+    """What is told of a whole image: that it is frontal, that it is the right way round."""
+    frontal, right = shares[FIRST_TOLD:].mean(axis=(1, 2))
+    return float(frontal), float(right)
 
 
 def as_look(shares: np.ndarray, part: tuple[slice, slice], shape: tuple[int, int]) -> Look:
@@ -162,22 +192,28 @@ def joined(looks: Sequence[Look]) -> Look:
     """
     whole = looks[0]
     if len(looks) == 1:
-        return replace(whole, shares=whole.shares[FIRST_MASK:FIRST_TOLD])
+        return replace(whole, shares=whole.shares[FIRST_MASK:])
     step = np.min([look.step for look in looks], axis=0)
     corner = whole.first - whole.step / 2
     size = tuple(np.ceil(whole.shares.shape[1:] * whole.step / step - 1e-6).astype(int))
-    coarse = np.stack([resize(s, size) for s in whole.shares[FIRST_MASK:FIRST_TOLD]])
+    coarse = np.stack([resize(s, size) for s in whole.shares[FIRST_MASK:]])
     step = np.array(whole.shares.shape[1:]) * whole.step / size
     total, weight = np.zeros_like(coarse), np.zeros(size, np.float32)
     for look in looks[1:]:
         low = np.rint((look.first - look.step / 2 - corner) / step).astype(int)
         shape = np.rint(np.array(look.shares.shape[1:]) * look.step / step).astype(int)
-        shape = np.minimum(shape, size - low)
+        # A square may reach beyond the part of the image that the first look was at.
+        first, last = np.clip(low, 0, size), np.clip(low + shape, 0, size)
+        if (last <= first).any():
+            continue
+        box, of_it = (
+            tuple(slice(a, b) for a, b in zip(first - off, last - off, strict=True))
+            for off in (0 * low, low)
+        )
         fade = np.outer(*(_fade(n) for n in shape))
-        box = (slice(low[0], low[0] + shape[0]), slice(low[1], low[1] + shape[1]))
-        for layer, share in zip(total, look.shares[FIRST_MASK:FIRST_TOLD], strict=True):
-            layer[box] += fade * resize(share, tuple(shape))
-        weight[box] += fade
+        for layer, share in zip(total, look.shares[FIRST_MASK:], strict=True):
+            layer[box] += (fade * resize(share, tuple(shape)))[of_it]
+        weight[box] += fade[of_it]
     share = np.minimum(weight, 1.0)
     shares = (1.0 - share) * coarse + share * total / np.maximum(weight, 1e-6)
     return Look(shares.astype(np.float32), corner + step / 2, step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +24,10 @@ def build_network(description: dict) -> torch.nn.Module:
             answers, which still end at 1. "fold", 1 unless given, lays squares of fold × fold
             pixels into channels before the network and back after it: four times the channels
             cost the same at a fold of 2 (W. Shi et al., CVPR 2016, for the way back).
+            "smooth", false unless given, interpolates the answers' logits on the way back
+            instead: enough for what is smooth itself, such as the logarithm of a Gaussian, and
+            fold² fewer answers to learn. "whole", 0 unless given, are the last outputs that are
+            one number for a whole image, told from the mean and the maximum of the deepest level.
 
     Raises:
         ValueError: unknown name, or missing or wrong entries.
@@ -36,6 +40,7 @@ def build_network(description: dict) -> torch.nn.Module:
         sides = int(description["in_channels"]), int(description["out_channels"])
         gain = float(description.get("gain", 1.0))
         fold = int(description.get("fold", 1))
+        smooth, whole = bool(description.get("smooth", False)), int(description.get("whole", 0))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"network: bad or missing entry {error}") from None
     if not 0.5 <= gain <= 2.0:
@@ -44,38 +49,67 @@ def build_network(description: dict) -> torch.nn.Module:
         raise ValueError(f"network: fold {fold}; expected 1 to {MOST_FOLD}")
     if len(channels) != LEVELS + 1:
         raise ValueError(f"network: {len(channels)} channels; expected {LEVELS + 1}")
+    if not 0 <= whole < sides[1]:
+        raise ValueError(f"network: whole {whole}; expected fewer than the {sides[1]} outputs")
     from monai.networks.nets import BasicUNet
 
     unet = BasicUNet(
         spatial_dims=2,
         in_channels=sides[0] * fold**2,
-        out_channels=sides[1] * fold**2,
+        out_channels=(sides[1] - whole) * (1 if smooth else fold**2),
         features=channels,
         act=("leakyrelu", {"negative_slope": 0.1, "inplace": True}),
         norm="batch",
     )
-    return _shares()(unet, gain, fold)
+    return _shares()(unet, gain, fold, smooth, whole, channels[LEVELS - 1])
 
 
 def _shares() -> type[torch.nn.Module]:
     import torch
-    from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+    from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
 
     class Shares(torch.nn.Module):
         """Turns a network's answer into shares between 0 and 1, small to begin with."""
 
-        def __init__(self, network: torch.nn.Module, gain: float, fold: int) -> None:
+        def __init__(
+            self, network: Any, gain: float, fold: int, smooth: bool, whole: int, deepest: int
+        ) -> None:
             super().__init__()
-            self.network, self.gain, self.fold = network, gain, fold
+            self.network, self.gain, self.fold, self.smooth = network, gain, fold, smooth
+            self.told = torch.nn.Linear(2 * deepest, whole) if whole else None
 
         def forward(self, channels: torch.Tensor) -> torch.Tensor:
-            if self.fold > 1:
-                answer = self.network(pixel_unshuffle(channels, self.fold))
-                logits = pixel_shuffle(answer, self.fold)
-            else:
-                logits = self.network(channels)
-            shares = torch.sigmoid(logits + FIRST_LOGIT)
+            folded = pixel_unshuffle(channels, self.fold) if self.fold > 1 else channels
+            answer, told = self.answers(folded)
+            logits = self.unfolded(answer) + FIRST_LOGIT
+            if told is not None:
+                everywhere = told[:, :, None, None].expand(-1, -1, *logits.shape[2:])
+                logits = torch.cat([logits, everywhere], 1)
+            shares = torch.sigmoid(logits)
             return shares if self.gain == 1.0 else (self.gain * shares).clamp(max=1.0)
+
+        def answers(self, folded: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+            """Logits of each place, and of the whole image where there are such."""
+            if self.told is None:
+                return self.network(folded), None
+            net = self.network
+            levels = [net.conv_0(folded)]
+            for down in (net.down_1, net.down_2, net.down_3, net.down_4):
+                levels.append(down(levels[-1]))
+            deepest = levels.pop()
+            told = self.told(torch.cat([deepest.mean((2, 3)), deepest.amax((2, 3))], 1))
+            answer = deepest
+            for up in (net.upcat_4, net.upcat_3, net.upcat_2, net.upcat_1):
+                answer = up(answer, levels.pop())
+            return net.final_conv(answer), told
+
+        def unfolded(self, answer: torch.Tensor) -> torch.Tensor:
+            """The answer at the size of the image."""
+            if self.fold == 1:
+                return answer
+            if self.smooth:
+                return interpolate(answer, scale_factor=self.fold, mode="bilinear")
+            return pixel_shuffle(answer, self.fold)
 
     return Shares
 

@@ -59,8 +59,9 @@ class AugmentationConfig:
     mirrored_share: float = 0.5
     """Share of the samples that are mirrored."""
     reversed_share: float = 0.0
-    """Share of the samples that are shown the wrong way round, for a segmentation network that
-    knows right hands: it gets one more output, which tells them, and learns no bones from them."""
+    """Share of the samples that are shown the wrong way round, for a network that knows right
+    hands or legs: one of its outputs tells them, and it learns nothing else from them. Of legs,
+    of frontal images only; in lateral ones left and right look alike."""
 
     def __post_init__(self) -> None:
         if len(self.densities) != len(TISSUES):

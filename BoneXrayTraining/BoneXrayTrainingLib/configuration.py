@@ -135,16 +135,22 @@ class TrainConfig:
     def _check_channels(self) -> None:
         """Of the network: what the task shows it, and what it is to answer."""
         is_told = self.augmentation.reversed_share > 0
-        if is_told and (self.augmentation.mirrored_share > 0 or self.task != "segment"):
+        knows = self.task in ("segment", "features")
+        if is_told and (self.augmentation.mirrored_share > 0 or not knows):
             raise ValueError(
                 f"augmentation.reversed_share: got {self.augmentation.reversed_share:g}; expected "
-                "0, or task 'segment' and mirrored_share = 0"
+                "0, or task 'segment' or 'features' and mirrored_share = 0"
             )
         separates, more = self.task == "separate", " and one for reversed_share" if is_told else ""
         one_each = max(1, len(self.structures)) + is_told, f"one for each structure{more}"
         answers = (len(SEPARATE_OUTPUTS), ", ".join(SEPARATE_OUTPUTS)) if separates else one_each
         if self.task == "features":
             answers = len(OUTPUTS), "one for each feature"
+            if not is_told:
+                raise ValueError(
+                    "augmentation.reversed_share: got 0; expected above 0 for task 'features': "
+                    "the network knows right legs, and tells which way round an image is"
+                )
             if self.augmentation.warp:
                 raise ValueError(
                     f"augmentation.warp: got {self.augmentation.warp:g}; expected 0 for task "

@@ -89,6 +89,8 @@ def export(
 
 def _mirrors(config: TrainConfig) -> dict[str, str]:
     """What of mirror images the network is shown, where it was not trained on them."""
+    if config.task == "features":
+        return {"mirror": "told"}
     if not config.structures or config.augmentation.mirrored_share > 0:
         return {}
     if config.task == "separate":

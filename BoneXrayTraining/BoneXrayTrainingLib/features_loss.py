@@ -72,25 +72,28 @@ def validate_features(learner: Learner, watched: list[Batch]) -> dict[str, float
 
     `validation_near` is the share of the landmarks that are found within three pixels of the
     network, `validation_px` their median error, `validation_dice` of masks and discs,
-    `validation_told` the share of images whose view is told rightly.
+    `validation_told` the share of images whose view is told rightly, `validation_side` of frontal
+    ones whose side is.
     """
-    away, parts, told = [], [], []
+    away, parts, told, sides = [], [], [], []
     for batch in watched:
-        found = predict(learner.average, batch)
-        heat, wanted = found[:, :FIRST_MASK], batch.target[:, :FIRST_MASK]
+        found, target = predict(learner.average, batch) * batch.weight, batch.target * batch.weight
+        heat, wanted = found[:, :FIRST_MASK], target[:, :FIRST_MASK]
         there = wanted.sum((2, 3)) > 0.5 * MASS
         away.append((_peaks(heat) - _peaks(wanted)).norm(dim=-1)[there])
-        answer, truth = ((a[:, FIRST_MASK:FIRST_TOLD] > 0.5) for a in (found, batch.target))
+        answer, truth = ((a[:, FIRST_MASK:FIRST_TOLD] > 0.5) for a in (found, target))
         both, each = (answer & truth).sum((0, 2, 3)), (answer.sum((0, 2, 3)) + truth.sum((0, 2, 3)))
         parts.append(torch.stack([both, each]).double())
-        view = found[:, FIRST_TOLD].mean((1, 2)) > 0.5
-        told.append((view == (batch.target[:, FIRST_TOLD, 0, 0] > 0.5)).float())
+        rightly = (found[:, FIRST_TOLD:, 0, 0] > 0.5) == (target[:, FIRST_TOLD:, 0, 0] > 0.5)
+        told.append(rightly[:, 0].float())
+        sides.append(rightly[:, 1][batch.weight[:, -1, 0, 0] > 0].float())
     errors, (both, each) = torch.cat(away), torch.stack(parts).sum(0)
     return {
         "validation_near": float((errors < NEAR_PX).float().mean()),
         "validation_px": float(errors.median()),
         "validation_dice": float((2 * both / each.clamp(min=1))[each > 0].mean()),
         "validation_told": float(torch.cat(told).mean()),
+        "validation_side": float(torch.cat(sides).mean()),
     }
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from BoneXrayLib.extraction import image_scale, input_channels
-from BoneXrayLib.leg_channels import ELLIPSES, FIRST_MASK, OUTPUTS, SIGMA
+from BoneXrayLib.leg_channels import ELLIPSES, FIRST_MASK, FIRST_TOLD, OUTPUTS, SIGMA
 from BoneXrayLib.leg_features import EllipseFeature
 
 from .augmentation import AugmentationConfig, draw_frame, sampled
@@ -33,7 +33,7 @@ class LegImage:
     Attributes:
         image: (rows, columns).
         target: (len(OUTPUTS), rows, columns), what the network is to answer.
-        weight: (len(OUTPUTS),), 0 for what nobody can tell from this image.
+        weight: (len(OUTPUTS),), 0 for what is not learned from this image.
         truth: where the features are, in pixels of the image.
         domain: "display" or "optical density".
         pixel_mm: where the network is told.
@@ -52,6 +52,8 @@ def augment_leg(pair: LegPair, config: AugmentationConfig, rng: np.random.Genera
     every = torch.from_numpy(np.asarray(pair.layers, dtype=np.float32))
     side = every.shape[-1]
     matrix, shift, scale = draw_frame(side, config, rng)
+    if pair.truth.is_frontal and rng.random() < config.reversed_share:
+        matrix[:, 0] *= -1
     every = sampled(every, matrix, shift, config, rng)
     truth = turned(pair.truth, matrix, shift, (side, config.crop))
     pixel_mm = pair.draw.pixel * scale
@@ -86,8 +88,13 @@ def leg_target(truth: LegTruth, masks: torch.Tensor, shown: torch.Tensor) -> tor
 
 
 def leg_weight(truth: LegTruth) -> torch.Tensor:
-    """1 for each output; 0 for the side in a lateral image, where left and right look alike."""
-    weight = torch.ones(len(OUTPUTS))
+    """1 for each output that a network learns of an image.
+
+    It knows right legs: a left one, or one the wrong way round, has it learn view and side alone.
+    A lateral image, where left and right look alike, does not tell the side.
+    """
+    weight = torch.full((len(OUTPUTS),), float(truth.is_right))
+    weight[FIRST_TOLD] = 1.0
     weight[-1] = float(truth.is_frontal)
     return weight
 

@@ -24,7 +24,7 @@ SHAFT_FIELD_MM = (220.0, 420.0)
 LONG_FIELDS = {"leg": (1.02, 1.35), "femur": (1.05, 1.5), "tibia": (1.05, 1.5)}
 """The same around a leg or a bone of it, relative to its length."""
 LONG_SHARES = {
-    "leg": 0.45, "tibia": 0.17, "femur": 0.1, "shaft": 0.14, "knee": 0.06, "hip": 0.04,
+    "leg": 0.3, "femur": 0.22, "tibia": 0.2, "shaft": 0.16, "knee": 0.04, "hip": 0.04,
     "ankle": 0.04,
 }  # fmt: skip
 """What of a whole leg is looked at."""

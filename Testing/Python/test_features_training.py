@@ -34,10 +34,11 @@ from BoneXrayTrainingLib.run_pools import leg_pool
 from BoneXrayTrainingLib.trainer import train
 
 PLAIN = AugmentationConfig(
-    crop=64, scale=(1.8, 2.3), rotation=4.0, warp=0.0, contrast_share=0.0, quarter_share=0.0
-)
+    crop=64, scale=(1.8, 2.3), rotation=4.0, warp=0.0, contrast_share=0.0, quarter_share=0.0,
+    mirrored_share=0.0, reversed_share=0.3,
+)  # fmt: skip
 NETWORK = {"name": "unet", "in_channels": 3, "out_channels": len(OUTPUTS),
-           "channels": [8, 8, 16, 16, 16, 8]}  # fmt: skip
+           "channels": [8, 8, 16, 16, 16, 8], "fold": 2, "smooth": True, "whole": 2}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +94,21 @@ def test_targets_hold_a_peak_where_each_landmark_is_and_none_where_it_is_not(
     assert seen > 10
 
 
-def test_a_network_learns_nothing_of_the_side_from_lateral_images(pool: LegPool) -> None:
-    images = [augment_leg(pool.sample(n), PLAIN, np.random.default_rng(n)) for n in range(4)]
-    weights = collate_legs(images).weight[:, -1, 0, 0]
-    assert weights.tolist() == [float(image.truth.is_frontal) for image in images]
+def test_a_network_learns_the_side_of_frontal_images_and_the_rest_of_right_legs(
+    pool: LegPool,
+) -> None:
+    often = dataclasses.replace(PLAIN, reversed_share=0.5)
+    images = [augment_leg(pool.sample(n % 4), often, np.random.default_rng(n)) for n in range(16)]
+    batch = collate_legs(images)
+    frontal = torch.tensor([float(image.truth.is_frontal) for image in images])
+    right = torch.tensor([float(image.truth.is_right) for image in images])
+    assert torch.equal(batch.weight[:, -1, 0, 0], frontal)
+    assert torch.equal(batch.target[:, -1, 0, 0], right)
+    assert (batch.weight[:, :FIRST_TOLD, 0, 0] == right[:, None]).all()
+    assert (batch.weight[:, FIRST_TOLD] == 1).all()
+    # Only frontal ones are shown the wrong way round.
+    assert 0 < (right == 0).sum() < len(images)
+    assert (frontal[right == 0] == 1).all()
 
 
 def test_the_same_seed_gives_the_same_batch(pool: LegPool, batch: Batch) -> None:
@@ -205,6 +217,10 @@ def test_the_shipped_configuration_is_right() -> None:
     [
         ({"network": {**NETWORK, "out_channels": 3}}, "network.out_channels: got 3; expected 26"),
         ({"augmentation": dataclasses.replace(PLAIN, warp=0.01)}, "augmentation.warp: got 0.01"),
+        (
+            {"augmentation": dataclasses.replace(PLAIN, reversed_share=0.0)},
+            "augmentation.reversed_share: got 0; expected above 0 for task 'features'",
+        ),
         ({"structures": ("femur",)}, "structures: got .* for task 'features'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,13 +11,13 @@ import pytest
 import torch
 from small_model import write_small_model
 
-from BoneXrayLib import leg_detection
+from BoneXrayLib import leg_detection, leg_looks
 from BoneXrayLib.framing import to_working_size
 from BoneXrayLib.heat_maps import ellipse_of_disc, read_peak
-from BoneXrayLib.leg_channels import OUTPUTS, POINTS, SIGMA
+from BoneXrayLib.leg_channels import FIRST_TOLD, OUTPUTS, POINTS, SIGMA
 from BoneXrayLib.leg_detection import DetectConfig, check_outputs, detect, read_looks
 from BoneXrayLib.leg_features import EllipseFeature
-from BoneXrayLib.leg_looks import Look, as_look, squares
+from BoneXrayLib.leg_looks import Look, as_look, joined, squares
 from BoneXrayLib.models import Model, find_model
 from BoneXrayLib.radiograph import Radiograph
 from BoneXrayTrainingLib.leg_images import disc, heat_map, leg_target
@@ -67,7 +68,8 @@ def ideal(truth: LegTruth, part: tuple[slice, slice], working_size: int) -> Look
     masks = masks_of_leg()[:, part[0], part[1]]
     masks = torch.nn.functional.interpolate(masks[None], small.shape, mode="area")[0]
     target = leg_target(seen, masks, torch.ones(small.shape, dtype=torch.bool))
-    return as_look(target.numpy(), part, shape)
+    told = float(truth.is_frontal), float(truth.is_right)
+    return dataclasses.replace(as_look(target.numpy()[:FIRST_TOLD], part, shape), told=told)
 
 
 def radiograph() -> Radiograph:
@@ -135,6 +137,26 @@ def test_an_ideal_network_gives_back_all_landmarks_discs_and_boxes() -> None:
     assert (detection.side, detection.view, detection.messages) == ("right", "AP", ())
 
 
+def test_a_square_beyond_what_the_first_look_saw_counts_where_both_are() -> None:
+    """The first look is at what of the image is shown; squares are cut at the image's border."""
+    truth = whole_leg()
+    part = (slice(100, ROWS), slice(60, 260))
+    first = ideal(truth, part, 288)
+    beyond = [ideal(truth, (slice(0, 300), slice(0, 300)), 288),
+              ideal(truth, (slice(0, 80), slice(0, 80)), 288)]  # fmt: skip
+    alone = joined([first])
+    both = joined([first, *beyond])
+    rows = both.first[0] + both.step[0] * np.arange(both.shares.shape[1])
+    columns = both.first[1] + both.step[1] * np.arange(both.shares.shape[2])
+    assert rows[0] > 99
+    assert rows[-1] < ROWS
+    femur = both.shares[0][np.argmin(np.abs(rows - 200.0))]
+    assert np.interp(0.5, femur[columns < 160], columns[columns < 160]) == pytest.approx(
+        129.5, abs=1
+    )
+    assert both.step.max() <= alone.step.max()
+
+
 def test_a_closer_look_finds_landmarks_better_than_the_whole_image_alone() -> None:
     truth = whole_leg()
     closer, looks = found_in(truth, working=96)
@@ -175,14 +197,14 @@ def test_the_side_of_a_lateral_image_is_not_told_but_asked_for() -> None:
 def test_view_and_side_in_doubt_are_said_to_be() -> None:
     truth = whole_leg()
     look = ideal(truth, (slice(0, ROWS), slice(0, COLUMNS)), 288)
-    look.shares[-2:] = 0.55
+    look = dataclasses.replace(look, told=(0.55, 0.55))
     detection = read_looks(radiograph(), [look], DetectConfig(), "ideal 1")
     assert [m.split(":")[0] for m in detection.messages] == ["view", "side"]
     assert "55%" in detection.messages[0]
 
 
 def test_an_image_without_a_leg_says_so() -> None:
-    shares = np.full((len(OUTPUTS), 60, 60), 0.01, np.float32)
+    shares = np.full((FIRST_TOLD, 60, 60), 0.01, np.float32)
     look = as_look(shares, (slice(0, 240), slice(0, 240)), (240, 240))
     detection = read_looks(radiograph(), [look], DetectConfig(), "ideal 1")
     assert detection.features == ()
@@ -195,14 +217,51 @@ def test_a_model_of_other_outputs_is_refused_in_one_line(tmp_path: Path) -> None
         detect(radiograph(), DetectConfig(model=str(folder)))
 
 
-def test_detection_shows_the_network_the_image_and_looks_closer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = write_small_model(tmp_path / "leg", "leg", task="features")
+def leg_model(folder: Path) -> Model:
+    """A model whose outputs are a leg's features by name."""
+    folder = write_small_model(folder / "leg", "leg", task="features")
     card = json.loads((folder / "card.json").read_text())
     card["outputs"] = [{"name": name} for name in OUTPUTS]
     (folder / "card.json").write_text(json.dumps(card))
-    model, truth, parts = find_model(str(folder), "features"), whole_leg(), []
+    return find_model(str(folder), "features")
+
+
+@pytest.mark.parametrize("is_left", [False, True])
+@pytest.mark.parametrize("side", ["auto", "said"])
+def test_of_a_left_leg_the_network_is_shown_the_mirror_image(
+    is_left: bool, side: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network here knows legs whose left half of the image is the brighter one."""
+    pixels = np.full((64, 64), 0.2, np.float32)
+    pixels[:, :30] = 0.8
+    pixels = pixels[:, ::-1].copy() if is_left else pixels
+    shown = []
+
+    def answer(_model: Model, channels: np.ndarray, **_: object) -> np.ndarray:
+        shown.append(channels)
+        found = np.zeros((len(OUTPUTS), *channels.shape[1:]), np.float32)
+        third = channels.shape[2] // 3
+        bright = channels[0, :, :third].mean() > channels[0, :, -third:].mean()
+        found[0] = heat_map(np.array([30.0, 12.0]), channels.shape[1:]) * bright
+        found[FIRST_TOLD], found[FIRST_TOLD + 1] = 1.0, float(bright)
+        return found
+
+    monkeypatch.setattr(leg_looks, "run_network", answer)
+    asked = side if side == "auto" else ("left" if is_left else "right")
+    part = (slice(0, 64), slice(0, 64))
+    look = leg_looks.looked(leg_model(tmp_path), Radiograph(pixels, "display"), part, asked)
+    assert len(shown) == (2 if side == "auto" else 1)
+    assert look.told == (1.0, 0.0 if is_left else 1.0)
+    step = look.step[1]
+    column = (12.0 + 0.5) * step - 0.5
+    expected = 63.0 - column if is_left else column
+    assert look.peaks[0].column == pytest.approx(expected, abs=0.3)
+
+
+def test_detection_shows_the_network_the_image_and_looks_closer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, truth, parts = leg_model(tmp_path), whole_leg(), []
 
     def answer(model: Model, radiograph: Radiograph, part: tuple, *_: object) -> Look:
         parts.append(part)

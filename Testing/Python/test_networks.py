@@ -68,6 +68,38 @@ class FirstOfThree(torch.nn.Module):
         return squares[:, :4]
 
 
+@torch.no_grad()
+def test_a_smooth_way_back_keeps_a_parabola_of_logits_and_places() -> None:
+    """What is told of squares of two pixels belongs to their middles: a Gaussian stays one."""
+    smooth = build_network({**NETWORK, "fold": 2, "smooth": True}).eval()
+    assert smooth(torch.rand(2, 3, 64, 96)).shape == (2, 1, 64, 96)
+    at = torch.arange(32.0)
+    coarse = -(((2 * at + 0.5) - 30.3) ** 2) / 8
+    answer = smooth.unfolded((coarse[:, None] + coarse[None])[None, None])[0, 0]
+    fine = -((torch.arange(64.0) - 30.3) ** 2) / 8
+    inner = slice(16, 46)
+    wanted = (fine[:, None] + fine[None])[inner, inner]
+    assert (answer[inner, inner] - wanted).abs().max() < 0.3
+    middle = torch.exp(answer) / torch.exp(answer).sum()
+    assert (middle.sum(1) * torch.arange(64.0)).sum() == pytest.approx(30.3, abs=0.05)
+
+
+@torch.no_grad()
+def test_what_is_told_of_a_whole_image_is_one_number_and_the_rest_stays_as_it_is() -> None:
+    description = {**NETWORK, "out_channels": 4, "whole": 2}
+    torch.manual_seed(3)
+    telling = build_network(description).eval()
+    plain = build_network({**NETWORK, "out_channels": 2}).eval()
+    plain.load_state_dict({n: v for n, v in telling.state_dict().items() if "told" not in n})
+    images = torch.rand(2, 3, 32, 48)
+    answer = telling(images)
+    assert answer.shape == (2, 4, 32, 48)
+    assert torch.allclose(answer[:, :2], plain(images))
+    told = answer[:, 2:]
+    assert torch.equal(told, told[:, :, :1, :1].expand_as(told))
+    assert not torch.equal(told[0], told[1])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -75,6 +107,7 @@ class FirstOfThree(torch.nn.Module):
         ({"channels": [4, 4]}, "network: 2 channels; expected 6"),
         ({"channels": ["wide"] * 6}, "network: bad or missing entry"),
         ({"fold": 0}, "network: fold 0; expected 1 to 4"),
+        ({"whole": 1}, "network: whole 1; expected fewer than the 1 outputs"),
         ({"in_channels": None}, "network: bad or missing entry"),
     ],
 )
