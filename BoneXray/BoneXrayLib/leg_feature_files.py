@@ -128,42 +128,50 @@ def write_features(
     folder: Path, stem: str, features: tuple[LegFeatures, ...], image: str, size: tuple[int, int]
 ) -> None:
     """Write the features of one radiograph as STEM.json and a PNG for each outline map."""
-    from PIL import Image
-
-    bones = []
-    for found in features:
-        record: dict[str, Any] = {
-            "bone": found.bone,
-            "side": found.side,
-            "view": found.view,
-            "box": None if found.box is None else list(found.box),
-            "points": {
-                name: {
-                    "row": float(p.row),
-                    "column": float(p.column),
-                    "covariance": np.asarray(p.covariance).tolist(),
-                }
-                for name, p in found.points.items()
-            },
-            "ellipses": {
-                name: {k: float(v) for k, v in e._asdict().items()}
-                for name, e in found.ellipses.items()
-            },
-            "outline": None,
-        }
-        if found.outline is not None and found.outline_kind == "line":
-            record["outline"] = {"line": np.asarray(found.outline).tolist()}
-        elif found.outline is not None:
-            name = f"{stem}-{found.bone}.png"
-            grey = np.rint(255 * np.clip(found.outline, 0, 1)).astype(np.uint8)
-            Image.fromarray(grey).save(folder / name, format="PNG")
-            record["outline"] = {
-                "file": name,
-                "kind": found.outline_kind,
-                "first": list(found.outline_first),
-                "step": list(found.outline_step),
-            }
-        bones.append(record)
+    bones = [_record(found, folder, stem) for found in features]
     said = {"written_by": f"BoneXray {__version__}", "image": image, "size": list(size)}
     text = json.dumps(said | {"bones": bones}, indent=2, ensure_ascii=False)
     (folder / f"{stem}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _record(found: LegFeatures, folder: Path, stem: str) -> dict[str, Any]:
+    """The features of a bone as JSON has them; its outline map is written beside."""
+    points = {
+        name: {
+            "row": float(p.row),
+            "column": float(p.column),
+            "covariance": np.asarray(p.covariance).tolist(),
+        }
+        for name, p in found.points.items()
+    }
+    ellipses = {
+        name: {k: float(v) for k, v in e._asdict().items()} for name, e in found.ellipses.items()
+    }
+    return {
+        "bone": found.bone,
+        "side": found.side,
+        "view": found.view,
+        "box": None if found.box is None else list(found.box),
+        "points": points,
+        "ellipses": ellipses,
+        "outline": _outline_record(found, folder, stem),
+    }
+
+
+def _outline_record(found: LegFeatures, folder: Path, stem: str) -> dict[str, Any] | None:
+    """An outline's line, or the map that is written beside."""
+    from PIL import Image
+
+    if found.outline is None:
+        return None
+    if found.outline_kind == "line":
+        return {"line": np.asarray(found.outline).tolist()}
+    name = f"{stem}-{found.bone}.png"
+    grey = np.rint(255 * np.clip(found.outline, 0, 1)).astype(np.uint8)
+    Image.fromarray(grey).save(folder / name, format="PNG")
+    return {
+        "file": name,
+        "kind": found.outline_kind,
+        "first": list(found.outline_first),
+        "step": list(found.outline_step),
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .geometry import Geometry
 from .leg_config import LegConfig
@@ -89,15 +90,9 @@ def reconstruct_leg(
     config = config or LegConfig()
     check_images(len(radiographs), config)
     shapes = shape_models(config, models)
-    notes: list[str] = []
-    warnings: list[str] = []
-    names = [_title(model) for model in shapes.values()]
+    told = _Told([_title(model) for model in shapes.values()], [], [])
     if features is None:
-        seen_by = find_features(radiographs, config, part_of(progress, 0, 2), is_cancelled)
-        features = [detection.features for detection in seen_by]
-        names.insert(0, seen_by[0].model)
-        notes += [f"{d.radiograph.name}: {message}" for d in seen_by for message in d.messages]
-        warnings += [warning for d in seen_by for warning in d.warnings]
+        features = _found(radiographs, config, told, part_of(progress, 0, 2), is_cancelled)
     elif len(features) != len(radiographs):
         raise ValueError(f"features: got {len(features)}; expected one for each image")
     seen = _wanted(radiographs, features, config)
@@ -114,13 +109,37 @@ def reconstruct_leg(
             progress(0.4 + 0.6 * turn / len(config.bones), f"fitting the {bone}")
         rebuilt = _rebuilt(bone, shapes, radiographs, placed.geometries, seen, config)
         if rebuilt is None:
-            notes.append(f"{bone}: not found in the images")
+            told.notes.append(f"{bone}: not found in the images")
         else:
             bones.append(rebuilt)
     return RebuiltLeg(
-        tuple(radiographs), tuple(seen), tuple(placed.geometries), tuple(bones), tuple(names),
-        (*placed.notes, *dict.fromkeys(notes)), tuple(dict.fromkeys(warnings)),
+        tuple(radiographs), tuple(seen), tuple(placed.geometries), tuple(bones),
+        tuple(told.models), (*placed.notes, *dict.fromkeys(told.notes)),
+        tuple(dict.fromkeys(told.warnings)),
     )  # fmt: skip
+
+
+class _Told(NamedTuple):
+    """Names of the models, and what was found to say, so far."""
+
+    models: list[str]
+    notes: list[str]
+    warnings: list[str]
+
+
+def _found(
+    radiographs: Sequence[Radiograph],
+    config: LegConfig,
+    told: _Told,
+    progress: Progress | None,
+    is_cancelled: IsCancelled | None,
+) -> list[tuple[LegFeatures, ...]]:
+    """The features that the network finds, and what it says of them."""
+    seen_by = find_features(radiographs, config, progress, is_cancelled)
+    told.models.insert(0, seen_by[0].model)
+    told.notes.extend(f"{d.radiograph.name}: {m}" for d in seen_by for m in d.messages)
+    told.warnings.extend(warning for d in seen_by for warning in d.warnings)
+    return [detection.features for detection in seen_by]
 
 
 def check_images(count: int, config: LegConfig) -> None:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from .card_checks import (
+    are_texts,
+    check_hashes,
+    check_outputs,
+    check_provenance,
+    is_number,
+    wrong,
+)
 from .framing import FRAMINGS
 
 SCHEMA_VERSION = 1
@@ -94,28 +101,28 @@ class ModelCard:
 
     def __post_init__(self) -> None:
         if type(self.schema) is not int or self.schema != SCHEMA_VERSION:
-            raise _wrong("schema", self.schema, str(SCHEMA_VERSION))
+            raise wrong("schema", self.schema, str(SCHEMA_VERSION))
         if not (
             isinstance(self.name, str)
             and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", self.name)
         ):
-            raise _wrong("name", self.name, "letters, digits, dot, dash and underscore")
+            raise wrong("name", self.name, "letters, digits, dot, dash and underscore")
         if self.task not in TASKS:
-            raise _wrong("task", self.task, f"one of {', '.join(TASKS)}")
+            raise wrong("task", self.task, f"one of {', '.join(TASKS)}")
         for key in ("version", "description", "intended_use", "limits"):
             if not isinstance(getattr(self, key), str) or not getattr(self, key).strip():
-                raise _wrong(key, getattr(self, key), "some text")
+                raise wrong(key, getattr(self, key), "some text")
         if self.task == "reconstruct":
             _check_shape(self.input)
         else:
             _check_input(self.input)
-        _check_outputs(self.outputs)
+        check_outputs(self.outputs)
         if self.task == "separate":
             _check_separate(self.input, self.outputs)
-        _check_provenance(self.trained_on, self.evaluation)
+        check_provenance(self.trained_on, self.evaluation)
         if not isinstance(self.network, dict):
-            raise _wrong("network", self.network, "an object")
-        _check_hashes(self.sha256)
+            raise wrong("network", self.network, "an object")
+        check_hashes(self.sha256)
 
 
 def card_from_json(data: bytes) -> ModelCard:
@@ -129,10 +136,10 @@ def card_from_json(data: bytes) -> ModelCard:
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"card.json is not valid JSON ({error})") from None
     if not isinstance(values, dict):
-        raise _wrong("content", values, "a JSON object")
+        raise wrong("content", values, "a JSON object")
     if values.get("schema") != SCHEMA_VERSION:
         # First of all: a later schema may well have other fields.
-        raise _wrong("schema", values.get("schema"), str(SCHEMA_VERSION))
+        raise wrong("schema", values.get("schema"), str(SCHEMA_VERSION))
     fields = {f.name: f for f in dataclasses.fields(ModelCard)}
     for key, f in fields.items():
         if key not in values and (f.default_factory is dataclasses.MISSING or key == "sha256"):
@@ -145,7 +152,7 @@ def card_from_json(data: bytes) -> ModelCard:
 
 def _check_input(values: object) -> None:
     if not isinstance(values, dict):
-        raise _wrong("input", values, "an object")
+        raise wrong("input", values, "an object")
     needed = ("domain", "pixel_mm", "size_multiple", "channels", "polarity", "working_size")
     for key in needed:
         if key not in values:
@@ -153,101 +160,49 @@ def _check_input(values: object) -> None:
     domain = values["domain"]
     domains = domain if isinstance(domain, list) else [domain]
     if not domains or any(each not in DOMAINS for each in domains):
-        raise _wrong("input.domain", domain, " or ".join(DOMAINS))
+        raise wrong("input.domain", domain, " or ".join(DOMAINS))
     pixel = values["pixel_mm"]
-    if not (isinstance(pixel, list | tuple) and len(pixel) == 2 and all(map(_is_number, pixel))
+    if not (isinstance(pixel, list | tuple) and len(pixel) == 2 and all(map(is_number, pixel))
             and 0 < pixel[0] <= pixel[1]):  # fmt: skip
-        raise _wrong("input.pixel_mm", pixel, "[low, high] in mm")
+        raise wrong("input.pixel_mm", pixel, "[low, high] in mm")
     for key, highest in (("size_multiple", 1024), ("working_size", MAX_SIDE)):
         if type(values[key]) is not int or not 1 <= values[key] <= highest:
-            raise _wrong(f"input.{key}", values[key], f"a whole number, 1 to {highest}")
+            raise wrong(f"input.{key}", values[key], f"a whole number, 1 to {highest}")
     channels = values["channels"]
-    if not _are_texts(channels) or not 1 <= len(channels) <= 64:
-        raise _wrong("input.channels", channels, "a list of 1 to 64 texts")
+    if not are_texts(channels) or not 1 <= len(channels) <= 64:
+        raise wrong("input.channels", channels, "a list of 1 to 64 texts")
     if values.get("framing", FRAMINGS[0]) not in FRAMINGS:
-        raise _wrong("input.framing", values["framing"], " or ".join(FRAMINGS))
+        raise wrong("input.framing", values["framing"], " or ".join(FRAMINGS))
     if values.get("mirror", MIRRORS[0]) not in MIRRORS:
-        raise _wrong("input.mirror", values["mirror"], " or ".join(MIRRORS))
+        raise wrong("input.mirror", values["mirror"], " or ".join(MIRRORS))
     if values["polarity"] != "bone bright":
-        raise _wrong("input.polarity", values["polarity"], "'bone bright'")
+        raise wrong("input.polarity", values["polarity"], "'bone bright'")
 
 
 def _check_shape(values: object) -> None:
     """A shape model sees no image: it says which bone it is of, and in which frame."""
     if not isinstance(values, dict):
-        raise _wrong("input", values, "an object")
+        raise wrong("input", values, "an object")
     if not (isinstance(values.get("bone"), str) and values["bone"].strip()):
-        raise _wrong("input.bone", values.get("bone"), "the name of a bone")
+        raise wrong("input.bone", values.get("bone"), "the name of a bone")
     for key, expected in SHAPE_FRAME.items():
         if values.get(key) != expected:
-            raise _wrong(f"input.{key}", values.get(key), repr(expected))
-
-
-def _check_outputs(outputs: object) -> None:
-    good = isinstance(outputs, list) and 1 <= len(outputs) <= 256
-    if not good or not all(isinstance(o, dict) and isinstance(o.get("name"), str) for o in outputs):
-        raise _wrong("outputs", outputs, "a list of 1 to 256 objects with a name")
+            raise wrong(f"input.{key}", values.get(key), repr(expected))
 
 
 def _check_separate(values: dict[str, Any], outputs: list[dict[str, Any]]) -> None:
     """What a separator sees and answers is fixed: its answers are no names of a user's bones."""
     recipe = values.get("recipe", "")
     if recipe not in SEPARATE_RECIPES:
-        raise _wrong("input.recipe", recipe, " or ".join(filter(None, SEPARATE_RECIPES)))
+        raise wrong("input.recipe", recipe, " or ".join(filter(None, SEPARATE_RECIPES)))
     shown, answers = SEPARATE_RECIPES[recipe]
     if values.get("masks") != SEPARATE_MASKS:
-        raise _wrong("input.masks", values.get("masks"), f"{SEPARATE_MASKS} for 'separate'")
+        raise wrong("input.masks", values.get("masks"), f"{SEPARATE_MASKS} for 'separate'")
     count = shown + SEPARATE_MASKS
     if len(values["channels"]) != count:
-        raise _wrong("input.channels", values["channels"], f"{count} for 'separate'")
+        raise wrong("input.channels", values["channels"], f"{count} for 'separate'")
     if values.get("mirror") == "told":
-        raise _wrong("input.mirror", "told", "another for 'separate': no answer tells")
+        raise wrong("input.mirror", "told", "another for 'separate': no answer tells")
     names = [output["name"] for output in outputs]
     if names != list(answers):
-        raise _wrong("outputs", names, f"{', '.join(answers)} for 'separate'")
-
-
-def _check_provenance(trained_on: object, evaluation: object) -> None:
-    if not isinstance(trained_on, dict):
-        raise _wrong("trained_on", trained_on, "an object")
-    sources = trained_on.get("sources")
-    if not isinstance(sources, list) or not all(
-        isinstance(s, dict) and _are_texts([s.get("name"), s.get("licence")]) for s in sources
-    ):
-        raise _wrong("trained_on.sources", sources, "a list of {name, licence}")
-    if type(trained_on.get("cts")) is not int or trained_on["cts"] < 0:
-        raise _wrong("trained_on.cts", trained_on.get("cts"), "a number of CTs")
-    if not isinstance(evaluation, list) or not all(
-        isinstance(e, dict) and {"data", "metric", "value", "baseline"} <= e.keys()
-        for e in evaluation
-    ):
-        raise _wrong("evaluation", evaluation, "a list of {data, metric, value, baseline}")
-
-
-def _check_hashes(sha256: object) -> None:
-    if not isinstance(sha256, dict):
-        raise _wrong("sha256", sha256, "an object {file: hash}")
-    for name, digest in sha256.items():
-        # One plain name: no folder, no drive, no stream, no way out of the model's folder.
-        if (
-            not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_. -]{0,99}", name)
-            or name.lower() == "card.json"
-        ):
-            raise _wrong("sha256", name, "plain file names in the model's own folder")
-        if not (isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest)):
-            raise _wrong(f"sha256 of {name}", digest, "64 hexadecimal digits")
-
-
-def _is_number(value: object) -> bool:
-    is_plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_plain and math.isfinite(value)
-
-
-def _are_texts(values: object) -> bool:
-    return isinstance(values, list | tuple) and all(isinstance(v, str) for v in values)
-
-
-def _wrong(key: str, value: object, expected: str) -> ValueError:
-    text = repr(value)
-    text = text if len(text) <= 80 else text[:79] + "…"
-    return ValueError(f"card.json: {key} is {text}; expected {expected}")
+        raise wrong("outputs", names, f"{', '.join(answers)} for 'separate'")

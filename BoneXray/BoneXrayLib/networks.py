@@ -92,16 +92,9 @@ def _shares() -> type[torch.nn.Module]:
             """Logits of each place, and of the whole image where there are such."""
             if self.told is None:
                 return self.network(folded), None
-            net = self.network
-            levels = [net.conv_0(folded)]
-            for down in (net.down_1, net.down_2, net.down_3, net.down_4):
-                levels.append(down(levels[-1]))
-            deepest = levels.pop()
+            answer, deepest = both_ends(self.network, folded)
             told = self.told(torch.cat([deepest.mean((2, 3)), deepest.amax((2, 3))], 1))
-            answer = deepest
-            for up in (net.upcat_4, net.upcat_3, net.upcat_2, net.upcat_1):
-                answer = up(answer, levels.pop())
-            return net.final_conv(answer), told
+            return answer, told
 
         def unfolded(self, answer: torch.Tensor) -> torch.Tensor:
             """The answer at the size of the image."""
@@ -112,6 +105,17 @@ def _shares() -> type[torch.nn.Module]:
             return pixel_shuffle(answer, self.fold)
 
     return Shares
+
+
+def both_ends(unet: Any, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The answer of MONAI's BasicUNet to images, as it works it out, and its deepest level."""
+    levels = [unet.conv_0(images)]
+    for down in (unet.down_1, unet.down_2, unet.down_3, unet.down_4):
+        levels.append(down(levels[-1]))
+    answer = deepest = levels.pop()
+    for up in (unet.upcat_4, unet.upcat_3, unet.upcat_2, unet.upcat_1):
+        answer = up(answer, levels.pop())
+    return unet.final_conv(answer), deepest
 
 
 def size_multiple(description: dict) -> int:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from BoneXrayLib.leg_channels import OUTPUTS
-from BoneXrayLib.model_card import SEPARATE_MASKS, SEPARATE_OUTPUTS
 from BoneXrayLib.networks import size_multiple
 
 from .augmentation import AugmentationConfig
+from .channel_checks import check_channels
 from .dataset import CtSource, PoolConfig
 from .generation.pool import read_training_set
 from .legs.config import LegsConfig
@@ -130,42 +129,7 @@ class TrainConfig:
             raise ValueError("structures: a name is there twice; expected each once")
         if (self.structures or self.task == "features") and self.dataset:
             raise ValueError(f"dataset: set; expected [[ct]] entries for task {self.task!r}")
-        self._check_channels()
-
-    def _check_channels(self) -> None:
-        """Of the network: what the task shows it, and what it is to answer."""
-        is_told = self.augmentation.reversed_share > 0
-        knows = self.task in ("segment", "features")
-        if is_told and (self.augmentation.mirrored_share > 0 or not knows):
-            raise ValueError(
-                f"augmentation.reversed_share: got {self.augmentation.reversed_share:g}; expected "
-                "0, or task 'segment' or 'features' and mirrored_share = 0"
-            )
-        separates, more = self.task == "separate", " and one for reversed_share" if is_told else ""
-        one_each = max(1, len(self.structures)) + is_told, f"one for each structure{more}"
-        answers = (len(SEPARATE_OUTPUTS), ", ".join(SEPARATE_OUTPUTS)) if separates else one_each
-        if self.task == "features":
-            answers = len(OUTPUTS), "one for each feature"
-            if not is_told:
-                raise ValueError(
-                    "augmentation.reversed_share: got 0; expected above 0 for task 'features': "
-                    "the network knows right legs, and tells which way round an image is"
-                )
-            if self.augmentation.warp:
-                raise ValueError(
-                    f"augmentation.warp: got {self.augmentation.warp:g}; expected 0 for task "
-                    "'features', whose landmarks stay where the geometry puts them"
-                )
-        if self.network.get("out_channels") != answers[0]:
-            raise ValueError(
-                f"network.out_channels: got {self.network.get('out_channels')!r}; expected "
-                f"{answers[0]}, {answers[1]}"
-            )
-        if separates and self.network.get("in_channels") != 3 + SEPARATE_MASKS:
-            raise ValueError(
-                f"network.in_channels: got {self.network.get('in_channels')!r}; expected "
-                f"{3 + SEPARATE_MASKS}, the image's three and {SEPARATE_MASKS} masks"
-            )
+        check_channels(self.task, self.structures, self.network, self.augmentation)
 
     def _check_patients(self) -> None:
         if not self.ct:

@@ -39,24 +39,30 @@ def write_extraction(
                     radiograph, pixels=image, name=f"{radiograph.name} {name}"
                 )
                 write_float_nrrd(stage / f"{name}.nrrd", image_of)
-        record = {
-            "written_by": f"BoneXray {BoneXrayLib.__version__} run extract",
-            "image": source,
-            "domain": radiograph.domain,
-            "polarity": "bone bright",
-            "pixel_mm": radiograph.pixel_mm,
-            "magnification": radiograph.magnification,
-            "notes": radiograph.notes,
-            "warnings": found.warnings,
-            "config": dataclasses.asdict(config),
-            "model": {
-                "name": model.card.name,
-                "version": model.card.version,
-                "sha256": model.card.sha256,
-            },
-            "display_windows": {n: [float(v) for v in w] for n, w in windows.items()},
-        }
+        record = _record(found, config, model, source)
+        record["display_windows"] = {n: [float(v) for v in w] for n, w in windows.items()}
         text = json.dumps(record, indent=2, ensure_ascii=False)
         (stage / "extract.json").write_text(text + "\n", encoding="utf-8")
         names = sorted(path.name for path in stage.iterdir())
     return {name: folder / name for name in names}
+
+
+def _record(found: Extraction, config: ExtractConfig, model: Model, source: str) -> dict:
+    """What extract.json says of an extraction and how it was made."""
+    radiograph = found.radiograph
+    return {
+        "written_by": f"BoneXray {BoneXrayLib.__version__} run extract",
+        "image": source,
+        "domain": radiograph.domain,
+        "polarity": "bone bright",
+        "pixel_mm": radiograph.pixel_mm,
+        "magnification": radiograph.magnification,
+        "notes": radiograph.notes,
+        "warnings": found.warnings,
+        "config": dataclasses.asdict(config),
+        "model": {
+            "name": model.card.name,
+            "version": model.card.version,
+            "sha256": model.card.sha256,
+        },
+    }

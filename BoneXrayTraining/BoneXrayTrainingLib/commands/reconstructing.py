@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
@@ -13,6 +13,12 @@ from BoneXrayLib.leg_config import LegConfig
 from ..console import Failed, Reporter, check_output, check_output_file, table
 from ..reconstruction_asked import ReconstructionTest
 from .base import Command, OptionalFolder, OptionalOutput, Output
+
+if TYPE_CHECKING:
+    from BoneXrayLib.leg_features import LegFeatures
+    from BoneXrayLib.leg_geometry import Shot
+    from BoneXrayLib.leg_reconstruction import RebuiltLeg
+    from BoneXrayLib.radiograph import Radiograph
 
 
 @dataclass
@@ -42,13 +48,8 @@ class RunReconstruct(Command):
     config: Annotated[LegConfig, arg(name="")] = field(default_factory=LegConfig)
 
     def run(self, report: Reporter) -> None:
-        from BoneXrayLib.leg_feature_files import read_features
         from BoneXrayLib.leg_files import leg_record, write_leg
-        from BoneXrayLib.leg_geometry import read_shot
         from BoneXrayLib.leg_reconstruction import check_images, reconstruct_leg, shape_models
-        from BoneXrayLib.models import find_model
-        from BoneXrayLib.radiograph import read_radiograph
-        from BoneXrayLib.reconstruction_files import measures_of_sides
 
         folder = check_output(self.output)
         check_images(len(self.images), self.config)
@@ -56,14 +57,32 @@ class RunReconstruct(Command):
             if given and len(given) != len(self.images):
                 raise ValueError(f"{name}: got {len(given)}; expected one for each image")
         models = list(shape_models(self.config).values())
-        if not self.features:
-            try:
-                find_model(self.config.finder, "features")
-            except ValueError as error:
-                raise ValueError(
-                    f"features: none given, and no model to find them: {error}"
-                ) from None
+        self._check_finder()
         report.progress(0.0, "reading radiographs")
+        radiographs, shots, features = self._read()
+        leg = reconstruct_leg(radiographs, self.config, features or None, shots, models,
+                              report.progress)  # fmt: skip
+        record = leg_record(self.config, [p.name for p in self.images],
+                            [p.name for p in self.features])  # fmt: skip
+        _report(leg, write_leg(leg, folder, record), report)
+
+    def _check_finder(self) -> None:
+        """Before anything is read: features are given, or there is a model that finds them."""
+        from BoneXrayLib.models import find_model
+
+        if self.features:
+            return
+        try:
+            find_model(self.config.finder, "features")
+        except ValueError as error:
+            raise ValueError(f"features: none given, and no model to find them: {error}") from None
+
+    def _read(self) -> tuple[list[Radiograph], list[Shot], list[tuple[LegFeatures, ...]]]:
+        """The images, what is known of how they were taken, and the features that were given."""
+        from BoneXrayLib.leg_feature_files import read_features
+        from BoneXrayLib.leg_geometry import read_shot
+        from BoneXrayLib.radiograph import read_radiograph
+
         radiographs = [
             read_radiograph(image, self.config.pixel, self.config.polarity) for image in self.images
         ]
@@ -73,21 +92,23 @@ class RunReconstruct(Command):
             read_features(file, (r.pixels.shape[0], r.pixels.shape[1]))
             for file, r in zip(self.features, radiographs, strict=False)
         ]
-        leg = reconstruct_leg(radiographs, self.config, features or None, shots, models,
-                              report.progress)  # fmt: skip
-        record = leg_record(self.config, [p.name for p in self.images],
-                            [p.name for p in self.features])  # fmt: skip
-        files = write_leg(leg, folder, record)
-        lines = [(bone.name, bone.found.verdict) for bone in leg.bones]
-        for measure in measures_of_sides([bone.found for bone in leg.bones]):
-            lines.append((f"{measure['name']}, {measure['side']}", _said(measure)))
-        notes = [note for radiograph in radiographs for note in radiograph.notes]
-        notes += [*leg.notes, *(note for bone in leg.bones for note in bone.found.notes)]
-        names = " and ".join(bone.name for bone in leg.bones)
-        report.result(f"{names} in 3D from {' and '.join(r.name for r in radiographs)}", files,
-                      dict.fromkeys(notes), table(lines), leg.warnings)  # fmt: skip
-        if leg.doubtful:
-            raise Failed("; ".join(leg.doubtful))
+        return radiographs, shots, features
+
+
+def _report(leg: RebuiltLeg, files: dict[str, Path], report: Reporter) -> None:
+    """Verdicts, lengths and angles; what is not to be believed fails."""
+    from BoneXrayLib.reconstruction_files import measures_of_sides
+
+    lines = [(bone.name, bone.found.verdict) for bone in leg.bones]
+    for measure in measures_of_sides([bone.found for bone in leg.bones]):
+        lines.append((f"{measure['name']}, {measure['side']}", _said(measure)))
+    notes = [note for radiograph in leg.radiographs for note in radiograph.notes]
+    notes += [*leg.notes, *(note for bone in leg.bones for note in bone.found.notes)]
+    names = " and ".join(bone.name for bone in leg.bones)
+    report.result(f"{names} in 3D from {' and '.join(r.name for r in leg.radiographs)}", files,
+                  dict.fromkeys(notes), table(lines), leg.warnings)  # fmt: skip
+    if leg.doubtful:
+        raise Failed("; ".join(leg.doubtful))
 
 
 @dataclass

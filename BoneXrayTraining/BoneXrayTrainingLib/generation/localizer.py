@@ -155,15 +155,20 @@ def _is_localizer(header: Dataset) -> bool:
     return "LOCALIZER" in ([words] if isinstance(words, str) else [str(word) for word in words])
 
 
-def _geometry(header: Dataset, name: str, config: LocalizerConfig) -> tuple[Geometry, bool]:
-    """The geometry, and whether rows and columns change places: the table moves along rows."""
+def _plane(header: Dataset, name: str) -> dict[str, tuple[float, ...]]:
+    """What a header says of where its image lies."""
     wanted = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
     wanted |= {"Rows": 1, "Columns": 1}
     found = {key: numbers(header, key, count) for key, count in wanted.items()}
     missing = [key for key, value in found.items() if value is None]
     if missing:
         raise ValueError(f"localizer: {name} misses {', '.join(missing)}; expected where it lies")
-    to_ras = np.array([-1.0, -1.0, 1.0])  # DICOM is LPS
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _geometry(header: Dataset, name: str, config: LocalizerConfig) -> tuple[Geometry, bool]:
+    """The geometry, and whether rows and columns change places: the table moves along rows."""
+    found, to_ras = _plane(header, name), np.array([-1.0, -1.0, 1.0])  # DICOM is LPS
     corner = np.array(found["ImagePositionPatient"]) * to_ras
     right, down = np.array(found["ImageOrientationPatient"]).reshape(2, 3) * to_ras
     right = right / np.linalg.norm(right)
