@@ -75,6 +75,12 @@ def read_joint(
     found = existing_path(folder, "layers")
     if (found / RECORD).is_file() or not _image(found, "upper"):
         return joint_of(read_layers(found), upper, lower, pixel)
+    for which, name in (("upper", upper), ("lower", lower)):
+        if name not in ("", which):
+            raise ValueError(
+                f"{which}: got {name!r}; expected none, as {found.name} has images of both layers "
+                "and no names"
+            )
     images = []
     for which in ("upper", "lower"):
         file = _image(found, which)

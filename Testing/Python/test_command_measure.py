@@ -18,7 +18,7 @@ from BoneXrayLib.joint_space_picture import (
     UPPER_COLOUR,
     joint_picture,
 )
-from BoneXrayLib.joint_visit import joint_of
+from BoneXrayLib.joint_visit import joint_of, read_joint
 from BoneXrayLib.layer_files import write_layers
 from BoneXrayLib.layers import Layers
 from BoneXrayLib.radiograph import radiograph_from_array
@@ -130,6 +130,8 @@ def test_a_folder_of_two_layer_images_is_measured_too(
     record = json.loads((tmp_path / "out" / "joint-space.json").read_text(encoding="utf-8"))
     floats = space_of(joint_of(separated(visits[0], "")).layers)
     assert record["visits"][0]["mean_width_mm"] == pytest.approx(floats.mean_mm, abs=0.02)
+    with pytest.raises(ValueError, match="lower: got 'radius'; expected none, as own has images"):
+        read_joint(folder, lower="radius", pixel=PIXEL_MM)
 
 
 @pytest.mark.parametrize(
