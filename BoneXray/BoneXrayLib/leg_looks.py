@@ -26,18 +26,26 @@ if TYPE_CHECKING:
     from .radiograph import Radiograph
 
 JOINTS = {
-    "hip": (("femur", "head_centre"),),
-    "knee": (("femur", "intercondylar_notch"), ("tibia", "intercondylar_eminence")),
-    "ankle": (("tibia", "plafond_centre"),),
-}
+    "hip": (("femur", "head_centre"), ("femur", "neck_centre"), ("femur", "greater_trochanter")),
+    "knee": (
+        ("femur", "intercondylar_notch"), ("femur", "medial_condyle"), ("femur", "lateral_condyle"),
+        ("tibia", "intercondylar_eminence"), ("tibia", "medial_plateau"),
+        ("tibia", "lateral_plateau"),
+    ),
+    "ankle": (("tibia", "plafond_centre"), ("tibia", "medial_malleolus")),
+}  # fmt: skip
+"""Landmarks that say where a joint is, about."""
 STRETCHES = (("hip", "knee"), ("knee", "ankle"))
+SHARES = (0.0, 0.5, 1.0)
 SQUARE = 0.7
 """Side of a square over the length of the bone it looks at."""
 WORTH = 0.62
 """Squares larger than this share of the image's longer side show hardly more than it does."""
 LEAST_SIDE_PX = 48
-SURE = 0.5
-"""Presence from which a landmark says where a joint is."""
+MAYBE = 0.15
+"""Presence from which a landmark has a say in where a joint is."""
+SURE = 0.3
+"""Presence from which a closer look counts."""
 RIM = 0.1
 """What lies this near to the border of a square is better seen in another, as a share of it."""
 
@@ -134,9 +142,12 @@ def squares(look: Look, shape: tuple[int, int]) -> list[tuple[slice, slice]]:
     joints = {}
     for joint, names in JOINTS.items():
         found = [look.peaks[POINTS.index(name)] for name in names]
-        found = [peak for peak in found if peak.presence >= SURE]
+        found = [peak for peak in found if peak.presence >= MAYBE]
         if found:
-            joints[joint] = np.mean([(peak.row, peak.column) for peak in found], axis=0)
+            joints[joint] = np.average(
+                [(peak.row, peak.column) for peak in found], axis=0,
+                weights=[peak.presence for peak in found],
+            )  # fmt: skip
     out: list[tuple[slice, slice]] = []
     for one, other in STRETCHES:
         if one not in joints or other not in joints:
@@ -145,7 +156,7 @@ def squares(look: Look, shape: tuple[int, int]) -> list[tuple[slice, slice]]:
         side = SQUARE * float(np.linalg.norm(way))
         if side > WORTH * max(shape) or side < LEAST_SIDE_PX:
             continue
-        for share in (0.0, 0.5, 1.0):
+        for share in SHARES:
             part = _square(joints[one] + share * way, side, shape)
             if part not in out:
                 out.append(part)

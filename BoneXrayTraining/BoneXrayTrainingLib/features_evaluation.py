@@ -18,7 +18,7 @@ from BoneXrayLib.radiograph import Radiograph
 
 from .appearance import add_noise, expose, respond
 from .configuration import TrainConfig
-from .labelled import MASK_OD
+from .leg_images import EDGE_OD
 from .leg_views import LegPair, LegTruth, turned
 from .legs.patient import NAMES
 from .pairs import TISSUES
@@ -58,7 +58,7 @@ def leg_case(pair: LegPair, rng: np.random.Generator) -> LegCase:
     image = add_noise(image, rng, 0.7)
     pixel = (pair.draw.pixel, pair.draw.pixel)
     radiograph = Radiograph(image.numpy(), domain, pixel, pair.magnification, name=pair.draw.source)
-    masks = layers[len(TISSUES) :] > MASK_OD
+    masks = layers[len(TISSUES) :] > EDGE_OD
     return LegCase(radiograph, truth, masks, pair.draw.pixel / pair.magnification)
 
 

@@ -25,6 +25,11 @@ from BoneXrayTrainingLib.leg_views import LegTruth
 
 ROWS, COLUMNS = 900, 320
 """A whole leg, a pixel about a millimetre."""
+NEAR_ENDS = {
+    "head_centre": 60.0, "neck_centre": 75.0, "greater_trochanter": 62.0, "plafond_centre": 840.0,
+    "medial_malleolus": 850.0,
+}  # fmt: skip
+"""Rows of landmarks at hip and ankle; the others are at the knee."""
 
 
 def whole_leg(is_right: bool = True, is_frontal: bool = True) -> LegTruth:
@@ -33,7 +38,7 @@ def whole_leg(is_right: bool = True, is_frontal: bool = True) -> LegTruth:
     points = np.zeros((len(POINTS), 2))
     for number, (bone, name) in enumerate(POINTS):
         row = 440.0 if bone == "femur" else 470.0
-        row = {"head_centre": 60.0, "plafond_centre": 840.0}.get(name, row)
+        row = NEAR_ENDS.get(name, row)
         points[number] = row + 10 * rng.random(), 110 + 100 * rng.random()
     ellipses = {
         "head": EllipseFeature(60.0, 150.0, 24.2, 23.9, 0.4),
@@ -131,7 +136,7 @@ def test_an_ideal_network_gives_back_all_landmarks_discs_and_boxes() -> None:
         assert np.linalg.eigvalsh(point.covariance)[0] > 0
     femur, tibia = detection.of("femur"), detection.of("tibia")
     for name, ellipse in truth.ellipses.items():
-        assert np.allclose(femur.ellipses[name][:4], ellipse[:4], atol=0.4), name
+        assert np.allclose(femur.ellipses[name][:4], ellipse[:4], atol=0.5), name
     assert np.allclose(femur.box, (39.5, 129.5, 454.5, 189.5), atol=1.0)
     assert np.allclose(tibia.box, (464.5, 124.5, 844.5, 194.5), atol=1.0)
     assert (detection.side, detection.view, detection.messages) == ("right", "AP", ())

@@ -8,12 +8,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_erosion
 from scipy.spatial.transform import Rotation
 from small_leg import CONFIG, HEAD, HEAD_RADIUS, femur, leg_source, tibia
 
+from BoneXrayLib.geometry import GeometryConfig, make_geometry
 from BoneXrayLib.leg_channels import FEMUR_POINTS, POINTS, TIBIA_POINTS
+from BoneXrayLib.projection import project
 from BoneXrayLib.shape_marks import Mark
 from BoneXrayLib.shape_model import ShapeModel
+from BoneXrayTrainingLib.labelled import MASK_OD
+from BoneXrayTrainingLib.leg_images import EDGE_OD
 from BoneXrayTrainingLib.leg_views import (
     LegTruth,
     draw_leg,
@@ -26,9 +31,10 @@ from BoneXrayTrainingLib.legs.bones import Bones, modelled_bone, read_bones, sam
 from BoneXrayTrainingLib.legs.config import LegsConfig
 from BoneXrayTrainingLib.legs.landmarks import Marks, femur_marks, tibia_marks
 from BoneXrayTrainingLib.legs.marking import model_marks
-from BoneXrayTrainingLib.legs.patient import LegPatient, leg_patients, regions_of
+from BoneXrayTrainingLib.legs.patient import LegPatient, leg_patient, leg_patients, regions_of
 from BoneXrayTrainingLib.legs.standing import femur_place, joint_gap, standing_leg
 from BoneXrayTrainingLib.pairs import TISSUES, PairConfig, place
+from BoneXrayTrainingLib.silhouettes import silhouette
 from BoneXrayTrainingLib.sources import CtSource
 
 PAIRS = PairConfig(size=160, source_detector=(1000.0, 2000.0), magnification=(1.05, 1.3))
@@ -141,6 +147,25 @@ def test_layers_and_landmarks_are_of_the_same_leg(legs: list[LegPatient]) -> Non
     voxel = CONFIG.voxel["knee"] * pair.magnification / pair.draw.pixel
     assert columns[0] == pytest.approx(min(wide), abs=1.0 + voxel)
     assert columns[-1] == pytest.approx(max(wide), abs=1.0 + voxel)
+
+
+def test_masks_end_where_the_silhouette_of_the_bone_does(bones: Bones) -> None:
+    """Between the two, over the outline's length, there is less than an eighth of a voxel."""
+    config = dataclasses.replace(CONFIG, voxel={"leg": 1.6, "knee": 1.6})
+    femur = standing_leg(bones, np.random.default_rng(3), config)[0]
+    leg = leg_patient(bones, "leg", config, np.random.default_rng(3))
+    shown = GeometryConfig(view="AP", source_detector=1500.0, source_object=1400.0, pixel=0.6,
+                           size=(800, 400))  # fmt: skip
+    geometry = make_geometry(shown, femur.mesh.vertices.mean(axis=0))
+    outline = silhouette(femur.mesh, geometry) > 0.5
+    layer = project(leg.parts, geometry)[len(TISSUES)]
+    rim = outline & ~binary_erosion(outline)
+
+    def thicker(od: float) -> float:
+        return 0.6 * ((layer > od).sum() - outline.sum()) / rim.sum()
+
+    assert abs(thicker(EDGE_OD)) < 0.2
+    assert thicker(MASK_OD) > 0.4
 
 
 def test_a_mirrored_leg_mirrors_all_features_and_is_the_other_side(legs: list[LegPatient]) -> None:
