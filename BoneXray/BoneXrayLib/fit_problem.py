@@ -42,12 +42,14 @@ class Match:
         found: (N,) bool whether anything was near enough.
         residuals: (N,) pixels along the image's normals; 0 where nothing was found.
         normals: (N, 2) of the image's outline.
+        sureness: (N,) of it, as `ImageContour` has it.
     """
 
     contour: Contour
     found: np.ndarray
     residuals: np.ndarray
     normals: np.ndarray
+    sureness: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,8 @@ class FitProblem:
         alike = (normals * contour.normals).sum(axis=1)
         normals = normals * np.sign(alike)[:, None]
         found &= (np.abs(alike) >= LEAST_ALIKE) & (np.linalg.norm(away, axis=1) <= search)
-        return Match(contour, found, np.where(found, (away * normals).sum(axis=1), 0.0), normals)
+        residuals = np.where(found, (away * normals).sum(axis=1), 0.0)
+        return Match(contour, found, residuals, normals, outline.sureness[number])
 
     def outline_error(self, match: Match, view: int, stage: Stage) -> float:
         """Standard deviation [pixels] of outlines: of the better half of the matches, robustly."""
@@ -189,7 +192,7 @@ class FitProblem:
         return Term(
             residuals / error,
             self.views[view].slopes(state, at, by_place),
-            weights * alike * contour.lengths / together,
+            weights * alike * match.sureness[match.found] * contour.lengths / together,
         )
 
     def terms(self, state: FitState, stage: Stage) -> list[Term]:

@@ -18,6 +18,9 @@ SMOOTHING_PX = 0.7
 BORDER_PX = 3.0
 LEAST_SLOPE = 0.02
 """Of a mask's share, per pixel of its map: what is flatter is no outline."""
+SHARP_SLOPE = 0.38
+"""A share that falls so fast knows its outline; where it falls slower, as that of a network does
+under the pelvis, the outline's error is larger by the inverse."""
 LEAST_RIDGE = 0.25
 """Of an edge's share."""
 
@@ -30,6 +33,7 @@ class ImageContour:
         points: (N, 2) row and column.
         normals: (N, 2) unit vectors, out of the bone where `is_signed`.
         lengths: (N,) pixels of outline that a place stands for.
+        sureness: (N,) 0 to 1, the inverse square of a place's error over that of a sharp outline.
         is_signed: whether the inner side is known.
         low, high: (row, column) limits of where an outline could have been found.
     """
@@ -37,6 +41,7 @@ class ImageContour:
     points: np.ndarray
     normals: np.ndarray
     lengths: np.ndarray
+    sureness: np.ndarray
     is_signed: bool
     low: np.ndarray
     high: np.ndarray
@@ -58,8 +63,8 @@ class ImageContour:
             return self
         kept = np.sort(rng.permutation(count)[:most])
         lengths = self.lengths[kept] * (self.lengths.sum() / self.lengths[kept].sum())
-        return ImageContour(self.points[kept], self.normals[kept], lengths, self.is_signed,
-                            self.low, self.high)  # fmt: skip
+        return ImageContour(self.points[kept], self.normals[kept], lengths, self.sureness[kept],
+                            self.is_signed, self.low, self.high)  # fmt: skip
 
 
 def image_contour(features: LegFeatures, size: tuple[int, int]) -> ImageContour | None:
@@ -69,10 +74,12 @@ def image_contour(features: LegFeatures, size: tuple[int, int]) -> ImageContour 
     last = np.asarray(size, dtype=np.float64) - 1
     if features.outline_kind == "line":
         points, normals, lengths = _of_line(np.asarray(features.outline, dtype=np.float64))
+        sureness = np.ones(len(points))
         low, high = np.full(2, BORDER_PX), last - BORDER_PX
     else:
         share = np.asarray(features.outline, dtype=np.float64)
         found = _of_mask(share) if features.outline_kind == "mask" else _of_edge(share)
+        sureness = found[3]
         step, first = np.asarray(features.outline_step), np.asarray(features.outline_first)
         points, normals, lengths = found[0] * step + first, found[1] / step, found[2]
         normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
@@ -84,11 +91,17 @@ def image_contour(features: LegFeatures, size: tuple[int, int]) -> ImageContour 
     if not kept.any():
         return None
     is_signed = features.outline_kind == "mask"
-    return ImageContour(points[kept], normals[kept], lengths[kept], is_signed, low, high)
+    return ImageContour(
+        points[kept], normals[kept], lengths[kept], sureness[kept], is_signed, low, high
+    )
 
 
-def _of_mask(share: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places, normals and lengths where the share passes one half between two pixels."""
+Found = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Places, normals, lengths and sureness."""
+
+
+def _of_mask(share: np.ndarray) -> Found:
+    """Where the share passes one half between two pixels."""
     smooth = ndimage.gaussian_filter(share, SMOOTHING_PX, mode="nearest")
     slope = np.stack(np.gradient(smooth), axis=-1)
     inside = smooth >= 0.5
@@ -110,12 +123,13 @@ def _of_mask(share: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     steep = np.linalg.norm(slopes, axis=1)
     kept = steep > LEAST_SLOPE
     normals = -slopes[kept] / steep[kept, None]
+    sureness = np.minimum(1.0, steep[kept] / SHARP_SLOPE) ** 2
     # A line of normal n crosses |n_row| + |n_column| lines of the grid a pixel.
-    return points[kept], normals, 1.0 / np.abs(normals).sum(axis=1)
+    return points[kept], normals, 1.0 / np.abs(normals).sum(axis=1), sureness
 
 
-def _of_edge(share: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places, normals and lengths of a map's ridge: highest across itself within a pixel."""
+def _of_edge(share: np.ndarray) -> Found:
+    """A map's ridge: highest across itself within a pixel."""
     orders = {"r": (1, 0), "c": (0, 1), "rr": (2, 0), "rc": (1, 1), "cc": (0, 2)}
     smooth = ndimage.gaussian_filter(share, 1.0, mode="nearest")
     d = {k: ndimage.gaussian_filter(share, 1.0, order=o, mode="nearest") for k, o in orders.items()}
@@ -128,7 +142,7 @@ def _of_edge(share: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     offset = step[:, None] * across
     kept = (curve < -np.abs(values[:, 1])) & (np.abs(offset) <= 0.5).all(axis=1)
     points = np.column_stack([row, column])[kept] + offset[kept]
-    return points, across[kept], 1.0 / np.abs(across[kept]).max(axis=1)
+    return points, across[kept], 1.0 / np.abs(across[kept]).max(axis=1), np.ones(len(points))
 
 
 def _of_line(line: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

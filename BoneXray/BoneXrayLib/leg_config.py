@@ -20,7 +20,7 @@ class LegConfig(ReconstructionConfig):
     model: tuple[str, ...] = ("shape-femur", "shape-tibia")
     """Names or folders of shape models, one for each bone."""
     finder: str = "features-leg"
-    """Name or folder of the model that finds the features; none is shipped yet."""
+    """Name or folder of the model that finds the features."""
     side: str = "auto"
     """auto, right or left: which leg it is."""
     view: tuple[str, ...] = ()

@@ -25,8 +25,9 @@ from .shape_model import ShapeModel
 
 SOURCE_DETECTOR_MM, MAGNIFICATION = 1150.0, 1.1
 """Of a leg on a table, where nothing is known."""
-TYPED_SHIFT_MM = 8.0
-"""How well what was found in two images lies over each other, one standard deviation."""
+TYPED_SHIFT_MM, TYPED_ANGLE = 8.0, 3.0
+"""How well what was found in two images lies over each other [mm], and how well a typed second view
+is known [degrees]: one standard deviation."""
 DICOM_VIEWS = {"AP": "AP", "PA": "PA", "LL": "LAT-L", "RL": "LAT-R"}
 """View Position (0018,5101)."""
 LATERAL = {"right": "LAT-R", "left": "LAT-L"}

@@ -11,7 +11,7 @@ from .geometry import Geometry
 from .leg_config import LegConfig
 from .leg_features import LegFeatures
 from .leg_finding import find_features
-from .leg_geometry import TYPED_SHIFT_MM, Shot, shot_geometries
+from .leg_geometry import TYPED_ANGLE, TYPED_SHIFT_MM, Shot, shot_geometries
 from .progress import IsCancelled, Progress, part_of, raise_if_cancelled
 from .radiograph import Radiograph
 from .reconstruction import Reconstruction, View, reconstruct
@@ -101,7 +101,11 @@ def reconstruct_leg(
     if not placed.knows_size:
         config = dataclasses.replace(config, knows_size=False)
     if placed.is_typed:
-        config = dataclasses.replace(config, view_shift=max(config.view_shift, TYPED_SHIFT_MM))
+        config = dataclasses.replace(
+            config,
+            view_shift=max(config.view_shift, TYPED_SHIFT_MM),
+            view_angle=max(config.view_angle, TYPED_ANGLE),
+        )
     bones = []
     for turn, bone in enumerate(config.bones):
         raise_if_cancelled(is_cancelled)

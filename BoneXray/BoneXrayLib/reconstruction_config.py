@@ -12,9 +12,10 @@ class ReconstructionConfig:
 
     knows_size: bool = True
     """Whether pixel sizes and distances are right; if not, a free scale takes up what is wrong."""
-    view_angle: float = 3.0
-    """How far off a second view's angles are, one standard deviation [degrees]; 0 trusts them."""
-    view_shift: float = 1.0
+    view_angle: float = 0.5
+    """How far off a second view's angles are, one standard deviation [degrees]; 0 trusts them. A
+    free angle lets the bone turn about its length, which outlines hardly hold."""
+    view_shift: float = 0.5
     """How far the patient moved before a second view, one standard deviation [mm]."""
     depth: float = 20.0
     """How far from the isocentre, along the rays, the bone may be: one standard deviation [mm]."""

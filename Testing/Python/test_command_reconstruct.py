@@ -225,7 +225,7 @@ def test_wrong_input_ends_in_one_line_and_nothing_written(folder: Path, capsys: 
         ([one[0], one[0], *one, *file, *model], "image: got 3"),
         ([*one, *file, *model, "--bones", "rib"], "bones: got 'rib'"),
         ([*one, *file, "--model", str(folder / "shape-made")], "model: none is of a tibia"),
-        ([*one, *model], "features: none given, and no model to find them: model: 'features-leg'"),
+        ([*one, *model, "--finder", "nobody"], "features: none given, and no model to find them"),
         ([*one, *model, "--features", str(folder / "no.json")], "holds no bones"),
         ([*one, *model, "--features", str(folder / "small.json")], "size: got [3, 3]"),
         ([*one, *model, "--features", str(folder / "none.json")], "no femur was found"),

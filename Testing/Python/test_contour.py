@@ -98,6 +98,19 @@ def test_a_coarse_map_lies_where_its_first_pixel_and_step_say(seen) -> None:
     assert np.percentile(aside(fine, image_contour(told, geometry.size)), 95) < 0.25
 
 
+def test_where_a_share_falls_slowly_its_outline_is_less_sure() -> None:
+    """Twice as slowly: half as well known, a quarter of the weight."""
+    share = np.zeros((80, 60))
+    share[:, 20:40] = 1.0
+    share = ndimage.gaussian_filter(share, (0, 0.1))
+    for row in range(40, 80):
+        share[row] = np.interp(np.arange(60), [17, 22, 37, 42], [0, 1, 1, 0])  # 0.2 a pixel
+    found = image_contour(LegFeatures("femur", "right", "AP", outline=share), (80, 60))
+    low, high = found.points[:, 0] < 36, found.points[:, 0] > 44
+    np.testing.assert_allclose(found.sureness[low], 1.0)
+    np.testing.assert_allclose(found.sureness[high], (0.2 / 0.38) ** 2, rtol=0.08)
+
+
 def test_the_borders_of_an_image_are_no_outline() -> None:
     share = np.zeros((60, 40))
     share[:, 10:30] = 1.0
