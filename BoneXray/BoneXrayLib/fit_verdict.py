@@ -18,8 +18,9 @@ MOST_OUTLINE_MM = 1.5
 """Root mean square distance of what is explained."""
 MOST_LANDMARKS = 4.0
 """Median distance of landmarks, in their errors."""
-MOST_DEVIATIONS = 3.5
-"""Of a coefficient of the modes that make `LEADING` of the bones' variance; others may be
+MOST_DEVIATIONS = 4.7
+"""Of a coefficient of the modes that make `LEADING` of the bones' variance, as rare as 3.5 of a normal
+distribution: deviations that are estimated of 13 subjects make it Student's. Others may be
 `LARGEST`: of a hundred modes one or another is far out."""
 LEADING, LARGEST = 0.9, 5.0
 LEAST_NUMBERS = 10
