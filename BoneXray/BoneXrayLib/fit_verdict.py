@@ -19,8 +19,8 @@ MOST_OUTLINE_MM = 1.5
 MOST_LANDMARKS = 4.0
 """Median distance of landmarks, in their errors."""
 MOST_DEVIATIONS = 4.7
-"""Of a coefficient of the modes that make `LEADING` of the bones' variance, as rare as 3.5 of a normal
-distribution: deviations that are estimated of 13 subjects make it Student's. Others may be
+"""Of a coefficient of the modes that make `LEADING` of the bones' variance, as rare as 3.5 of a
+normal distribution: deviations that are estimated of 13 subjects make it Student's. Others may be
 `LARGEST`: of a hundred modes one or another is far out."""
 LEADING, LARGEST = 0.9, 5.0
 LEAST_NUMBERS = 10
