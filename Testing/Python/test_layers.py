@@ -28,7 +28,7 @@ LIB_STAGES = """
     exposure ct_exposure
     thinning kept live
     long_leg_config long_leg_shots long_leg
-    resizing framing model_card model_files models networks packed_weights
+    resizing framing card_checks model_card model_files models networks packed_weights
     runtimes tiles inference
     image_statistics polarity_statistics domain_weights domain extraction
     structures mask_pieces mirror_images segmentation segment_terminology segment_nrrd
@@ -63,7 +63,7 @@ TRAINING_STAGES = """
     surroundings hand_frame labelled legs leg_views generation
     overlap_bins layer_images joint_images overlap_questions bone_excess mask_errors
     appearance augmentation dataset segment_images separation_images leg_images pool joint_places
-    leg_pool losses configuration processes learner segment_loss separation_loss features_loss
+    leg_pool losses channel_checks configuration processes learner segment_loss separation_loss features_loss
     checkpoints beginnings run_folder run_pools watch trainer
     preview separation_card features_card export_card export_onnx bls_gan separation export
     markdown intervals evaluation_cts pairings
@@ -228,6 +228,8 @@ TESTED_WITH = {
     "body": "bone",
     "bone_presets": "bone",
     "c_arm": "poses",
+    "card_checks": "models",
+    "channel_checks": "configuration",
     "beginnings": "trainer",
     "checkpoints": "trainer",
     "configuration": "trainer",
