@@ -85,27 +85,41 @@ class Kill:
 
 
 CHILD = """
-import sys; from pathlib import Path; sys.path[:0] = sys.argv[4:]
-from test_resume import Kill, config_of
+import json, sys; from pathlib import Path; sys.path[:0] = sys.argv[4:]
+from test_resume import Kill, after, config_of
 from BoneXrayTrainingLib.trainer import train
-kill = Kill(int(sys.argv[3]))
-train(config_of(Path(sys.argv[1]), Path(sys.argv[2])), progress=kill.told)
+asked = json.loads(sys.argv[3])
+kill = Kill(asked["at"]) if "at" in asked else Kill()
+cancelled = after(asked["stop"]) if "stop" in asked else None
+config = config_of(Path(sys.argv[1]), Path(sys.argv[2]), **asked.get("fields", {}))
+train(config, resume=asked.get("resume", False), progress=kill.told, is_cancelled=cancelled)
 sys.setprofile(None)
 print(kill.calls)
 """
 
 
-def train_in_a_child(data: Path, run: Path, at: int) -> subprocess.CompletedProcess[str]:
-    """A run of its own process, killed at that call; the count of calls where it was not."""
-    words = [sys.executable, "-c", CHILD, str(data), str(run), str(at), *sys.path]
+def train_in_a_child(data: Path, run: Path, **asked: Any) -> subprocess.CompletedProcess[str]:
+    """A run of its own process, killed at a call, or stopped; the count of calls where it was not.
+
+    All runs that are compared have one: what hundreds of tests left in this process, such as the
+    number of threads, may move the last bits of a sum.
+    """
+    words = [sys.executable, "-c", CHILD, str(data), str(run), json.dumps(asked), *sys.path]
     return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def trained(data: Path, run: Path, **asked: Any) -> str:
+    """Such a run that is not killed; the name of its last checkpoint."""
+    ended = train_in_a_child(data, run, **asked)
+    assert ended.returncode == 0, ended.stderr
+    return latest_checkpoint(run).name
 
 
 @pytest.fixture(scope="module")
 def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     """A run left alone, and how many calls its steps took."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    ended = train_in_a_child(data, run, sys.maxsize)
+    ended = train_in_a_child(data, run)
     assert ended.returncode == 0, ended.stderr
     return run, int(ended.stdout.split()[-1])
 
@@ -116,9 +130,9 @@ def test_a_run_killed_at_any_moment_and_resumed_is_the_same_bit_for_bit(
     run = tmp_path / "run"
     # not at the very end: how often a thread waits differs a little from run to run
     at = random.randrange(1, 9 * whole[1] // 10)
-    ended = train_in_a_child(data, run, at)
+    ended = train_in_a_child(data, run, at=at)
     assert ended.returncode not in (0, 1), f"killed at call {at}: {ended.stderr}"
-    train(config_of(data, run), resume=True)
+    trained(data, run, resume=True)
     assert bits(run) == bits(whole[0]), f"killed at call {at} of {whole[1]}"
     assert figures(run) == figures(whole[0])
 
@@ -132,10 +146,10 @@ def after(calls: int) -> Callable[[], bool]:
 def test_a_run_stopped_twice_and_resumed_is_the_same_bit_for_bit(
     data: Path, whole: tuple[Path, int], tmp_path: Path
 ) -> None:
-    config = config_of(data, tmp_path / "run", makers=3)
-    assert train(config, is_cancelled=after(5)).name == "checkpoint-00000005"
-    assert train(config, resume=True, is_cancelled=after(2)).name == "checkpoint-00000007"
-    train(config, resume=True)
+    run, fields = tmp_path / "run", {"makers": 3}
+    assert trained(data, run, fields=fields, stop=5) == "checkpoint-00000005"
+    assert trained(data, run, fields=fields, stop=2, resume=True) == "checkpoint-00000007"
+    trained(data, run, fields=fields, resume=True)
     assert bits(tmp_path / "run") == bits(whole[0])
     assert figures(tmp_path / "run") == figures(whole[0])
 
