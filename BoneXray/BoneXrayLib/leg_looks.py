@@ -37,6 +37,7 @@ JOINTS = {
 """Landmarks that say where a joint is, about."""
 STRETCHES = (("hip", "knee"), ("knee", "ankle"))
 SHARES = (0.0, 0.5, 1.0)
+"""Where along a bone the squares are that look closer."""
 SQUARE = 0.7
 """Side of a square over the length of the bone it looks at."""
 WORTH = 0.62
