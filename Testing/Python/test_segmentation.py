@@ -26,7 +26,9 @@ from BoneXrayLib.segmentation import (
 )
 from BoneXrayLib.structures import structure
 
-ULNA, RIBS, HIP = structure("ulna"), structure("ribs left"), structure("hip bone left")
+ULNA, RIBS, HIP, SPINE = (
+    structure(name) for name in ("ulna", "ribs left", "hip bone left", "vertebrae")
+)
 
 
 @pytest.fixture(scope="module")
@@ -157,12 +159,22 @@ def test_ribs_keep_all_their_pieces_and_the_spaces_between_them() -> None:
     assert np.array_equal(tidy(hole | rib | speck, RIBS, speck=9), ring | rib)
 
 
+def test_of_the_spine_stays_what_lies_in_a_row() -> None:
+    spine, arm = np.zeros((300, 200), bool), np.zeros((300, 200), bool)
+    for row in (10, 44, 78, 136):  # one is not seen
+        spine[row : row + 30, 80:110] = True
+    arm[40:160, 185:198] = True
+    assert np.array_equal(tidy(spine | arm, SPINE, speck=9), spine)
+    assert np.array_equal(tidy(spine | arm, RIBS, speck=9), spine | arm)
+    assert not tidy(spine, SPINE, speck=1e4).any()
+
+
 def test_the_foramen_of_a_hip_bone_stays_open() -> None:
     hip = disc((80, 80), (40, 40), 30) & ~disc((80, 80), (50, 40), 8)
     assert np.array_equal(tidy(hip, HIP, speck=9), hip)
 
 
-@pytest.mark.parametrize("found", [ULNA, RIBS, HIP])
+@pytest.mark.parametrize("found", [ULNA, RIBS, HIP, SPINE])
 def test_tidying_twice_changes_nothing_more(found: object, rng: np.random.Generator) -> None:
     mask = resize(rng.random((12, 12), dtype=np.float32), (90, 90)) > 0.5
     once = tidy(mask, found, speck=30)  # type: ignore[arg-type]
