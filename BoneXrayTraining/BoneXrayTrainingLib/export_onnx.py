@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +15,13 @@ from torch import nn
 
 from BoneXrayLib.model_files import ONNX_FILE, WEIGHTS_FILE
 from BoneXrayLib.networks import size_multiple
-from BoneXrayLib.packed_weights import LEAST_AXES, MOST, is_shared, name_in_onnx
+from BoneXrayLib.packed_weights import BLOCK, LEAST_AXES, MOST, SCALE, is_shared, name_in_onnx
 
 OPSET = 17
-DTYPES = {"I8": np.dtype("int8"), "F16": np.dtype("float16"), "F32": np.dtype("float32")}
+DTYPES = {
+    "I8": np.dtype("int8"), "U8": np.dtype("uint8"),
+    "F16": np.dtype("float16"), "F32": np.dtype("float32"),
+}  # fmt: skip
 """Of safetensors."""
 
 
@@ -28,16 +33,18 @@ def write_network(
     Args:
         network: with the weights of `stored`, in single precision.
         description: as `networks.build_network` takes it.
-        stored: weights in half precision, or packed in eight bits.
+        stored: weights in half precision, or packed in eight or four bits.
         folder: of the model.
     """
     # Not by save_file, whose files only their owner may read.
     (folder / WEIGHTS_FILE).write_bytes(save(stored))
-    write_onnx(network.eval(), description, folder / ONNX_FILE)
+    write_onnx(network.eval(), description, folder / ONNX_FILE, stored)
     share_weights(folder / ONNX_FILE, folder / WEIGHTS_FILE)
 
 
-def write_onnx(network: nn.Module, description: dict, path: Path) -> None:
+def write_onnx(
+    network: nn.Module, description: dict, path: Path, stored: Mapping | None = None
+) -> None:
     """Trace a network to ONNX with free batch and image size, weights stored small."""
     side = 4 * size_multiple(description)
     example = torch.zeros(1, description["in_channels"], side, side)
@@ -62,13 +69,14 @@ def write_onnx(network: nn.Module, description: dict, path: Path) -> None:
             do_constant_folding=False,
             dynamo=False,
         )
-    store_weights_small(path)
+    store_weights_small(path, stored)
 
 
-def store_weights_small(path: Path) -> None:
-    """Turn float32 weights of an ONNX file into eight bits or float16 that become them again.
+def store_weights_small(path: Path, stored: Mapping[str, torch.Tensor] | None = None) -> None:
+    """Turn float32 weights of an ONNX file into fewer bits that become them again.
 
-    Only weights that these hold are touched: exactly in half precision, to rounding in eight bits.
+    Those that are in four bits in `stored` are here, too. Of others only weights are touched that
+    float16 or eight bits hold: exactly in half precision, to rounding in eight bits.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -80,7 +88,16 @@ def store_weights_small(path: Path) -> None:
         if weight.data_type != onnx.TensorProto.FLOAT or values.size < 16:
             continue
         name, half = weight.name, values.astype(np.float16)
-        if np.array_equal(half.astype(np.float32), values):
+        four = (stored or {}).get(name)
+        if stored and four is not None and four.dtype == torch.uint8:
+            small = {
+                f"{name}.four": four.numpy(),
+                f"{name}.scale.half": stored[name + SCALE].numpy(),
+            }
+            made, constants = _of_four_bits(name, values.shape)
+            nodes += made
+            small |= constants
+        elif np.array_equal(half.astype(np.float32), values):
             small = {f"{name}.half": half}
             nodes.append(helper.make_node("Cast", list(small), [name], to=onnx.TensorProto.FLOAT))
         elif eight := _in_eight_bits(values):
@@ -90,10 +107,46 @@ def store_weights_small(path: Path) -> None:
             continue
         model.graph.initializer.remove(weight)
         model.graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in small.items())
-    for node in reversed(nodes):
-        model.graph.node.insert(0, node)
+    rest = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, *rest])
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
+
+
+def _of_four_bits(name: str, shape: tuple[int, ...]) -> tuple[list, dict[str, np.ndarray]]:
+    """The nodes that make weights of their four bits, as `packed_weights` does; their constants."""
+    import onnx
+
+    constants = {
+        f"{name}.sixteenth": np.array(1 / 16, np.float32),
+        f"{name}.sixteen": np.array(16, np.float32),
+        f"{name}.offset": np.array(8, np.float32), f"{name}.blocks": np.array([-1, BLOCK]),
+        f"{name}.shape": np.array(shape),
+    }  # fmt: skip
+    steps = (
+        ("Cast", "four", "", "pairs"),
+        ("Mul", "pairs", "sixteenth", "quotient"),
+        ("Floor", "quotient", "", "above"),
+        ("Mul", "above", "sixteen", "moved"),
+        ("Sub", "pairs", "moved", "below"),
+        ("Concat", "below", "above", "both"),
+        ("Sub", "both", "offset", "numbers"),
+        ("Reshape", "numbers", "blocks", "rows"),
+        ("Cast", "scale.half", "", "scale"),
+        ("Mul", "rows", "scale", "scaled"),
+        ("Reshape", "scaled", "shape", ""),
+    )
+    more: dict[str, dict[str, Any]] = {
+        "Cast": {"to": onnx.TensorProto.FLOAT},
+        "Concat": {"axis": 0},
+    }
+    nodes = []
+    for kind, first, second, result in steps:
+        given = [f"{name}.{part}" for part in (first, second) if part]
+        called = f"{name}.{result}" if result else name
+        nodes.append(onnx.helper.make_node(kind, given, [called], **more.get(kind, {})))
+    return nodes, constants
 
 
 def share_weights(onnx_file: Path, weights_file: Path) -> None:

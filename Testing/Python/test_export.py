@@ -15,13 +15,13 @@ from safetensors.torch import load_file, save_file
 from small_run import NETWORK, small_config
 
 from BoneXrayLib.inference import run_network
-from BoneXrayLib.models import verify_model
+from BoneXrayLib.models import verify_model, write_card
 from BoneXrayLib.networks import build_network
-from BoneXrayLib.packed_weights import unpacked
+from BoneXrayLib.packed_weights import packed, unpacked
 from BoneXrayTrainingLib.configuration import read_config
 from BoneXrayTrainingLib.dataset import CtSource
 from BoneXrayTrainingLib.export import export, make_card
-from BoneXrayTrainingLib.export_onnx import share_weights, store_weights_small
+from BoneXrayTrainingLib.export_onnx import share_weights, store_weights_small, write_network
 from BoneXrayTrainingLib.trainer import train
 
 
@@ -93,7 +93,7 @@ def test_the_averaged_weights_are_exported_at_half_the_size(run: Path, folder: P
     assert kinds == {onnx.TensorProto.FLOAT16}
 
 
-@pytest.mark.parametrize("bits", [16, 8])
+@pytest.mark.parametrize("bits", [16, 8, 4])
 def test_weights_lie_once_in_the_folder_and_onnx_finds_them(
     run: Path, tmp_path: Path, rng: np.random.Generator, bits: int
 ) -> None:
@@ -140,8 +140,49 @@ def test_weights_in_eight_bits_halve_the_files_and_hardly_change_the_answer(
     kinds = {w.data_type for w in onnx.load(small.folder / "model.onnx").graph.initializer
              if np.prod(w.dims) > 64}  # fmt: skip
     assert onnx.TensorProto.FLOAT not in kinds
-    with pytest.raises(ValueError, match="bits: got 4; expected 16 or 8"):
-        export(run, tmp_path / "other", bits=4)
+    with pytest.raises(ValueError, match="bits: got 5; expected 16, 8 or 4"):
+        export(run, tmp_path / "other", bits=5)
+
+
+def test_weights_in_four_bits_are_the_same_for_torch_and_onnx(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    wide = {**NETWORK, "channels": [16, 32, 32, 32, 64, 16]}
+    torch.manual_seed(3)
+    network = build_network(wide)
+    folders = []
+    for bits in (8, 4):
+        folder = tmp_path / str(bits)
+        folder.mkdir()
+        stored = packed(network.state_dict(), bits)
+        small = build_network(wide)
+        small.load_state_dict(unpacked(stored))
+        write_network(small, wide, stored, folder)
+        config = small_config(tmp_path / "limb.nrrd", tmp_path, network=wide)
+        card = make_card(config, "1", {"working_size": 64, "framing": "content"}, 1, [])
+        write_card(folder, card)
+        folders.append(verify_model(folder))
+    image = rng.random((3, 64, 64), dtype=np.float32)
+    eight, four = (run_network(model, image) for model in folders)
+    assert 0 < np.abs(four - eight).max() < 0.1
+    assert np.abs(four - run_network(folders[1], image, runtime="torch")).max() < 1e-4
+    alone = onnxruntime.InferenceSession(folders[1].folder / "model.onnx")
+    assert np.array_equal(four, alone.run(None, {"image": image[None]})[0][0])
+    sizes = [(m.folder / "weights.safetensors").stat().st_size for m in folders]
+    assert sizes[1] < 0.9 * sizes[0], "its small layers are in eight"
+
+
+def test_a_weight_in_four_bits_errs_by_less_than_half_a_step() -> None:
+    torch.manual_seed(4)
+    value = torch.randn(64, 32, 3, 3) * torch.logspace(-3, 0, 64)[:, None, None, None]
+    value[5] = 0.0
+    found = unpacked(packed({"w": value}, bits=4))["w"]
+    most = value.reshape(-1, 32).abs().amax(1, keepdim=True)
+    error = (found - value).reshape(-1, 32).abs()
+    assert found.shape == value.shape
+    assert not found[5].any()
+    assert (error <= 0.35 * most + 1e-6).all(), "the largest may be clipped"
+    assert error.square().mean() < 0.01 * value.square().mean(), "by 20 dB"
 
 
 def test_the_exported_torch_weights_are_the_networks(folder: Path) -> None:

@@ -170,7 +170,7 @@ class Export(Command):
     gain: float = 1.0
     """Multiplies the network's answers, 0.5 to 2."""
     bits: int = 16
-    """How weights are stored: in 16 bits, or in 8 for files of half that size."""
+    """How weights are stored: in 16 bits, in 8 for files of half that size, or mostly in 4."""
 
     def run(self, report: Reporter) -> None:
         from ..bls_gan.export import export_bls_gan, is_bls_gan_run
