@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .geometry import Geometry
 from .leg_config import LegConfig
 from .leg_features import LegFeatures
 from .leg_finding import find_features
-from .leg_geometry import TYPED_ANGLE, TYPED_SHIFT_MM, Shot, shot_geometries
+from .leg_geometry import TYPED_ANGLE, TYPED_SHIFT_MM, Shot, Shots, shot_geometries
 from .progress import IsCancelled, Progress, part_of, raise_if_cancelled
 from .radiograph import Radiograph
 from .reconstruction import Reconstruction, View, reconstruct
@@ -98,14 +98,7 @@ def reconstruct_leg(
     seen = _wanted(radiographs, features, config)
     shots = shots or [Shot(radiograph.geometry) for radiograph in radiographs]
     placed = shot_geometries(radiographs, shots, seen, shapes, config)
-    if not placed.knows_size:
-        config = dataclasses.replace(config, knows_size=False)
-    if placed.is_typed:
-        config = dataclasses.replace(
-            config,
-            view_shift=max(config.view_shift, TYPED_SHIFT_MM),
-            view_angle=max(config.view_angle, TYPED_ANGLE),
-        )
+    config = _as_known(config, placed)
     bones = []
     for turn, bone in enumerate(config.bones):
         raise_if_cancelled(is_cancelled)
@@ -121,6 +114,17 @@ def reconstruct_leg(
         tuple(told.models), (*placed.notes, *dict.fromkeys(told.notes)),
         tuple(dict.fromkeys(told.warnings)),
     )  # fmt: skip
+
+
+def _as_known(config: LegConfig, placed: Shots) -> LegConfig:
+    """The configuration for what is known of how the images were taken."""
+    fields: dict[str, Any] = {}
+    if not placed.knows_size:
+        fields["knows_size"] = False
+    if placed.is_typed:
+        fields["view_shift"] = max(config.view_shift, TYPED_SHIFT_MM)
+        fields["view_angle"] = max(config.view_angle, TYPED_ANGLE)
+    return dataclasses.replace(config, **fields)
 
 
 class _Told(NamedTuple):

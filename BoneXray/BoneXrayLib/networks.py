@@ -66,7 +66,7 @@ def build_network(description: dict) -> torch.nn.Module:
 
 def _shares() -> type[torch.nn.Module]:
     import torch
-    from torch.nn.functional import interpolate, pixel_shuffle, pixel_unshuffle
+    from torch.nn.functional import pixel_unshuffle
 
     class Shares(torch.nn.Module):
         """Turns a network's answer into shares between 0 and 1, small to begin with."""
@@ -81,7 +81,7 @@ def _shares() -> type[torch.nn.Module]:
         def forward(self, channels: torch.Tensor) -> torch.Tensor:
             folded = pixel_unshuffle(channels, self.fold) if self.fold > 1 else channels
             answer, told = self.answers(folded)
-            logits = self.unfolded(answer) + FIRST_LOGIT
+            logits = unfolded(answer, self.fold, self.smooth) + FIRST_LOGIT
             if told is not None:
                 everywhere = told[:, :, None, None].expand(-1, -1, *logits.shape[2:])
                 logits = torch.cat([logits, everywhere], 1)
@@ -96,15 +96,18 @@ def _shares() -> type[torch.nn.Module]:
             told = self.told(torch.cat([deepest.mean((2, 3)), deepest.amax((2, 3))], 1))
             return answer, told
 
-        def unfolded(self, answer: torch.Tensor) -> torch.Tensor:
-            """The answer at the size of the image."""
-            if self.fold == 1:
-                return answer
-            if self.smooth:
-                return interpolate(answer, scale_factor=self.fold, mode="bilinear")
-            return pixel_shuffle(answer, self.fold)
-
     return Shares
+
+
+def unfolded(answer: torch.Tensor, fold: int, smooth: bool) -> torch.Tensor:
+    """The answer to a folded image at the size of the image."""
+    from torch.nn.functional import interpolate, pixel_shuffle
+
+    if fold == 1:
+        return answer
+    if smooth:
+        return interpolate(answer, scale_factor=fold, mode="bilinear")
+    return pixel_shuffle(answer, fold)
 
 
 def both_ends(unet: Any, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
