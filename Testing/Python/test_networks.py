@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_run import NETWORK
 
-from BoneXrayLib.networks import FIRST_LOGIT, build_network, size_multiple
+from BoneXrayLib.networks import FIRST_LOGIT, build_network, size_multiple, unfolded
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_a_smooth_way_back_keeps_a_parabola_of_logits_and_places() -> None:
     assert smooth(torch.rand(2, 3, 64, 96)).shape == (2, 1, 64, 96)
     at = torch.arange(32.0)
     coarse = -(((2 * at + 0.5) - 30.3) ** 2) / 8
-    answer = smooth.unfolded((coarse[:, None] + coarse[None])[None, None])[0, 0]
+    answer = unfolded((coarse[:, None] + coarse[None])[None, None], 2, True)[0, 0]
     fine = -((torch.arange(64.0) - 30.3) ** 2) / 8
     inner = slice(16, 46)
     wanted = (fine[:, None] + fine[None])[inner, inner]
