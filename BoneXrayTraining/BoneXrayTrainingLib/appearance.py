@@ -10,6 +10,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+MOST_BRIGHT = 0.6
+"""Unexposed borders of inverted radiographs are brighter than any bone, by up to this share."""
+
 
 def blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
     """Gaussian blur of (..., rows, columns), edges replicated."""
@@ -91,7 +94,7 @@ def collimate(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Shutters at a grey value of their own, and a side marker: neither is bone.
 
-    The target may have leading axes.
+    Some shutters are brighter than all they hide. The target may have leading axes.
     """
     image, target = image.clone(), target.clone()
     side = image.shape[-1]
@@ -101,7 +104,8 @@ def collimate(
         top, left = (int(n) for n in rng.integers(0, side // 4, 2))
         bottom, right = (side - int(n) for n in rng.integers(0, side // 4, 2))
         outside[top:bottom, left:right] = False
-        image[outside] = low if rng.random() < 0.5 else high
+        bright = high + rng.choice([0.0, MOST_BRIGHT]) * rng.random() * (high - low)
+        image[outside] = low if rng.random() < 0.5 else bright
         target[..., outside] = 0.0
     if rng.random() < 0.5:
         r, c = (int(n) for n in rng.integers(side // 20, side - side // 7, 2))

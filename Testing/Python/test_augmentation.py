@@ -213,12 +213,15 @@ def test_noise_has_no_mean_and_chance_zero_adds_none(layers: np.ndarray) -> None
 
 def test_shutters_and_markers_are_no_bone(layers: np.ndarray) -> None:
     total, without = both(layers)
-    target = total - without
+    target, brightest = total - without, []
     for seed in SEEDS:
         image, kept = collimate(total, target, np.random.default_rng(seed))
         changed = image != total
         assert (kept[changed] == 0).all()
         assert ((kept == target) | (kept == 0)).all()
+        brightest.append(float(image.max() / total.max()))
+    assert min(brightest) == 1.0
+    assert max(brightest) > 1.05, "some are brighter than all they hide"
     assert torch.equal(total, both(layers)[0]), "the arguments stay as they were"
 
 

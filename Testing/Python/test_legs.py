@@ -29,6 +29,7 @@ from BoneXrayTrainingLib.leg_views import (
 )
 from BoneXrayTrainingLib.legs.bones import Bones, modelled_bone, read_bones, sampled_bone
 from BoneXrayTrainingLib.legs.config import LegsConfig
+from BoneXrayTrainingLib.legs.foot import drawn_foot
 from BoneXrayTrainingLib.legs.landmarks import Marks, femur_marks, tibia_marks
 from BoneXrayTrainingLib.legs.marking import model_marks
 from BoneXrayTrainingLib.legs.patient import LegPatient, leg_patient, leg_patients, regions_of
@@ -57,6 +58,45 @@ def test_the_head_is_found_as_the_sphere_that_it_is() -> None:
     assert marks.rounds["head"].radius == pytest.approx(HEAD_RADIUS, abs=0.05)
     assert set(marks.points) == set(FEMUR_POINTS)
     assert set(tibia_marks(tibia()[0]).points) == set(TIBIA_POINTS)
+
+
+def test_a_foot_lies_below_and_before_the_ankle_and_is_closed() -> None:
+    axes = Rotation.from_euler("xyz", (10, -20, 30), degrees=True).as_matrix()
+    origin = np.array([5.0, -8.0, -400.0])
+    foot = drawn_foot(origin, axes, 46.0, np.random.default_rng(2))
+    for bone in foot:
+        v, f = bone.mesh.vertices, bone.mesh.faces
+        edges = np.sort(np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]), axis=1)
+        assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all(), bone.mesh.name
+        a, b, c = (v[f[:, n]] - v.mean(0) for n in range(3))
+        assert np.einsum("ij,ij->i", a, np.cross(b, c)).sum() > 0, "faces look outwards"
+    at = {bone.mesh.name: (bone.mesh.vertices - origin) @ axes.T for bone in foot}
+    assert max(v[:, 2].max() for v in at.values()) < -15.0, "the talus has room"
+    assert at["calcaneus"][:, 1].min() < -40.0
+    assert at["metatarsal 2"][:, 1].max() > 100.0
+    assert at["metatarsal 1"][:, 0].mean() < at["metatarsal 5"][:, 0].mean(), "a right foot"
+
+
+def test_legs_have_feet_as_often_as_asked_for(bones: Bones) -> None:
+    for share, wanted in ((0.0, 0), (1.0, 11)):
+        config = dataclasses.replace(CONFIG, foot=share)
+        leg = standing_leg(bones, np.random.default_rng(4), config)
+        assert sum(bone.kind == "foot" for bone in leg) == wanted
+    with pytest.raises(ValueError, match=r"legs\.foot: got 1\.2; expected 0 to 1"):
+        LegsConfig(foot=1.2)
+
+
+def test_an_ankle_with_a_foot_has_bone_below_it_that_nobody_names(bones: Bones) -> None:
+    found = {}
+    for share in (0.0, 1.0):
+        config = dataclasses.replace(CONFIG, foot=share, voxel={"ankle": 2.5})
+        ankle = leg_patient(bones, "ankle", config, np.random.default_rng(5))
+        low = ankle.span[0]
+        plafond = ankle.marks["tibia"].points["plafond_centre"][2]
+        end = max(0, int((plafond - 35.0 - low) / 2.5))
+        found[share] = int((ankle.parts.hu[:end] > 250).sum())
+    assert found[1.0] > 500
+    assert found[0.0] < 0.05 * found[1.0]
 
 
 def test_landmarks_move_with_their_bone(bones: Bones) -> None:

@@ -37,6 +37,8 @@ class LegsConfig:
     """Mean of a knee's flexion, which is drawn from an exponential distribution [degrees]."""
     shape: float = 1.0
     """Smooth change of shape of all bones but samples, root mean square [mm]."""
+    foot: float = 0.0
+    """Share of the legs with a foot of simple solids below the talus."""
     rotation: float = 15.0
     """The tube goes this far around the leg from each named view [degrees]."""
     tilt: float = 8.0
@@ -47,7 +49,7 @@ class LegsConfig:
     def __post_init__(self) -> None:
         if self.patients < 1:
             raise ValueError(f"legs.patients: got {self.patients}; expected at least 1")
-        for name in ("sampled", "lateral_share"):
+        for name in ("sampled", "foot", "lateral_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"legs.{name}: got {getattr(self, name)}; expected 0 to 1")
         for name, given in (("regions", self.regions), ("voxel", self.voxel)):

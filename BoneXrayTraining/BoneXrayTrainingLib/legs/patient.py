@@ -20,7 +20,7 @@ from .landmarks import Marks
 from .standing import standing_leg
 
 NAMES = ("femur", "tibia")
-AROUND_MM = {"knee": (-170.0, 170.0), "hip": (-200.0, 110.0), "ankle": (-60.0, 230.0)}
+AROUND_MM = {"knee": (-170.0, 170.0), "hip": (-200.0, 110.0), "ankle": (-95.0, 230.0)}
 """What of the leg is made, below and above a joint."""
 CUT_MM = 8.0
 """A mark nearer to where the CT is cut off is not there."""
@@ -87,7 +87,8 @@ def leg_patient(
     """One leg: its bones are drawn, joined and put in flesh."""
     leg = standing_leg(bones, rng, config)
     marks = {bone.kind: bone.marks for bone in leg[:2]}
-    meshes = [dataclasses.replace(b.mesh, name=MESH_NAMES.get(b.kind, b.kind)) for b in leg]
+    names = [MESH_NAMES.get(bone.mesh.name, bone.mesh.name) for bone in leg]
+    meshes = [dataclasses.replace(b.mesh, name=n) for b, n in zip(leg, names, strict=True)]
     mesh = MeshConfig(variation=0.0, both_sides=False, voxel=config.voxel.get(region, 0.0))
     name = " + ".join(f"{bone.kind} of {bone.subject}" for bone in leg[:2])
     made = mesh_ct(meshes, rng, mesh, _kept(leg, marks, region), name)

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from .bones import Bones, LegBone
 from .config import LegsConfig
+from .foot import drawn_foot
 from .landmarks import shaft_frame
 
 TIBIA_SHARE = (0.86, 0.025)
@@ -100,6 +101,9 @@ def standing_leg(bones: Bones, rng: np.random.Generator, config: LegsConfig) -> 
     tibia = tibia_place(tibia).home(tibia).moved(size * np.eye(3), np.zeros(3))
     above = [femur, *_with(femur, bones, rng, ("pelvis", "patella"))]
     below = [tibia, *_with(tibia, bones, rng, ("fibula", "foot"))]
+    if config.foot and rng.random() < config.foot:
+        ankle = ankle_place(tibia)
+        below += drawn_foot(ankle.origin, ankle.axes, ankle.size, rng)
     return _joined(above, below, rng, config)
 
 
