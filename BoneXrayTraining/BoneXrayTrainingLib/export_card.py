@@ -133,9 +133,9 @@ def with_beginning(card: ModelCard, record: dict | None) -> ModelCard:
 
 
 def _counts(used: list[CtSource]) -> dict[str, int]:
-    """How many sources of each kind a model was trained on."""
+    """How many files of each kind a model was trained on, each once however often it is listed."""
     return {
-        "cts": sum(not c.is_made_up for c in used),
-        "label_maps": sum(bool(c.bones) for c in used),
-        "mesh_files": sum(c.is_made_up_of_meshes for c in used),
+        "cts": len({c.path for c in used if not c.is_made_up}),
+        "label_maps": len({c.path for c in used if c.bones}),
+        "mesh_files": len({c.path for c in used if c.is_made_up_of_meshes}),
     }

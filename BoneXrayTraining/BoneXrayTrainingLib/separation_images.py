@@ -46,6 +46,9 @@ BONES_APART = 0.12
 """Standard deviation of the log density of each bone beside that of both."""
 SOFT_RAYS = 3.5
 """Bone over soft tissue is up to so many times as dense as at 70 keV: hands are taken at 50 kV."""
+BLUR = (0.3, 2.5)
+"""Least and most standard deviation of half of the images' blur [pixels]: bones of a CT of 1 mm
+voxels are as blurred as that, and half the density for each is a good answer there."""
 CROWDED = 1.0
 """With more of other bones, as a share of what the two of a question add, masks are given."""
 MOST_TRIES, STRICT_TRIES = 60, 8
@@ -171,7 +174,8 @@ def _varied(
     uneven = smooth_field(rng, every.shape[-1], int(rng.integers(3, 9)), 2)
     bones = bones * gain * torch.exp(apart[:, None, None] + config.uneven * uneven)
     out = torch.cat([tissues.sum(0, keepdim=True), bones])
-    return blur(out, float(rng.uniform(0.3, 1.2))) if rng.random() < 0.5 else out
+    sigma = float(np.exp(rng.uniform(*np.log(BLUR))))
+    return blur(out, sigma) if rng.random() < 0.5 else out
 
 
 def _shown(
