@@ -15,19 +15,6 @@ from BoneXrayLib.volume_files import write_image_file
 
 REPOSITORY = Path(__file__).parents[2]
 MOST_UNCOLLECTED = 200_000
-FIRST = (
-    "test_resume", "test_processes", "test_command_reconstruct", "test_features_training",
-    "test_reconstruction", "test_reconstruction_evaluation", "test_panel", "test_contrast",
-    "test_readme", "test_generate_dask", "test_label_choices", "test_projection_from_ct",
-    "test_panel_leg", "test_segment_training", "test_atlas", "test_slicer_joint_space",
-)  # fmt: skip
-"""The files that take longest: begun last, one of them would keep a single processor waiting."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, the others in the order of their names."""
-    place = {name: n for n, name in enumerate(FIRST)}
-    items.sort(key=lambda item: place.get(item.path.stem, len(FIRST)))
 
 
 @pytest.fixture(scope="session", autouse=True)
