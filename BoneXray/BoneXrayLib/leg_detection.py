@@ -13,6 +13,7 @@ from .heat_maps import Peak, ellipse_of_disc
 from .leg_channels import BONES, ELLIPSES, OUTPUTS, POINTS
 from .leg_features import SIDES, EllipseFeature, LegFeatures, PointFeature
 from .leg_looks import Look, best_peaks, joined, looked, squares
+from .leg_pieces import of_one_bone
 from .mask_pieces import tidy
 from .models import Model, find_model
 from .progress import IsCancelled, Progress, part_of
@@ -145,8 +146,7 @@ def read_looks(
     """Features out of the network's answers; the first is to the whole image."""
     peaks, masks = best_peaks(looks), joined(looks)
     least = LEAST_AREA * float(np.prod(looks[0].step / masks.step))
-    bones = [tidy(share > 0.5, structure(name), least)
-             for name, share in zip(BONES, masks.shares, strict=False)]  # fmt: skip
+    bones = [_mask(name, masks, peaks, config, least) for name in BONES]
     there = [name for name, mask in zip(BONES, bones, strict=True) if mask.sum() >= least]
     side, view, messages = told(looks[0], config)
     if not there:
@@ -158,6 +158,25 @@ def read_looks(
     return LegDetection(
         radiograph, features, side, view, messages, model, domain_warnings(radiograph)
     )
+
+
+def _mask(
+    bone: str, masks: Look, peaks: Sequence[Peak], config: DetectConfig, least: float
+) -> np.ndarray:
+    """Where a bone is, in pixels of the masks."""
+    mask = tidy(masks.shares[BONES.index(bone)] > 0.5, structure(bone), least)
+    points = _points(bone, peaks, config).values()
+    at = np.array([(point.row, point.column) for point in points]).reshape(-1, 2)
+    return of_one_bone(mask, (at - masks.first) / masks.step)
+
+
+def _points(bone: str, peaks: Sequence[Peak], config: DetectConfig) -> dict[str, PointFeature]:
+    """A bone's landmarks that are in the image, by name."""
+    return {
+        name: PointFeature(peak.row, peak.column, peak.covariance)
+        for (owner, name), peak in zip(POINTS, peaks, strict=True)
+        if owner == bone and peak.presence >= config.presence
+    }
 
 
 def told(look: Look, config: DetectConfig) -> tuple[str, str, tuple[str, ...]]:
@@ -194,11 +213,7 @@ def _features(
     config: DetectConfig,
 ) -> LegFeatures:
     """What was found of one bone."""
-    points = {
-        name: PointFeature(peak.row, peak.column, peak.covariance)
-        for (owner, name), peak in zip(POINTS, peaks, strict=True)
-        if owner == bone and peak.presence >= config.presence
-    }
+    points = _points(bone, peaks, config)
     ellipses = {}
     if bone == BONES[0]:
         discs = zip(ELLIPSES, masks.shares[len(BONES) :], strict=True)

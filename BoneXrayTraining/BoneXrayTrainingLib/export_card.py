@@ -64,7 +64,7 @@ def make_card(
 def _texts(config: TrainConfig, counts: dict[str, int]) -> dict[str, Any]:
     """What only a task's card says."""
     if config.task == "features":
-        return finds_features(_trained(counts), config.legs.models)
+        return finds_features(_trained(counts), config.legs)
     if config.task == "separate":
         return separates(config, _trained(counts), UNMEASURED)
     return _segments(config, counts) if config.task == "segment" else _extracts(counts)

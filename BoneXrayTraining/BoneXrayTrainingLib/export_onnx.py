@@ -81,6 +81,7 @@ def store_weights_small(path: Path, stored: Mapping[str, torch.Tensor] | None = 
     import onnx
     from onnx import helper, numpy_helper
 
+    stored = stored or {}
     model = onnx.load(str(path))
     nodes = []
     for weight in list(model.graph.initializer):
@@ -88,15 +89,12 @@ def store_weights_small(path: Path, stored: Mapping[str, torch.Tensor] | None = 
         if weight.data_type != onnx.TensorProto.FLOAT or values.size < 16:
             continue
         name, half = weight.name, values.astype(np.float16)
-        four = (stored or {}).get(name)
-        if stored and four is not None and four.dtype == torch.uint8:
-            small = {
-                f"{name}.four": four.numpy(),
-                f"{name}.scale.half": stored[name + SCALE].numpy(),
-            }
-            made, constants = _of_four_bits(name, values.shape)
+        four = stored.get(name)
+        if four is not None and four.dtype == torch.uint8:
+            made, small = _of_four_bits(name, values.shape)
+            scale = stored[name + SCALE]
+            small |= {f"{name}.four": four.numpy(), f"{name}.scale.half": scale.numpy()}
             nodes += made
-            small |= constants
         elif np.array_equal(half.astype(np.float32), values):
             small = {f"{name}.half": half}
             nodes.append(helper.make_node("Cast", list(small), [name], to=onnx.TensorProto.FLOAT))

@@ -7,11 +7,14 @@ from typing import Any
 from BoneXrayLib.leg_channels import OUTPUTS
 
 from .configuration import TrainConfig
+from .leg_images import EDGE_OD
+from .legs.config import LegsConfig
 
 
-def finds_features(trained: str, models: tuple[str, ...]) -> dict[str, Any]:
-    """The texts of the card; `trained` says on what, `models` which shape models had a part."""
-    drawn = " Many of the bones were drawn from statistical shape models." if models else ""
+def finds_features(trained: str, legs: LegsConfig) -> dict[str, Any]:
+    """The texts of the card; `trained` says on what, `legs` how they were put together."""
+    drawn = " Many of the bones were drawn from statistical shape models." if legs.models else ""
+    feet = "simple solids stood for feet" if legs.foot else "feet ended with the talus"
     return {
         "description": (
             "Finds femur and tibia of one leg in radiographs of hip, knee, lower or whole leg: "
@@ -19,17 +22,17 @@ def finds_features(trained: str, models: tuple[str, ...]) -> dict[str, Any]:
             "view and side."
         ),
         "outputs": [{"name": name} for name in OUTPUTS],
-        "bone": "solids of bone surfaces with all inside; a mask is where 1 mm of water's density "
-        "is exceeded along the ray; landmarks and spheres as projected",
+        "bone": "solids of bone surfaces with all inside; a mask is where the bone adds more than "
+        f"{EDGE_OD:g} of optical density; landmarks and spheres as projected",
         "intended_use": (
             "Research on radiographs of legs: a first guess of landmarks and outlines, to be "
             "corrected by a reader, and the start of a fit of a shape model. Not a medical device."
         ),
         "limits": (
             f"{trained}{drawn} On real radiographs it was not measured. One leg in an image, "
-            "upright or nearly so; few subjects stand behind it; children, fractures, implants, "
-            "feet beside the talus and the other leg were not among them. A lateral image does "
-            "not tell left from right."
+            f"upright or nearly so; few subjects stand behind it; {feet}; children, fractures, "
+            "implants and the other leg were not among them. A lateral image does not tell left "
+            "from right."
         ),
     }
 

@@ -41,7 +41,7 @@ LIB_STAGES = """
     reconstruction_files
     bone_motion layer_search layer_registration joint_margins joint_space_config joint_space
     joint_visit joint_space_picture joint_space_files
-    leg_channels heat_maps leg_looks leg_detection
+    leg_channels heat_maps leg_looks leg_pieces leg_detection
     leg_config leg_finding leg_feature_files leg_geometry leg_reconstruction leg_picture leg_files
     leg_drawing
     reading_study reading samples
@@ -304,6 +304,7 @@ TESTED_WITH = {
     "leg_reconstruction": "command_reconstruct",
     "leg_images": "features_training",
     "leg_looks": "leg_detection",
+    "leg_pieces": "leg_detection",
     "leg_pool": "legs",
     "leg_views": "legs",
     "float_nrrd": "radiograph",

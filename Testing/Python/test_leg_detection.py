@@ -14,10 +14,11 @@ from small_model import write_small_model
 from BoneXrayLib import leg_detection, leg_looks
 from BoneXrayLib.framing import to_working_size
 from BoneXrayLib.heat_maps import ellipse_of_disc, read_peak
-from BoneXrayLib.leg_channels import FIRST_TOLD, OUTPUTS, POINTS, SIGMA
+from BoneXrayLib.leg_channels import FIRST_MASK, FIRST_TOLD, OUTPUTS, POINTS, SIGMA
 from BoneXrayLib.leg_detection import DetectConfig, check_outputs, detect, read_looks
 from BoneXrayLib.leg_features import EllipseFeature
 from BoneXrayLib.leg_looks import Look, as_look, joined, squares
+from BoneXrayLib.leg_pieces import of_one_bone
 from BoneXrayLib.models import Model, find_model
 from BoneXrayLib.radiograph import Radiograph
 from BoneXrayTrainingLib.leg_images import disc, heat_map, leg_target
@@ -188,6 +189,41 @@ def test_the_outline_lies_where_the_mask_does_in_the_image() -> None:
     middle = femur.outline[np.argmin(np.abs(rows - 250.0))]
     left = np.interp(0.5, middle[columns < 160], columns[columns < 160])
     assert left == pytest.approx(129.5, abs=0.7)
+
+
+def test_a_white_border_beside_a_leg_is_no_part_of_its_bone() -> None:
+    whole = (slice(0, ROWS), slice(0, COLUMNS))
+    look = ideal(whole_leg(), whole, 288)
+    with_border = look.shares.copy()
+    with_border[FIRST_MASK + 1, 150:270, 90:] = 1.0  # wide enough to stay, and to be the larger one
+    found = [
+        read_looks(radiograph(), [dataclasses.replace(look, shares=shares)], DetectConfig(), "1")
+        for shares in (look.shares, with_border)
+    ]
+    without, tibia = (detection.of("tibia") for detection in found)
+    assert tibia.box == without.box
+    assert np.array_equal(tibia.outline, without.outline)
+
+
+def test_a_bone_cut_in_two_keeps_what_lies_in_line() -> None:
+    mask = np.zeros((200, 120), bool)
+    mask[10:80, 50:62] = mask[90:180, 52:64] = True
+    beside = mask.copy()
+    beside[20:190, 100:115] = True
+    none = np.empty((0, 2))
+    # The bar is the larger piece: only a landmark tells which is the bone.
+    assert np.array_equal(of_one_bone(mask, none), mask)
+    assert np.array_equal(of_one_bone(beside, np.array([[178.0, 58.0]])), mask)
+    assert np.array_equal(of_one_bone(beside, none), beside & ~mask)
+
+
+def test_of_a_joint_a_further_piece_counts_where_a_landmark_lies_on_it() -> None:
+    """The main piece is as wide as it is long: it does not tell which way the bone runs."""
+    mask = np.zeros((100, 100), bool)
+    mask[60:95, 40:75] = mask[5:25, 45:60] = True
+    main = mask & (np.arange(100)[:, None] > 40)
+    assert np.array_equal(of_one_bone(mask, np.array([[70.0, 50.0]])), main)
+    assert np.array_equal(of_one_bone(mask, np.array([[70.0, 50.0], [10.0, 43.0]])), mask)
 
 
 def test_the_side_of_a_lateral_image_is_not_told_but_asked_for() -> None:
