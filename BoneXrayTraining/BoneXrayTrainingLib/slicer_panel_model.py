@@ -17,8 +17,15 @@ from .slicer_panel_data import DataSection
 from .slicer_panel_run import RunSection
 from .slicer_process import TrainingProcess, export_command
 
-MODEL_FIELDS = {"extract": "model", "segment": "segment_model", "separate": "separate_model"}
+MODEL_FIELDS = {
+    "extract": "model",
+    "segment": "segment_model",
+    "separate": "separate_model",
+    "features": "leg_finder",
+}
 """Task -> what BoneXray's parameter node calls its model."""
+BITS = (16, 8, 4)
+"""Rows of the box that says how weights are stored."""
 
 
 class ModelSection:
@@ -73,7 +80,9 @@ class ModelSection:
         with errors_shown(_("The model could not be exported.")):
             best = any(Path(run).glob("best-*/state.json"))
             version = self._ui.versionEdit.text.strip()
-            command = export_command(run, self._folder, name, version, best)
+            bits = BITS[self._ui.weightsBox.currentIndex]
+            size = self._ui.workingSizeBox.value or None
+            command = export_command(run, self._folder, name, version, best, size, bits)
             self._child.start(command, self._folder.parent)
             self._ui.modelStatus.text = _("Exporting …")
         self.update()

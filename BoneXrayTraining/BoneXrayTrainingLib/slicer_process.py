@@ -54,11 +54,18 @@ def preview_command(config: str | Path, data_root: str | Path, folder: str | Pat
 
 
 def export_command(
-    run_folder: str | Path, folder: str | Path, name: str, version: str, best: bool = False
+    run_folder: str | Path,
+    folder: str | Path,
+    name: str,
+    version: str,
+    best: bool = False,
+    working_size: int | None = None,
+    bits: int = 16,
 ) -> list[str]:
     """The words of a child that makes a model folder of a run."""
     words = ["export", str(run_folder), "-o", str(folder), "--name", name, "--version", version]
-    return _command([*words, *(["--best"] if best else [])])
+    size = [] if working_size is None else ["--working-size", str(working_size)]
+    return _command([*words, "--bits", str(bits), *size, *(["--best"] if best else [])])
 
 
 def _command(words: list[str]) -> list[str]:

@@ -401,16 +401,19 @@ def test_a_model_of_the_run_is_exported_and_chosen_in_bonexray(
     ready.ui.nameEdit.text = "knee"
     given: list[tuple] = []
 
-    def command(run: str, folder: Path, name: str, version: str, best: bool) -> list[str]:
-        given.append((run, folder, name, version, best))
+    def command(run: str, folder: Path, name: str, *others: object) -> list[str]:
+        given.append((run, folder, name, *others))
         write_small_model(folder, name=name)
         return [sys.executable, "-V"]
 
     monkeypatch.setattr(slicer_panel_model, "export_command", command)
     ready.ui.versionEdit.text = "2.0"
+    assert ready.ui.workingSizeBox.text == "as in training"
+    ready.ui.workingSizeBox.value = 320
+    ready.ui.weightsBox.currentText = "4 bits"
     ready.ui.exportButton.click()
     wait(lambda: " is in " in ready.ui.modelStatus.text, 15)
-    assert given == [(str(run), tmp_path / "models/knee", "knee", "2.0", False)]
+    assert given == [(str(run), tmp_path / "models/knee", "knee", "2.0", False, 320, 4)]
     bonexray = slicer.modules.BoneXrayWidget
     assert bonexray.ui.modelBox.currentText.startswith("knee ")
     assert bonexray.parent.isEntered
@@ -441,6 +444,10 @@ def test_the_child_understands_its_command() -> None:
     parsed = _parse(commands.COMMANDS["export"], "export", words[4:])
     assert (str(parsed.run_folder), str(parsed.output)) == ("run", "model")
     assert (parsed.name, parsed.version, parsed.best) == ("knee", "2.0", True)
+    assert (parsed.working_size, parsed.bits) == (None, 16)
+    words = slicer_process.export_command("run", "model", "knee", "2.0", False, 320, 4)
+    parsed = _parse(commands.COMMANDS["export"], "export", words[4:])
+    assert (parsed.best, parsed.working_size, parsed.bits) == (False, 320, 4)
 
 
 def test_the_stop_file_is_the_one_the_trainer_looks_for() -> None:
