@@ -141,7 +141,7 @@ class Shadow:
         parts = np.clip(np.ceil(sides * 1.5), 1, MOST_PARTS).astype(int)
         for count in np.unique(parts):
             shares = _barycentric(int(count))
-            places = np.einsum("pk,fkc->fpc", shares, corners[parts == count]).reshape(-1, 2)
+            places = (shares @ corners[parts == count]).reshape(-1, 2)
             cells[tuple(places.astype(int).T)] = True
         return cls(ndimage.binary_fill_holes(cells, np.ones((3, 3))), first, cell)
 

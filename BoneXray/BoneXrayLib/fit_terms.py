@@ -90,7 +90,8 @@ class ViewTerms:
         found[:, :3] = np.cross(at.turned, before)
         found[:, 3:6] = before
         found[:, 6] = (before * at.turned).sum(axis=1)
-        found[:, first:] = np.einsum("nc,knc->nk", state.scale * before @ state.turn, at.modes)
+        by_point = state.scale * before @ state.turn
+        found[:, first:] = (at.modes.transpose(1, 0, 2) @ by_point[:, :, None])[..., 0]
         return found
 
     def landmarks(self, state: FitState, marks: MarkPlaces, error_mm: float) -> Term | None:

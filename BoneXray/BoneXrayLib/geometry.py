@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -74,7 +75,7 @@ class Geometry:
         if abs(self.normal @ (self.centre - self.source)) < 1e-6:
             raise ValueError("source: lies in the plane of the detector; expected a distance to it")
 
-    @property
+    @cached_property
     def normal(self) -> np.ndarray:
         """Unit normal of the detector, `column_axis` × `row_axis`."""
         return np.cross(self.column_axis, self.row_axis)

@@ -21,7 +21,7 @@ class Mark:
 
     def of(self, vertices: np.ndarray) -> np.ndarray:
         """Its place (..., 3) on surfaces (..., V, 3)."""
-        return np.einsum("k,...kc->...c", self.weights, vertices[..., self.indices, :])
+        return self.weights @ vertices[..., self.indices, :]
 
 
 @dataclass(frozen=True, eq=False)
