@@ -6,19 +6,21 @@ import copy
 import dataclasses
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from fresh_process import ended, start
+from safetensors.torch import load_file, save_file
 from small_run import small_config
 
+from BoneXrayTrainingLib import trainer
 from BoneXrayTrainingLib.checkpoints import latest_checkpoint
 from BoneXrayTrainingLib.configuration import TrainConfig
 from BoneXrayTrainingLib.dataset import Batch, PoolConfig, load_source
 from BoneXrayTrainingLib.learner import (
+    Learner,
     computes_in_half,
     make_learner,
     multiplies_bfloat16,
@@ -31,35 +33,34 @@ from BoneXrayTrainingLib.processes import Processes, joined
 from BoneXrayTrainingLib.trainer import batches_ahead
 
 STEPS = 3
-CHILD = """
-import os, sys
-sys.path[:0] = sys.argv[3:]
-from pathlib import Path
-from safetensors.torch import save_file
-from BoneXrayTrainingLib import trainer
-from test_processes import config_of
-
-limb, folder = Path(sys.argv[1]), Path(sys.argv[2])
-rank, made, seen = os.environ["RANK"], trainer.step, []
-
-def step(learner, batch, *rest):
-    answer = made(learner, batch, *rest)
-    seen.append(batch)
-    state = {f"network.{n}": v for n, v in learner.network.state_dict().items()}
-    state |= {f"average.{n}": v for n, v in learner.average.state_dict().items()}
-    kept = {n: v.clone() for n, v in state.items()} | {"batch": batch.channels.contiguous()}
-    save_file({n: v.contiguous() for n, v in kept.items()}, folder / f"{rank}-{len(seen)}.st")
-    return answer
-
-trainer.step = step
-print(trainer.train(config_of(limb, folder), progress=lambda *told: print("told", *told)))
-"""
 
 
 def config_of(limb: Path, folder: Path) -> TrainConfig:
     """Three steps; several samples a process."""
     pool = PoolConfig(capacity=6, first=6)
     return small_config(limb, folder / "run", steps=STEPS, pool=pool, device="cpu")
+
+
+def train_as(rank: str, port: int, limb: Path, folder: Path) -> None:
+    """One of two processes that train, which keeps what it has after each step."""
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    os.environ.update(meet, RANK=rank, LOCAL_RANK=rank)
+    seen: list[Batch] = []
+
+    def kept(learner: Learner, batch: Batch, *rest: Any) -> Any:
+        answer = step(learner, batch, *rest)
+        seen.append(batch)
+        state = {f"network.{n}": v for n, v in learner.network.state_dict().items()}
+        state |= {f"average.{n}": v for n, v in learner.average.state_dict().items()}
+        state = {n: v.clone() for n, v in state.items()} | {"batch": batch.channels.contiguous()}
+        whole = {n: v.contiguous() for n, v in state.items()}
+        save_file(whole, folder / f"{rank}-{len(seen)}.st")
+        return answer
+
+    trainer.step = kept  # this process ends with the run
+    said: list[str] = []
+    trainer.train(config_of(limb, folder), progress=lambda _, message: said.append(message))
+    (folder / f"said-{rank}").write_text("\n".join(said))
 
 
 @pytest.fixture(scope="module")
@@ -69,18 +70,9 @@ def trained(limb_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
-    words = [sys.executable, "-c", CHILD, str(limb_file), str(folder), *sys.path]
-    children = [
-        subprocess.Popen(
-            words, env={**os.environ, **meet, "RANK": rank, "LOCAL_RANK": rank},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )
-        for rank in "01"
-    ]  # fmt: skip
-    said = [child.communicate(timeout=200) for child in children]
-    assert [child.returncode for child in children] == [0, 0], said
-    return folder, [out for out, _ in said]
+    children = [start(train_as, rank, port, limb_file, folder) for rank in "01"]
+    assert [ended(child) for child in children] == [0, 0]
+    return folder, [(folder / f"said-{rank}").read_text() for rank in "01"]
 
 
 def test_both_processes_hold_the_same_network_after_each_step(trained: tuple) -> None:
@@ -97,8 +89,8 @@ def test_the_first_process_alone_writes_and_speaks(trained: tuple) -> None:
         f"checkpoint-{STEPS:08d}", "config.json", "log.jsonl"
     ]  # fmt: skip
     assert (folder / "run/log.jsonl").read_text().count('"loss"') == STEPS
-    assert "told" in said[0]
-    assert "told" not in said[1]
+    assert "step 3" in said[0]
+    assert said[1] == ""
     last = latest_checkpoint(folder / "run")
     kept = load_file(trained[0] / f"1-{STEPS}.st")
     for kind in ("network", "average"):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_process import ended, start
 from safetensors import safe_open
 from small_run import small_config
 
@@ -84,34 +84,28 @@ class Kill:
                 os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
-CHILD = """
-import json, sys; from pathlib import Path; sys.path[:0] = sys.argv[4:]
-from test_resume import Kill, after, config_of
-from BoneXrayTrainingLib.trainer import train
-asked = json.loads(sys.argv[3])
-kill = Kill(asked["at"]) if "at" in asked else Kill()
-cancelled = after(asked["stop"]) if "stop" in asked else None
-config = config_of(Path(sys.argv[1]), Path(sys.argv[2]), **asked.get("fields", {}))
-train(config, resume=asked.get("resume", False), progress=kill.told, is_cancelled=cancelled)
-sys.setprofile(None)
-print(kill.calls)
-"""
+def run_as_asked(data: Path, run: Path, asked: dict[str, Any]) -> None:
+    """A run that is stopped or killed as asked; how many calls its steps took goes beside it."""
+    kill = Kill(asked["at"]) if "at" in asked else Kill()
+    cancelled = after(asked["stop"]) if "stop" in asked else None
+    config = config_of(data, run, **asked.get("fields", {}))
+    train(config, resume=asked.get("resume", False), progress=kill.told, is_cancelled=cancelled)
+    sys.setprofile(None)
+    (run.parent / "calls").write_text(str(kill.calls))
 
 
-def train_in_a_child(data: Path, run: Path, **asked: Any) -> subprocess.CompletedProcess[str]:
-    """A run of its own process, killed at a call, or stopped; the count of calls where it was not.
+def train_in_a_child(data: Path, run: Path, **asked: Any) -> int:
+    """A run of its own process; how that ended.
 
     All runs that are compared have one: what hundreds of tests left in this process, such as the
     number of threads, may move the last bits of a sum.
     """
-    words = [sys.executable, "-c", CHILD, str(data), str(run), json.dumps(asked), *sys.path]
-    return subprocess.run(words, capture_output=True, text=True, check=False)
+    return ended(start(run_as_asked, data, run, asked))
 
 
 def trained(data: Path, run: Path, **asked: Any) -> str:
     """Such a run that is not killed; the name of its last checkpoint."""
-    ended = train_in_a_child(data, run, **asked)
-    assert ended.returncode == 0, ended.stderr
+    assert train_in_a_child(data, run, **asked) == 0
     return latest_checkpoint(run).name
 
 
@@ -119,9 +113,8 @@ def trained(data: Path, run: Path, **asked: Any) -> str:
 def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     """A run left alone, and how many calls its steps took."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    ended = train_in_a_child(data, run)
-    assert ended.returncode == 0, ended.stderr
-    return run, int(ended.stdout.split()[-1])
+    trained(data, run)
+    return run, int((run.parent / "calls").read_text())
 
 
 def test_a_run_killed_at_any_moment_and_resumed_is_the_same_bit_for_bit(
@@ -130,8 +123,7 @@ def test_a_run_killed_at_any_moment_and_resumed_is_the_same_bit_for_bit(
     run = tmp_path / "run"
     # not at the very end: how often a thread waits differs a little from run to run
     at = random.randrange(1, 9 * whole[1] // 10)
-    ended = train_in_a_child(data, run, at=at)
-    assert ended.returncode not in (0, 1), f"killed at call {at}: {ended.stderr}"
+    assert train_in_a_child(data, run, at=at) not in (0, 1), f"killed at call {at}"
     trained(data, run, resume=True)
     assert bits(run) == bits(whole[0]), f"killed at call {at} of {whole[1]}"
     assert figures(run) == figures(whole[0])
