@@ -1,4 +1,4 @@
-"""Bones out of a radiograph: source A, in the image's own units.
+"""Bones out of a radiograph, in the image's own units.
 
 The network sees the image on a common scale and answers, for each pixel, with the share of its
 value that bone adds. Bone image = share · (image above its base). So bone is never negative and

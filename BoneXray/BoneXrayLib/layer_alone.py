@@ -1,6 +1,6 @@
 """Models of another make: they answer with each of two bones alone, and both masks must be given.
 
-So does source B's (BLS-GAN), whose networks see brightness b = 1 - exp(-optical density) from 0 to
+So does BLS-GAN, whose networks see brightness b = 1 - exp(-optical density) from 0 to
 1, of a joint that fills the image. What a bone adds is what is missing where the other is alone:
 
     layer of the upper bone = image - lower bone alone

@@ -31,7 +31,7 @@ SEPARATE_RECIPES = {
     "": (3, SEPARATE_OUTPUTS),
     BLS_GAN: (1, ("upper bone alone", "lower bone alone")),
 }
-"""How many channels come before the masks, and the answers, by `input.recipe`. Source B's masks are
+"""How many channels come before the masks, and the answers, by `input.recipe`. BLS-GAN's masks are
 of the upper and the lower bone and have to be given (`layer_alone`)."""
 SHAPE_FRAME = {"side": "right", "frame": "RAS mm"}
 """What shapes of a model for "reconstruct" are of: bones of this side, standing upright."""

@@ -14,7 +14,7 @@ The stages, in the order of the data (a stage imports earlier stages and BoneXra
     learner         network, optimiser, a step
     trainer         configuration -> run folder with checkpoints, in one process or several
     export          run folder -> model folder
-    separation      source B's recipe, BLS-GAN, to compare with: its parts are in bls_gan
+    separation      BLS-GAN's recipe, to compare with: its parts are in bls_gan
     evaluation      model + CTs -> figures beside trivial baselines, with intervals over patients
     agreement       what readers said -> how far they agree
     reader_study    images -> a blinded study; reader_report: its answers -> figures

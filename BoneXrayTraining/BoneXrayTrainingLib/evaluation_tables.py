@@ -14,13 +14,11 @@ DIGITS = {"rmse": 2, "psnr": 2, "ssim": 3, "ms_ssim": 3}
 EXACT = "exact, patient moved"
 """What the true bones of the input score where the patient moved: no method, a yardstick."""
 ALL = "all"
-SOURCE_A = (
-    "Source A (Xiang, Yu, Cheng) reported PSNR 21.17, SSIM 0.49, MS-SSIM 0.77 with 5000 CTs on "
-)
+XIANG = "Xiang, Yu and Cheng reported PSNR 21.17, SSIM 0.49, MS-SSIM 0.77 with 5000 CTs on "
 NOTES = {
-    "drr": SOURCE_A
-    + "a harder pairing of its own (localizer to bone DRR): not comparable with these figures.",
-    "localizer": SOURCE_A
+    "drr": XIANG
+    + "a harder pairing of their own (localizer to bone DRR): not comparable with these figures.",
+    "localizer": XIANG
     + "localizers from scanners. Here the localizer is simulated, without scatter or a scanner's "
     "edge enhancement: the same task on easier images.",
 }

@@ -1,4 +1,4 @@
-"""Sizes of overlaps, counted in pixels of an image of 256 x 256, as source B counts them."""
+"""Sizes of overlaps, counted in pixels of an image of 256 x 256, as BLS-GAN counts them."""
 
 from __future__ import annotations
 

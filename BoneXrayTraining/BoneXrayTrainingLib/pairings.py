@@ -1,8 +1,8 @@
-"""What a model is shown, and what it should answer: the two pairings of source A.
+"""What a model is shown, and what it should answer: the two pairings of Xiang, Yu and Cheng.
 
     drr         whole radiograph of a CT -> its bone-only radiograph, same pose
     localizer   simulated CT localizer -> bone-only radiograph along the same rays, the patient
-                having moved in between; cropped to the CT's extent as source A did, or whole
+                having moved in between; cropped to the CT's extent as theirs was, or whole
 
 A localizer is exposed as the named exposure "localizer" is, at its own tube voltage and with its
 noise and blur, then read off a ramp of water as scanners do: its bones are harder or softer than

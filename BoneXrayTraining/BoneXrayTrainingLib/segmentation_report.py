@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from .intervals import mean_interval
-from .segmentation_tables import MODEL, SOURCE_D, as_text
+from .segmentation_tables import MODEL, PUBLISHED, as_text
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class SegmentationReport:
 
     @property
     def has_wrists(self) -> bool:
-        """Whether any image is of a wrist, as those of source D are."""
+        """Whether any image is of a wrist, as those of the published figures are."""
         return any(r.anatomy == "wrist" for r in self.images)
 
     @property
@@ -158,7 +158,7 @@ class SegmentationReport:
             "by_method": plain(methods),
             "by_view": plain(by_view),
             "by_structure": plain(table),
-            "source_d": {"dice_by_view": SOURCE_D, "note": "its own simulated images"},
+            "published": {"dice_by_view": PUBLISHED, "note": "ElTantawy et al., their images"},
             "warnings": list(self.warnings),
             "unscored": list(self.unscored),
             "images": plain([asdict(r) for r in self.images]),

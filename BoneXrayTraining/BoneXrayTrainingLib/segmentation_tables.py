@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from .segmentation_report import SegmentationReport
 
 MODEL = "model"
-SOURCE_D = (0.80, 0.92)
-"""Dice of source D by view of the wrist, on its own simulated images."""
+PUBLISHED = (0.80, 0.92)
+"""Dice by view of the wrist that ElTantawy et al. report, on simulated images of their own."""
 NOTE = (
-    f"Source D (ElTantawy, Karantana, Chen, 2025) reported Dice {SOURCE_D[0]:.2f} to "
-    f"{SOURCE_D[1]:.2f} by view for ten wrist bones on radiographs simulated from CTs of its own: "
+    f"ElTantawy, Karantana and Chen (arXiv 2507.07131) reported Dice {PUBLISHED[0]:.2f} to "
+    f"{PUBLISHED[1]:.2f} by view for ten wrist bones on radiographs simulated from their own CTs: "
     "not comparable image by image with these figures."
 )
 DEFINITIONS = (
@@ -48,8 +48,8 @@ def as_text(report: SegmentationReport) -> str:
     for method in report.methods[1:]:
         lines.append(f"{'mean, ' + method:24}" + _means(report, "dice", "hd95_mm", method))
     if report.has_wrists:
-        by_view = f"{SOURCE_D[0]:.2f} to {SOURCE_D[1]:.2f} by view"
-        lines.append(f"{'source D, its images':24} {by_view:>20}")
+        by_view = f"{PUBLISHED[0]:.2f} to {PUBLISHED[1]:.2f} by view"
+        lines.append(f"{'ElTantawy, their images':24} {by_view:>20}")
     lines.append(f"mean Dice over views: {report.over_views('dice'):.3f}{_interval(report)}")
     name, lowest = report.worst_bone(report.views[0])
     lines.append(f"lowest bone in {report.views[0]}: {name} {lowest:.3f}")

@@ -1,4 +1,4 @@
-"""Train source B's recipe for layer separation: one run, top to bottom, to be stopped and resumed.
+"""Train BLS-GAN's recipe for layer separation: one run, top to bottom, to be stopped and resumed.
 
 First on synthetic overlaps, whose layers are known; then on these mixed with joints that overlap by
 themselves. A step follows from the configuration and its number, as in `trainer`: a run that was

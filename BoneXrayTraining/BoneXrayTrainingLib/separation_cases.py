@@ -97,7 +97,7 @@ def _bone_rows(
     bright, true_bright = (1.0 - np.exp(-a) for a in (answer.alone, question.alone))
     for n, name in enumerate(question.subject.bones):
         inside = _mean_square((judged[n] - truth[n])[overlap])
-        # A layer as source B has it: the bone alone within its mask, and nothing outside.
+        # A layer as BLS-GAN has it: the bone alone within its mask, and nothing outside.
         layer, wanted = judged[n] * answer.masks[n], truth[n] * question.masks[n]
         whole = _mean_square(layer - wanted)
         yield BoneRow(

@@ -1,4 +1,4 @@
-"""Overlaps made from joint images whose bones lie apart, by source B's protocol, bin by bin."""
+"""Overlaps made from joint images whose bones lie apart, by BLS-GAN's protocol, bin by bin."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .segmentation_data import RadiographSource
 from .separation_questions import SHIFTED, LayerQuestion, LayerSubject, SeparationConfig
 
 SHIFTS = ((2, 8), (9, 20))
-"""Least and most that each bone is moved [pixels at 256 x 256]; the first as source B does."""
+"""Least and most that each bone is moved [pixels at 256 x 256]; the first as BLS-GAN does."""
 ROUNDS = 4
 """How often all images are gone through for bins that are not full."""
 UPPER, LOWER = "upper bone", "lower bone"

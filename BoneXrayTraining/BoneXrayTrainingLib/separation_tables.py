@@ -15,11 +15,11 @@ from .separation_rows import FREE, GIVEN, MODEL_METHODS, UNITS
 if TYPE_CHECKING:
     from .separation_report import SeparationReport
 
-SOURCE_B = (0.0023, 0.0024, 0.0029, 0.0040)
-"""Best floors by bin on source B's own joints."""
+PUBLISHED = (0.0023, 0.0024, 0.0029, 0.0040)
+"""Best floors by bin on BLS-GAN's own joints."""
 NOTE = (
     "On BLS-GAN's 241 test joints with their bones apart, moved over each other by 2 to 8 and 9 to "
-    f"20 pixels, the best floor has {', '.join(f'{v:.4f}' for v in SOURCE_B)} by bin: comparable "
+    f"20 pixels, the best floor has {', '.join(f'{v:.4f}' for v in PUBLISHED)} by bin: comparable "
     "only where the images are these."
 )
 DEFINITIONS = (

@@ -50,7 +50,7 @@ def write_plain(folder: Path, names: tuple[str, ...], with_background: bool = Tr
     return folder
 
 
-def write_source_b(folder: Path, names: tuple[str, ...]) -> Path:
+def write_bls_gan(folder: Path, names: tuple[str, ...]) -> Path:
     """BLS-GAN's folders of images, masks and backgrounds."""
     root = folder / "Data/Layer_seg_Dataset"
     for name in names:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from joints import joint, save, write_plain, write_source_b
+from joints import joint, save, write_bls_gan, write_plain
 
 from BoneXrayTrainingLib.joint_images import joint_files, patient_of, read_joint
 from BoneXrayTrainingLib.layer_images import brightness_of_density
@@ -27,7 +27,7 @@ def check(folder: Path) -> None:
 
 
 def test_folders_and_lists_of_source_b_are_read_with_their_patients(tmp_path: Path) -> None:
-    write_source_b(tmp_path, NAMES)
+    write_bls_gan(tmp_path, NAMES)
     files = joint_files(tmp_path)
     assert [f.patient for f in files] == ["20210609-AO-033", "20210609-AO-033", "20210609-AY-001"]
     check(tmp_path)

@@ -254,7 +254,7 @@ def test_a_folder_gets_figures_page_and_contact_sheet(
     )
     assert len(read["rows"]) == 2 * 3 * 3 * 10
     page = files["evaluation.md"].read_text()
-    for words in ("**Warning:** fake was trained on right", "Source D", "0.80 to 0.92",
+    for words in ("**Warning:** fake was trained on right", "ElTantawy", "0.80 to 0.92",
                   "(contact-sheet.png)", "atlas", "over 2 patients"):  # fmt: skip
         assert words in page
     with Image.open(files["contact-sheet.png"]) as sheet:

@@ -1,4 +1,4 @@
-"""Layer separation by a generator and its supervisor: source B's recipe, written anew.
+"""Layer separation by a generator and its supervisor: BLS-GAN's recipe, written anew.
 
 H. Wang et al., "BLS-GAN: A Deep Layer Separation Framework for Eliminating Bone Overlap in
 Conventional Radiographs", AAAI 2025, arXiv 2409.07304. One joint, two bones, both masks given:

@@ -1,4 +1,4 @@
-"""Checkpoints of source B's recipe: all three networks and what their optimisers keep."""
+"""Checkpoints of BLS-GAN's recipe: all three networks and what their optimisers keep."""
 
 from __future__ import annotations
 

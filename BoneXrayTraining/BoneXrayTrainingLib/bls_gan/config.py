@@ -1,4 +1,4 @@
-"""What a run of source B's recipe depends on, and its reading from TOML."""
+"""What a run of BLS-GAN's recipe depends on, and its reading from TOML."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class StageConfig:
 
 
 PRETRAIN = StageConfig(14000, "adam", 1e-5, 1e-6, 1e-5, Weights(0.3, 0.3, 0.4))
-"""Source B's, its 250 epochs of 676 images in batches of 12 as steps."""
+"""BLS-GAN's, its 250 epochs of 676 images in batches of 12 as steps."""
 MAIN = StageConfig(3000, "adamw", 1e-6, 1e-7, 1e-6, Weights(0.7, 0.3, 0.0), 0.5)
-"""Source B's weights and length (30 epochs); it does not say at what rates, its code below does."""
+"""BLS-GAN's weights and length (30 epochs); at what rates the paper does not say, its code does."""
 RELEASED_RATES = {"optimiser": "adamw", "generator": 1e-8, "supervisor": 0.0, "reconstructor": 0.0}
-"""Of the main stage in the code that source B released: hardly anything changes."""
+"""Of the main stage in the code that its authors released: hardly anything changes."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ class BlsGanConfig:
     halve_every: int = 0
     """Steps after which the reconstructor's rate is halved, again and again; 0: never."""
     double_sigmoid: bool = False
-    """As source B's code: squeeze maps that are 0 to 1 already once more before Dice."""
+    """As BLS-GAN's code: squeeze maps that are 0 to 1 already once more before Dice."""
     released_main: bool = False
-    """As source B's code: train the main stage at rates that change hardly anything."""
+    """As BLS-GAN's code: train the main stage at rates that change hardly anything."""
     pretrain: StageConfig = PRETRAIN
     main: StageConfig = MAIN
     generator: dict = field(default_factory=lambda: _unet(GENERATOR_SIDES))

@@ -1,4 +1,4 @@
-"""A run of source B's recipe as a model folder: the generator, and a card that says what it is."""
+"""A run of BLS-GAN's recipe as a model folder: the generator, and a card that says what it is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..mappings import from_mapping
 from ..run_folder import CONFIG_FILE
 from .config import BlsGanConfig
 
-INTENDED = "Research: source B's approach beside others. Not a medical device."
+INTENDED = "Research: BLS-GAN's approach beside others. Not a medical device."
 COLOURS = ([230, 159, 0], [86, 180, 233])
 
 

@@ -1,6 +1,6 @@
-"""Source B's three networks: what makes layer images, what judges them, what puts them together.
+"""BLS-GAN's three networks: what makes layer images, what judges them, what puts them together.
 
-Generator and supervisor are MONAI's U-Net, as all networks here (`build_network`). Source B takes
+Generator and supervisor are MONAI's U-Net, as all networks here (`build_network`). BLS-GAN takes
 a TransUNet for its generator and reports on U-Nets beside it; MONAI has no TransUNet.
 """
 
@@ -65,7 +65,7 @@ class LayerGenerator(nn.Module):
 class Reconstructor(nn.Module):
     """Features as of VGG-11, and from them one number for an image: its soft tissue's brightness.
 
-    At 256² pixels and full widths the layers behind the features see 32768 numbers, as source B's.
+    At 256² pixels and full widths the layers behind the features see 32768 numbers, as BLS-GAN's.
     Images of another size are brought to the same grid by averaging.
     """
 

@@ -1,4 +1,4 @@
-"""Two bones over one another in one radiograph, as source B has it: transmissions multiply.
+"""Two bones over one another in one radiograph, as BLS-GAN has it: transmissions multiply.
 
 Brightness b, 0 to 1, is the share of the beam that was absorbed, T = 1 - b what came through. A
 layer image shows one bone with the soft tissue around it; where two bones overlap, the soft tissue

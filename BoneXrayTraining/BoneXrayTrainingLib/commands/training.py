@@ -209,7 +209,7 @@ class EvaluateExtract(Command):
     """Named views."""
     pairing: str = "drr"
     """What the model is shown: drr (the radiograph of everything), or localizer (a simulated CT
-    localizer, cropped to the CT; source A's harder pairing)."""
+    localizer, cropped to the CT; a harder pairing)."""
     misregistration: float = 0.0
     """How far the patient moved between localizer and CT, in a drawn direction across the view
     [mm]."""
