@@ -271,7 +271,7 @@ def test_a_model_that_names_bones_is_opened_where_there_is_a_place_for_it(
     from BoneXrayTrainingLib.slicer_panel_model import open_in_bonexray
 
     class Place:
-        segment_model = separate_model = model = ""
+        segment_model = separate_model = leg_finder = model = ""
 
     class Without:
         model = "extract-general"
@@ -284,7 +284,9 @@ def test_a_model_that_names_bones_is_opened_where_there_is_a_place_for_it(
     assert (place.segment_model, place.model, opened) == ("arm", "", ["BoneXray"])
     open_in_bonexray("hand", "separate")
     assert (place.separate_model, place.segment_model) == ("hand", "arm")
+    open_in_bonexray("leg", "features")
+    assert (place.leg_finder, place.segment_model) == ("leg", "arm")
     place = Without()
     open_in_bonexray("arm", "segment")
     assert place.model == "extract-general"
-    assert len(opened) == 2
+    assert len(opened) == 3
