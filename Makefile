@@ -32,7 +32,9 @@ check: $(VENV)/test.stamp
 	$(BIN)/ruff format --check
 	$(BIN)/ty check --python $(VENV)
 
-# Ordered after the checks, so that the last lines are pytest's own summary.
+# Ordered after the checks, so that the last lines are pytest's own summary. Each process computes with
+# one thread: as many processes as cores leave no core for a second, and waiting for it costs time.
+suite: export OMP_NUM_THREADS ?= 1
 suite: check
 	$(BIN)/python -m pytest
 

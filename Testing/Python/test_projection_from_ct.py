@@ -37,15 +37,15 @@ AXES = {"axial": (0, 1, 2), "coronal": (1, 0, 2), "sagittal": (1, 2, 0)}
 
 def body(axes: str = "axial", kind: type = np.int16) -> tuple[Volume, np.ndarray]:
     """A trunk with spine and ribs, specks and noise, on a couch; and labels of the bones."""
-    k, j, i = np.ogrid[0:40, 0:70, 0:90]
+    k, j, i = np.ogrid[0:24, 0:70, 0:90]
     rng = np.random.default_rng(5)
-    hu = np.full((40, 70, 90), -1020.0)
+    hu = np.full((24, 70, 90), -1020.0)
     trunk = ((j - 30) / 24) ** 2 + ((i - 45) / 36) ** 2 + 0 * k < 1
     hu[trunk] = rng.normal(40, 60, hu.shape)[trunk]
     spine = (j - 42) ** 2 + (i - 45) ** 2 + 0 * k < 40
     rib = (abs((j - 30) ** 2 / 500 + (i - 45) ** 2 / 1150 - 0.8) < 0.06) & (k % 10 < 4)
     labels = np.where(spine, 3, np.where(rib, 7, 0)).astype(np.uint16)
-    labels[20:24, 60:64, 40:50] = 9
+    labels[12:16, 60:64, 40:50] = 9
     hu[labels > 0] = rng.normal(500, 300, hu.shape)[labels > 0]
     hu[:, 58:61, 10:80] = 350
     matrix = np.diag([3.0, 3.0, 3.0, 1.0])
