@@ -108,7 +108,9 @@ def test_a_step_takes_the_mean_of_both_gradients(trained: tuple, limb_file: Path
         pool = PairPool([source], config.pairs, config.pool, config.seed, Share(rank, 2))
         processes = Processes(rank, 2, torch.device("cpu"))
         batch = next(batches_ahead(config, pool, 0, processes))
-        assert torch.equal(load_file(trained[0] / f"{rank}-1.st")["batch"], batch.channels)
+        seen = load_file(trained[0] / f"{rank}-1.st")["batch"]
+        # A kernel compiled in this process and one read from the cache may round otherwise.
+        assert torch.allclose(seen, batch.channels, rtol=1e-4, atol=1e-5)
         network = copy.deepcopy(learner.network).train()
         predicted = predict(network, batch)
         loss(predicted * batch.weight, batch.target * batch.weight)[0].backward()
