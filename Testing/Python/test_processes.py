@@ -121,11 +121,18 @@ def test_a_step_takes_the_mean_of_both_gradients(trained: tuple, limb_file: Path
     before = {n: p.detach().clone() for n, p in learner.network.named_parameters()}
     learner.optimiser.step()
     after = load_file(trained[0] / "0-1.st")
+    slopes = [p.grad for p in learner.network.parameters() if p.grad is not None]
+    most = max(float(slope.abs().max()) for slope in slopes)
+    compared = 0
     for name, parameter in learner.network.named_parameters():
         moved = (after[f"network.{name}"] - before[name]).abs().max()
-        # AdamW's first step moves by the sign of a gradient: near zero that is rounding.
-        agrees = ((parameter - after[f"network.{name}"]).abs() < 0.02 * moved + 1e-9).float().mean()
-        assert agrees > 0.97, name
+        # AdamW's first step moves by the sign of a gradient: near zero, as of a bias that a batch
+        # norm takes away, that is rounding.
+        counts = parameter.grad.abs() > 1e-4 * most
+        agrees = (parameter - after[f"network.{name}"]).abs() < 0.02 * moved + 1e-9
+        compared += int(counts.sum())
+        assert agrees[counts].float().mean() > 0.97 or not counts.any(), name
+    assert compared > 1000
 
 
 def test_without_torchrun_a_process_is_alone() -> None:
