@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 NEAR = 3.0
-"""A landmark lies on a piece from this many pixels of the mask on."""
+"""A landmark at most so many pixels of the mask off a piece lies on it."""
 LONG = 2.0
 """A piece longer than this many times its width tells which way the bone runs."""
 
