@@ -12,7 +12,7 @@ With masks, one question is asked for each bone (`layer_questions.py` says what 
 pixel of several bones, what they make together is the mean of the answers to the questions that
 showed the whole of one of them, and they divide it as `this` of each says. Outside its mask a
 bone's layer is 0. Without masks the whole image is one question about a joint that stands upright:
-the bone above and the one below.
+the bone above and the one below. Their layers then fade out beyond the masks that were found.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class Layers:
         radiograph: the input.
         structures: the bones, in the order of layers and masks, all of different names.
         layers: (bones, rows, columns) float32, what each bone adds; never below zero.
-        masks: (bones, rows, columns) bool; bones overlap, and their layers are 0 outside.
+        masks: (bones, rows, columns) bool; bones overlap. Layers are 0 outside masks that were
+            given, and fade out around masks that were found.
         model: name and version of the model that separated them.
         warnings: what was not found, or what the image looks like if not like a radiograph.
 
