@@ -15,14 +15,20 @@ def chosen(plain: np.ndarray, mirrored: np.ndarray, mirror: str) -> np.ndarray:
 
     A network that knows one hand finds little of the other: the surer answer finds more. Better
     is one that was taught to tell: its last answer, 1 where the image is the right way round, is
-    left out of what is returned.
+    left out of what is returned. Of a bone unlike those it learned from it may tell wrongly what
+    it finds surely, so that both have a say.
     """
     if mirror == "mean":
         return (plain + mirrored) / 2
     if mirror == "told":
-        return (mirrored if mirrored[-1].mean() > plain[-1].mean() else plain)[:-1]
+        return max(plain, mirrored, key=_rightness)[:-1]
     is_surer = mirror == "surer" and _sureness(mirrored) > _sureness(plain)
     return mirrored if is_surer else plain
+
+
+def _rightness(shares: np.ndarray) -> float:
+    """How much speaks for an answer (bones + 1, rows, columns), what it tells and its sureness."""
+    return float(shares[-1].mean()) + _sureness(shares[:-1])
 
 
 def _sureness(shares: np.ndarray) -> float:

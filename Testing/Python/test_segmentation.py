@@ -318,8 +318,15 @@ def test_of_a_network_that_knows_one_hand_the_surer_answer_counts(
 
 
 def test_a_network_that_tells_mirror_images_decides_which_answer_counts() -> None:
-    plain, mirrored = np.zeros((3, 8, 8)), np.full((3, 8, 8), 0.9)
-    plain[2], mirrored[2] = 0.6, 0.4
+    plain, mirrored = np.full((3, 8, 8), 0.6), np.full((3, 8, 8), 0.9)
+    plain[2], mirrored[2] = 0.95, 0.1
     assert chosen(plain, mirrored, "surer").max() == 0.9
-    assert chosen(plain, mirrored, "told").max() == 0.0
+    assert chosen(plain, mirrored, "told").max() == 0.6
     assert chosen(mirrored, plain, "told").shape == (2, 8, 8)
+
+
+def test_where_a_network_hardly_tells_mirror_images_the_surer_answer_counts() -> None:
+    plain, mirrored = np.full((3, 8, 8), 0.6), np.full((3, 8, 8), 0.9)
+    plain[2], mirrored[2] = 0.82, 0.8
+    assert chosen(plain, mirrored, "told").max() == 0.9
+    assert chosen(mirrored, plain, "told").max() == 0.9
