@@ -1,7 +1,8 @@
 """Shape models without a subject, and that subject's own bone to be rebuilt.
 
-One mesh is laid over all subjects once; a model without one of them has its mean, modes and
-landmarks of the others. The common mesh, and the weights of a covariance's parts, are of all.
+One mesh is laid over all subjects once; a model without one of them has its mean and modes of the
+others. The common mesh, its vertices that are landmarks, and the weights of a covariance's parts
+are of all.
 """
 
 from __future__ import annotations

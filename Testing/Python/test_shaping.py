@@ -111,6 +111,18 @@ def test_a_subject_left_out_leaves_no_trace(built: tuple[ShapeModelConfig, Built
     assert again.model.modes == pytest.approx(fewer.model.modes)
 
 
+def test_landmarks_are_the_same_vertices_whoever_is_left_out(
+    built: tuple[ShapeModelConfig, Built],
+) -> None:
+    config, whole = built
+    fewer = without(whole, "b", config, []).model
+    assert set(fewer.marks) == set(whole.model.marks)
+    for name, mark in whole.model.marks.items():
+        assert np.array_equal(fewer.marks[name].indices, mark.indices)
+    for name, at in whole.model.rounds.items():
+        assert np.array_equal(fewer.rounds[name], at)
+
+
 def test_the_card_of_a_model_names_subjects_licences_and_figures(
     built: tuple[ShapeModelConfig, Built],
 ) -> None:

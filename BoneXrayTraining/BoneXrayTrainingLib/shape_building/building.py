@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -149,8 +149,14 @@ def modelled(
 
 
 def without(built: Built, name: str, config: ShapeModelConfig, parts: list[Subject]) -> Built:
-    """The model without one of its whole subjects, on the same mesh, by the same amplitudes."""
-    return modelled(config, built.whole.without(name), parts, built.amplitudes, lambda *_: None)
+    """The model without one of its whole subjects, on the same mesh, by the same amplitudes.
+
+    Its landmarks are the same vertices: found anew on another mean, the top of a flat trochanter
+    would be another place, and what is measured another thing.
+    """
+    found = modelled(config, built.whole.without(name), parts, built.amplitudes, lambda *_: None)
+    model = replace(found.model, marks=built.model.marks, rounds=built.model.rounds)
+    return replace(found, model=model)
 
 
 def joined(
