@@ -143,6 +143,13 @@ def test_an_ideal_network_gives_back_all_landmarks_discs_and_boxes() -> None:
     assert (detection.side, detection.view, detection.messages) == ("right", "AP", ())
 
 
+def test_in_a_lateral_image_no_condyle_is_told_from_the_other() -> None:
+    truth = whole_leg(is_frontal=False)
+    femur = found_in(truth)[0].of("femur")
+    assert set(femur.ellipses) == {"head"}
+    assert np.allclose(femur.ellipses["head"][:4], truth.ellipses["head"][:4], atol=0.5)
+
+
 def test_a_square_beyond_what_the_first_look_saw_counts_where_both_are() -> None:
     """The first look is at what of the image is shown; squares are cut at the image's border."""
     truth = whole_leg()

@@ -22,8 +22,8 @@ RING_MM = 5.0
 SHAFT = (0.3, 0.7)
 """Shares of the length, from the lower end, where the ends of the shaft are."""
 NECK = 1.1
-"""Where the neck's middle is, in radii of the head from its centre. Between 0.9 and 1.1 a neck is as
-wide to 2 %: its thinnest place jumped by 5 mm from one set of subjects to the next."""
+"""Where the neck's middle is, in radii of the head from its centre. Between 0.9 and 1.1 a neck is
+as wide to 2 %: its thinnest place jumped by 5 mm from one set of subjects to the next."""
 
 
 @dataclass(frozen=True, eq=False)
