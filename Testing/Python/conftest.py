@@ -17,6 +17,14 @@ REPOSITORY = Path(__file__).parents[2]
 MOST_UNCOLLECTED = 200_000
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Files in an order in which kernels are compiled once."""
+    from file_order import KernelsOnce
+
+    return KernelsOnce(config, log)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Samples are cached away from the user's own; no test fetches over the network."""
