@@ -53,15 +53,16 @@ def both_configs(options: argparse.Namespace) -> tuple[TrainConfig, BlsGanConfig
     """What both are trained by: the same bones, rays and number of samples kept."""
     ours = read_config(CONFIGS / "separate-layers.toml", data_root=options.data_root)
     used = tuple(source for source in ours.ct if source.path in SOURCES)
+    # Told of each step, so that the budget begins with the first one.
     ours = replace(ours, ct=used, steps=options.steps, threads=1, run=str(options.output / "ours"),
-                   precision=options.precision)  # fmt: skip
+                   precision=options.precision, log_every=1)  # fmt: skip
     plain = read_toml(CONFIGS / "bls-gan.toml")
     plain["joints"] = [{"path": ".", "licence": "none"}]
     gan = from_mapping(BlsGanConfig, plain, "config")
     main = replace(gan.main, steps=options.gan_steps // 6)
     first = replace(gan.pretrain, steps=options.gan_steps - main.steps)
     gan = replace(gan, joints=(), ct=used, structures=ours.structures, pairs=ours.pairs,
-                  pool=ours.pool, side=SIDE, threads=1, pretrain=first, main=main,
+                  pool=ours.pool, side=SIDE, threads=1, pretrain=first, main=main, log_every=1,
                   data_root=options.data_root, run=str(options.output / "bls-gan"))  # fmt: skip
     return ours, gan
 
