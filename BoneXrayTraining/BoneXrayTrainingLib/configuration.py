@@ -138,6 +138,11 @@ class TrainConfig:
         unknown = set(self.validation) - {c.patient for c in self.ct}
         if unknown:
             raise ValueError(f"validation: {sorted(unknown)} not among the patients of [[ct]]")
+        for towards in (c.mesh.towards for c in self.ct if c.patient not in self.validation):
+            if towards.patient in self.validation:
+                raise ValueError(
+                    f"mesh.towards: {towards.patient} is in validation; expected somebody else"
+                )
         if {c.patient for c in self.ct} <= set(self.validation):
             raise ValueError("validation: holds every patient; expected some left to train on")
         if self.patience and not self.validation:

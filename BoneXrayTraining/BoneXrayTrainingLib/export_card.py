@@ -29,6 +29,8 @@ def make_card(
     """The card of a model, from the run's configuration; `shown`: working size and framing."""
     used = [c for c in config.ct if c.patient not in config.validation]
     sources = {(c.patient, c.licence): None for c in used}
+    towards = [c.mesh.towards for c in used if c.mesh.towards.path]
+    sources |= {(t.patient, t.licence): None for t in towards}
     counts = _counts(used)
     texts = _texts(config, counts)
     to_separate = config.task == "separate"

@@ -20,7 +20,7 @@ from BoneXrayLib.volume import Volume, read_volume
 from .deformation import deformed
 from .hand_frame import hand_frame
 from .label_ct import label_ct
-from .mesh_ct import mesh_ct, read_patient
+from .mesh_ct import mesh_ct, read_others, read_patient
 from .pairs import TISSUES, crop_to_body, tissue_parts
 from .sources import CtSource, cropped
 from .surroundings import cut_near
@@ -105,7 +105,8 @@ def _of_meshes(
     meshes = read_patient(data_root / source.path, source.mesh, number)
     rng = np.random.default_rng([seed, number, *source.patient.encode()])
     keep = source.crop.get("k", (0.0, 1.0))
-    made = mesh_ct(meshes, rng, source.mesh, keep, source.patient)
+    others = read_others(data_root, source.mesh)
+    made = mesh_ct(meshes, rng, source.mesh, keep, source.patient, others)
     volume = made.volume
     numbers = number_structures(made.labels, made.names, structures, source, volume.ijk_to_ras)
     bone = BoneConfig(preset=source.preset, remove_couch=False)

@@ -15,7 +15,7 @@ from BoneXrayLib.structures import TRUNK, WRIST
 from BoneXrayLib.volume import Volume, read_volume
 
 from .hand_frame import hand_frame
-from .mesh_ct import mesh_ct, read_patient
+from .mesh_ct import mesh_ct, read_others, read_patient
 from .segmentation_data import LabelledSource
 from .surroundings import cut_near
 
@@ -120,7 +120,8 @@ def _made(source: LabelledSource, number: int) -> tuple[Volume, np.ndarray, dict
     meshes = read_patient(Path(source.path), source.mesh, number)
     rng = np.random.default_rng([source.seed, number, *source.whose.encode()])
     keep = source.crop.get("k", (0.0, 1.0))
-    made = mesh_ct(meshes, rng, source.mesh, keep, source.whose)
+    others = read_others(Path(), source.mesh)
+    made = mesh_ct(meshes, rng, source.mesh, keep, source.whose, others)
     return made.volume, made.labels, made.names
 
 

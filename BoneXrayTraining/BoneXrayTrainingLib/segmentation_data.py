@@ -176,6 +176,11 @@ def _entry(kind: type[Source], entry: object, where: str) -> Source:
 def _beside(folder: Path, source: Source) -> Source:
     """Its paths from where its list lies; labels from where the CT lies, or the list."""
     path = folder / source.path
+    if isinstance(source, LabelledSource) and source.mesh.towards.path:
+        towards = dataclasses.replace(
+            source.mesh.towards, path=str(folder / source.mesh.towards.path)
+        )
+        source = dataclasses.replace(source, mesh=dataclasses.replace(source.mesh, towards=towards))
     if isinstance(source, RadiographSource) or not source.labels:
         return dataclasses.replace(source, path=str(path))
     beside = path.parent / source.labels

@@ -15,7 +15,7 @@ from BoneXrayLib.volume import read_volume
 from .deformation import deformed
 from .label_ct import label_ct
 from .mesh_ct import SUFFIX as MESHES
-from .mesh_ct import MeshConfig, mesh_ct, read_patient
+from .mesh_ct import MeshConfig, mesh_ct, read_others, read_patient
 from .pairs import tissue_parts
 from .regions import check_chains
 
@@ -158,7 +158,8 @@ def mesh_patient(source: CtSource, data_root: Path, seed: int, number: int) -> P
     meshes = read_patient(data_root / source.path, source.mesh, number)
     rng = np.random.default_rng([seed, number, *source.patient.encode()])
     keep = source.crop.get("k", (0.0, 1.0))
-    made = mesh_ct(meshes, rng, source.mesh, keep, source.patient)
+    others = read_others(data_root, source.mesh)
+    made = mesh_ct(meshes, rng, source.mesh, keep, source.patient, others)
     parts = tissue_parts(made.volume, BoneConfig(preset=source.preset, remove_couch=False))
     return cropped(parts, {axis: span for axis, span in source.crop.items() if axis != "k"})
 

@@ -38,8 +38,8 @@ def test_no_triangle_turns_over_when_a_bone_changes_shape(
             assert (np.einsum("ij,ij->i", normals(one), normals(was)) > 0).all()
             if one.kind.name == "carpal":
                 sizes.append(volume_of(one.mesh) / volume_of(was.mesh))
-    assert 0.65 < min(sizes) < 0.96
-    assert 1.04 < max(sizes) < 1.5
+    assert 0.5 < min(sizes) < 0.96
+    assert 1.04 < max(sizes) < 2.0
 
 
 def test_a_coarse_surface_is_refined_at_its_volume_and_a_fine_one_is_left() -> None:

@@ -38,13 +38,14 @@ class LabelCt(Command):
 
         from ..atlas import label_by_meshes, read_start
         from ..atlas.meshes_file import checked_meshes_file, write_meshes
-        from ..mesh_ct.meshes import read_patient
+        from ..mesh_ct import prepared, read_patient
         from ..segments_file import checked_segments_file, write_segments
 
         output = checked_segments_file(self.output)
         fitted = None if self.fitted is None else checked_meshes_file(self.fitted)
         start = read_start(self.start)
-        meshes = read_patient(self.meshes, start.mesh)
+        bones = prepared(read_patient(self.meshes, start.mesh), start.mesh)
+        meshes = [bone.mesh for bone in bones]
         report.progress(0.0, f"reading {self.ct.name}")
         volume = read_volume(self.ct, self.series)
         found = label_by_meshes(volume, meshes, start, report.progress)

@@ -154,6 +154,8 @@ def _subjects(source: CtSource, data_root: Path) -> Iterator[tuple[str, list[Mes
     """Subjects of one file, by name, and their meshes."""
     if not source.is_made_up_of_meshes:
         raise ValueError(f"{source.path}: expected surface meshes (.npz) for task 'features'")
+    if source.mesh.towards.path:
+        raise ValueError(f"{source.path}: mesh.towards; expected none for task 'features'")
     first, number = "", 0
     while True:
         meshes = read_patient(data_root / source.path, source.mesh, number)

@@ -2,6 +2,7 @@
 
 meshes   the file: which bones, where they point to
 patient  what a bone's name says, what is drawn for a patient
+between  somebody between two people
 pose     size, shape, turned fingers, a bent knee
 refine   coarse surfaces made fine, a radius that fits its carpals
 shape    each bone's own smooth change of shape
@@ -25,6 +26,7 @@ from scipy import ndimage
 
 from BoneXrayLib.volume import Volume
 
+from .between import drawn_towards, read_others
 from .bones import paint_bones
 from .carpus import region_of, wrist_bones, wrist_patient
 from .flesh import cropped, envelope, soft_tissue
@@ -37,7 +39,7 @@ from .voxels import Grid, bone_labels, closed, grid_around
 from .worn import LARGEST_HU, draw_worn, put_on
 from .wrist import WristPose
 
-__all__ = ["SUFFIX", "MeshConfig", "MeshCt", "mesh_ct", "read_patient"]
+__all__ = ["SUFFIX", "MeshConfig", "MeshCt", "mesh_ct", "prepared", "read_others", "read_patient"]
 
 FINE_VOXELS = 14e6
 FINE_MM = (0.4, 1.2)
@@ -73,6 +75,7 @@ def mesh_ct(
     config: MeshConfig | None = None,
     keep: tuple[float, float] = (0.0, 1.0),
     name: str = "mesh CT",
+    others: list[Mesh] | None = None,
 ) -> MeshCt:
     """A patient with these bones: the same meshes and the same `rng` give the same CT.
 
@@ -82,15 +85,20 @@ def mesh_ct(
         config: kind of nameless bones, voxel size.
         keep: part of the limb to make, as fractions of its length from below.
         name: of the volume.
+        others: the same bones of somebody else, to make people between both; see `between`.
 
     Raises:
-        ValueError: a mesh that is wide open, or a part of the limb without bones.
+        ValueError: a mesh that is wide open, counterparts that are none, or a part of the limb
+            without bones.
     """
     config = config or MeshConfig()
     patient = draw_patient(rng, config.both_sides)
     if config.side == "left":
         patient = dataclasses.replace(patient, mirrored=not patient.mirrored)
-    bones = shaped(_prepared(meshes, config), patient, rng, config.variation)
+    bones = prepared(meshes, config)
+    if others:
+        bones = drawn_towards(bones, others, float(rng.uniform(*config.towards.between)))
+    bones = shaped(bones, patient, rng, config.variation)
     bones, pose = wrist_bones(bones, rng, config)
     bones = turned_joints(bones, rng, config.variation)
     if config.region == "wrist":
@@ -114,7 +122,7 @@ def mesh_ct(
     return MeshCt(Volume(values, matrix, name), labels, names, patient, pose, worn.names)
 
 
-def _prepared(meshes: list[Mesh], config: MeshConfig) -> list[Bone]:
+def prepared(meshes: list[Mesh], config: MeshConfig) -> list[Bone]:
     """The bones as the file has them, coarse ones refined where that is asked for."""
     bones = as_bones([closed(mesh) for mesh in meshes], config.kind)
     if not config.refine:

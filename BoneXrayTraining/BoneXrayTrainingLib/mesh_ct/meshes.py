@@ -7,7 +7,7 @@ import fnmatch
 import re
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,28 @@ RANGES = {
 }  # fmt: skip
 SMALLEST_PIECE = 0.02
 """Pieces of a mesh below this share of its vertices are dropped."""
+
+
+@dataclass(frozen=True)
+class Towards:
+    """The same bones of somebody else, vertex for vertex."""
+
+    path: str = ""
+    """File of `bone-xray label --fitted`, relative to the data root; in a list, to the list."""
+    patient: str = ""
+    """Whose bones they are: not to be among the patients of a validation."""
+    licence: str = ""
+    """As its source states it; goes into the model's card."""
+    between: tuple[float, float] = (0.0, 1.0)
+    """How far patients lie towards them: 0 the file's own, 1 the other; beyond either, too."""
+
+    def __post_init__(self) -> None:
+        if self.path and not (self.patient and self.licence):
+            raise ValueError("mesh.towards: expected patient and licence beside the path")
+        low, high = self.between
+        if not -1.0 <= low <= high <= 2.0:
+            got = [low, high]
+            raise ValueError(f"mesh.towards.between: got {got}; expected two of -1 to 2, rising")
 
 
 @dataclass(frozen=True)
@@ -57,6 +79,8 @@ class MeshConfig:
     """Smooth change of each wrist bone's shape over its size, 0.04 or so."""
     refine: float = 0.0
     """Edge [mm] that coarse surfaces are refined to, with a radius that fits its carpals; 0 off."""
+    towards: Towards = field(default_factory=Towards)
+    """Somebody else with the same bones: patients lie between both people."""
     casts: float = 0.0
     """Share of patients whose forearm and wrist are in plaster or fibreglass."""
     rings: float = 0.0
