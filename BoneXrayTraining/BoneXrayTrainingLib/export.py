@@ -22,7 +22,7 @@ from .configuration import TrainConfig, from_mapping
 from .export_card import make_card, with_beginning
 from .export_onnx import write_network
 
-BITS = (16, 8, 4)
+BITS = (16, 8, 6, 4)
 LEG_SIZE = 1.3
 """Working size over that of the training images, of which whole legs fill more or less."""
 
@@ -57,7 +57,8 @@ def export(
         best: take the weights that did best on the patients kept out, not the last ones. A run
             that may end by its patience gives these anyway.
         framing: what of an image the network is shown, one of `framing.FRAMINGS`.
-        bits: 16, 8 for files of half that size, or 4 for little more than a quarter.
+        bits: 16, 8 for files of half that size, 6 for the largest layers in four bits and the
+            others in eight, or 4 for little more than a quarter.
 
     Raises:
         ValueError: the run holds no checkpoint or its configuration is damaged, a wrong gain.
@@ -65,7 +66,7 @@ def export(
     if framing not in FRAMINGS:
         raise ValueError(f"framing: got {framing!r}; expected one of {', '.join(FRAMINGS)}")
     if bits not in BITS:
-        raise ValueError(f"bits: got {bits!r}; expected 16, 8 or 4")
+        raise ValueError(f"bits: got {bits!r}; expected 16, 8, 6 or 4")
     run, output = Path(run), checked_output_folder(output)
     latest_checkpoint(run)
     config = from_mapping(TrainConfig, json.loads((run / "config.json").read_text()), "config")

@@ -24,7 +24,7 @@ MODEL_FIELDS = {
     "features": "leg_finder",
 }
 """Task -> what BoneXray's parameter node calls its model."""
-BITS = (16, 8, 4)
+BITS = (16, 8, 6, 4)
 """Rows of the box that says how weights are stored."""
 
 

@@ -93,7 +93,7 @@ def test_the_averaged_weights_are_exported_at_half_the_size(run: Path, folder: P
     assert kinds == {onnx.TensorProto.FLOAT16}
 
 
-@pytest.mark.parametrize("bits", [16, 8, 4])
+@pytest.mark.parametrize("bits", [16, 8, 6, 4])
 def test_weights_lie_once_in_the_folder_and_onnx_finds_them(
     run: Path, tmp_path: Path, rng: np.random.Generator, bits: int
 ) -> None:
@@ -140,7 +140,7 @@ def test_weights_in_eight_bits_halve_the_files_and_hardly_change_the_answer(
     kinds = {w.data_type for w in onnx.load(small.folder / "model.onnx").graph.initializer
              if np.prod(w.dims) > 64}  # fmt: skip
     assert onnx.TensorProto.FLOAT not in kinds
-    with pytest.raises(ValueError, match="bits: got 5; expected 16, 8 or 4"):
+    with pytest.raises(ValueError, match="bits: got 5; expected 16, 8, 6 or 4"):
         export(run, tmp_path / "other", bits=5)
 
 
@@ -170,6 +170,17 @@ def test_weights_in_four_bits_are_the_same_for_torch_and_onnx(
     assert np.array_equal(four, alone.run(None, {"image": image[None]})[0][0])
     sizes = [(m.folder / "weights.safetensors").stat().st_size for m in folders]
     assert sizes[1] < 0.9 * sizes[0], "its small layers are in eight"
+
+
+def test_six_bits_round_only_the_largest_layers_to_four() -> None:
+    torch.manual_seed(4)
+    weights = {"large": torch.randn(64, 128, 3, 3), "small": torch.randn(32, 64, 3, 3)}
+    stored = packed(weights, bits=6)
+    assert (stored["large"].dtype, stored["small"].dtype) == (torch.uint8, torch.int8)
+    assert {packed(weights, bits=4)[name].dtype for name in weights} == {torch.uint8}
+    found = unpacked(stored)
+    errors = {n: float((found[n] - w).square().mean()) for n, w in weights.items()}
+    assert errors["small"] < 0.02 * errors["large"]
 
 
 def test_a_weight_in_four_bits_errs_by_less_than_half_a_step() -> None:

@@ -170,7 +170,8 @@ class Export(Command):
     gain: float = 1.0
     """Multiplies the network's answers, 0.5 to 2."""
     bits: int = 16
-    """How weights are stored: in 16 bits, in 8 for files of half that size, or mostly in 4."""
+    """How weights are stored: in 16 bits, in 8 for files of half that size, mostly in 4, or with 6
+    the largest layers in 4 and the others in 8."""
 
     def run(self, report: Reporter) -> None:
         from ..bls_gan.export import export_bls_gan, is_bls_gan_run
