@@ -115,12 +115,19 @@ def _segments(config: TrainConfig, counts: dict[str, int]) -> dict[str, Any]:
 
 
 def _trained(counts: dict[str, int]) -> str:
-    meshes = counts["mesh_files"]
-    also = f", and of {meshes} files of bone surfaces in made-up flesh," if meshes else ""
-    return (
-        f"Trained on simulated radiographs of {counts['cts']} CTs and {counts['label_maps']} "
-        f"label maps{also} only."
-    )
+    kinds = {"cts": "CT", "label_maps": "label map", "mesh_files": "file of bone surfaces"}
+    found = [_count(counts[key], words) for key, words in kinds.items() if counts[key]]
+    *first, last = found or ["nothing"]
+    made_up = " in made-up flesh" if counts["mesh_files"] else ""
+    listed = f"{', '.join(first)} and {last}" if first else last
+    return f"Trained on simulated radiographs of {listed}{made_up} only."
+
+
+def _count(number: int, words: str) -> str:
+    """How many of something: "1 CT", "2 files of bone surfaces"."""
+    noun, *rest = words.split(" of ")
+    noun += "s" if number > 1 else ""
+    return f"{number} {' of '.join([noun, *rest])}"
 
 
 def with_beginning(card: ModelCard, record: dict | None) -> ModelCard:
@@ -136,8 +143,10 @@ def with_beginning(card: ModelCard, record: dict | None) -> ModelCard:
 
 def _counts(used: list[CtSource]) -> dict[str, int]:
     """How many files of each kind a model was trained on, each once however often it is listed."""
+    meshes = {c.path for c in used if c.is_made_up_of_meshes}
+    meshes |= {c.mesh.towards.path for c in used if c.mesh.towards.path}
     return {
         "cts": len({c.path for c in used if not c.is_made_up}),
         "label_maps": len({c.path for c in used if c.bones}),
-        "mesh_files": len({c.path for c in used if c.is_made_up_of_meshes}),
+        "mesh_files": len(meshes),
     }

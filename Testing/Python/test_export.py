@@ -232,7 +232,7 @@ def test_the_card_counts_scans_label_maps_and_no_patient_kept_out(
     card = make_card(config, "1", {"working_size": 64}, 7, [])
     assert (card.trained_on["cts"], card.trained_on["label_maps"]) == (1, 1)
     assert [source["name"] for source in card.trained_on["sources"]] == ["scan", "labels"]
-    assert "1 CTs and 1 label maps" in card.limits
+    assert "1 CT and 1 label map only" in card.limits
 
 
 def test_a_run_that_is_damaged_or_none_is_refused_and_nothing_is_written(

@@ -146,6 +146,7 @@ def test_the_other_is_on_the_card_and_never_in_validation() -> None:
     config = TrainConfig(name="x", task="extract", ct=(source, third))
     card = make_card(config, "0.0.1", {"working_size": 64, "framing": "content"}, 1, [])
     assert {"name": "other hand", "licence": "CC0"} in card.trained_on["sources"]
+    assert "3 files of bone surfaces in made-up flesh only" in card.limits
     with pytest.raises(ValueError, match="other hand is in validation"):
         dataclasses.replace(config, validation=("other hand",))
 
