@@ -54,6 +54,8 @@ class TrainConfig:
     """Folder of the run: log, checkpoints."""
     start_from: str = ""
     """Model (name or folder) or run whose weights to start from; chance where it is empty."""
+    frozen: tuple[str, ...] = ()
+    """Weights that stay as they began, by name with * and ?, such as `network.down_4.*`."""
     steps: int = 20000
     batch: int = 8
     """Images a step; of each process, where several train together."""

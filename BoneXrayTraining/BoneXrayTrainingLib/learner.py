@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import fnmatch
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,7 @@ def make_learner(config: TrainConfig, processes: Processes = ALONE) -> Learner:
     )
     average.load_state_dict(network.state_dict())
     average.eval()
+    _freeze(network, config.frozen)
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
@@ -53,6 +55,24 @@ def make_learner(config: TrainConfig, processes: Processes = ALONE) -> Learner:
         optimiser, config.learning_rate, total_steps=config.steps + 1, pct_start=0.05
     )
     return Learner(network, average, optimiser, schedule, processes, half=half)
+
+
+def _freeze(network: torch.nn.Module, patterns: Sequence[str]) -> None:
+    """Take the weights of such names out of training.
+
+    Raises:
+        ValueError: a pattern that no weight's name fits, or nothing is left to train.
+    """
+    named = dict(network.named_parameters())
+    for pattern in patterns:
+        found = fnmatch.filter(named, pattern)
+        if not found:
+            few = ", ".join(list(named)[:3])
+            raise ValueError(f"frozen: {pattern!r} fits no weights; expected names such as {few}")
+        for name in found:
+            named[name].requires_grad_(False)
+    if not any(value.requires_grad for value in named.values()):
+        raise ValueError("frozen: fits all weights; expected some left to train")
 
 
 def computes_in_half(precision: str, device: torch.device) -> bool:

@@ -135,6 +135,19 @@ def test_a_flexed_lower_leg_points_backwards(bones: Bones) -> None:
     assert ankles[1][1] < ankles[0][1] - 10.0
 
 
+def test_legs_differ_in_size_as_much_as_is_said(bones: Bones) -> None:
+    def lengths(size: float) -> np.ndarray:
+        config = dataclasses.replace(CONFIG, size=size, sampled=0.0, shape=0.0)
+        legs = [standing_leg(bones, np.random.default_rng(n), config) for n in range(12)]
+        ends = [leg[0].marks.points for leg in legs]
+        return np.array([np.linalg.norm(p["head_centre"] - p["shaft_distal"]) for p in ends])
+
+    assert np.ptp(lengths(0.0)) < 1e-6
+    assert lengths(0.08).std() == pytest.approx(2 * lengths(0.04).std(), rel=0.1)
+    with pytest.raises(ValueError, match=r"legs\.size: got 0\.3; expected 0 to 0\.15"):
+        LegsConfig(size=0.3)
+
+
 def test_landmarks_are_where_the_rays_put_them(legs: list[LegPatient]) -> None:
     """The sphere of the head by its shadow: of femur's layer, the middle of the ball's top rows."""
     leg = legs[0]
@@ -251,6 +264,8 @@ def test_bones_of_a_shape_model_carry_its_landmarks() -> None:
     moved = bone.mesh.vertices[0] - vertices[0]
     assert np.linalg.norm(moved) > 0.1
     assert np.allclose(bone.marks.points["head_centre"], HEAD + moved, atol=0.02)
+    farther = sampled_bone(model, np.random.default_rng(3), 1.5).mesh.vertices[0] - vertices[0]
+    assert np.allclose(farther, 1.5 * moved)
     assert isinstance(modelled_bone(model, vertices, "mean").marks, Marks)
     assert marks.rounds["head"].radius == pytest.approx(HEAD_RADIUS, abs=0.05)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import json
 import shutil
 import sys
@@ -210,6 +211,25 @@ def test_a_run_starts_from_a_model_or_a_run_and_its_card_says_so(
         assert {s["name"]: s["licence"] for s in trained_on["sources"]} == {
             "limb": "MIT", "other": "CC0"
         }  # fmt: skip
+
+
+def test_frozen_weights_stay_bit_for_bit_and_others_learn(limb_file: Path, tmp_path: Path) -> None:
+    old = load_file(train(small_config(limb_file, tmp_path / "a", steps=1)) / "average.safetensors")
+    frozen, run = ("network.down_*", "*conv_0.conv_1.*"), tmp_path / "b"
+    config = small_config(limb_file, run, steps=2, frozen=frozen, start_from=str(tmp_path / "a"))
+    new = load_file(train(config) / "average.safetensors")
+    same = {name for name, value in old.items() if torch.equal(value, new[name])}
+    learned = {name for name in old if "running" not in name and "num_batches" not in name}
+    stay = {n for n in learned if any(fnmatch.fnmatch(n, p) for p in frozen)}
+    assert stay
+    assert stay <= same
+    assert {n for n, v in old.items() if v.ndim > 1} - stay, "some are left to learn"
+    assert not {n for n, v in old.items() if v.ndim > 1 and n not in stay} & same
+    for pattern, message in (("norm_*", "fits no weights; expected names such as"),
+                             ("*", "fits all weights")):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            train(small_config(limb_file, tmp_path / "c", frozen=(pattern,)))
+        assert not (tmp_path / "c").exists()
 
 
 def test_weights_of_another_network_are_refused_before_anything_is_written(

@@ -72,7 +72,7 @@ class Bones:
         """A femur or a tibia: a sample of its shape model, or a subject's, smoothly changed."""
         lot, model, own = rng.random(), self.models.get(kind), self.whole[kind]
         if model is not None and (lot < config.sampled or not own):
-            return sampled_bone(model, rng)
+            return sampled_bone(model, rng, config.spread)
         chosen = own[int(rng.integers(len(own)))]
         waves = draw_waves(rng, WAVES_MM, config.shape)
         mesh = chosen.mesh.moved(waves.at(chosen.mesh.vertices)) if config.shape else chosen.mesh
@@ -118,10 +118,10 @@ class Bones:
                 )
 
 
-def sampled_bone(model: ShapeModel, rng: np.random.Generator) -> LegBone:
-    """A bone drawn from a shape model of right bones."""
+def sampled_bone(model: ShapeModel, rng: np.random.Generator, spread: float = 1.0) -> LegBone:
+    """A bone drawn from a shape model of right bones, `spread` times as far from its mean."""
     model = model.of_side("right")
-    return modelled_bone(model, model.shape(model.sample(rng)), f"{model.bone} sample")
+    return modelled_bone(model, model.shape(spread * model.sample(rng)), f"{model.bone} sample")
 
 
 def modelled_bone(model: ShapeModel, vertices: np.ndarray, subject: str) -> LegBone:

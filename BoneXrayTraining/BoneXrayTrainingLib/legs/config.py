@@ -18,6 +18,11 @@ class LegsConfig:
     """Shape models (names or folders) whose samples are bones, beside those of the files."""
     sampled: float = 0.75
     """Share of the bones that are samples, where there is a shape model of them."""
+    spread: float = 1.0
+    """How far samples go from the mean, relative to the shape model: few subjects differ less than
+    people do."""
+    size: float = 0.04
+    """Standard deviation of the log size of a leg, beside that of the bones drawn."""
     leave_out: tuple[str, ...] = ()
     """Subjects of the files, with * and ?, of whom nothing is used: to be evaluated on. Shape
     models must not have been built of them."""
@@ -56,6 +61,10 @@ class LegsConfig:
             unknown = sorted(set(given) - set(REGIONS))
             if unknown or not given or min(given.values()) < 0 or not sum(given.values()):
                 raise ValueError(f"legs.{name}: got {given}; expected {', '.join(REGIONS)}")
+        for name, most in (("spread", 2.0), ("size", 0.15)):
+            if not 0.0 <= getattr(self, name) <= most:
+                got = getattr(self, name)
+                raise ValueError(f"legs.{name}: got {got}; expected 0 to {most:g}")
         if not 1.0 <= self.gap[0] <= self.gap[1] <= 15.0:
             raise ValueError(f"legs.gap: got {self.gap}; expected two rising lengths, 1 to 15 mm")
         limits = {"varus": 10.0, "flexion": 40.0, "shape": 3.0, "rotation": 45.0, "tilt": 30.0}

@@ -20,8 +20,6 @@ from .landmarks import shaft_frame
 
 TIBIA_SHARE = (0.86, 0.025)
 """Length of the tibia's mechanical axis over the femur's: mean and standard deviation."""
-SIZE = 0.04
-"""Standard deviation of the log size of all bones of a leg."""
 BEHIND_MM = (3.0, 2.0)
 """The middle of the condyles behind that of the plateau: mean and standard deviation."""
 AXIAL = 5.0
@@ -90,7 +88,7 @@ def _place(origin: np.ndarray, up: np.ndarray, right: np.ndarray) -> Place:
 def standing_leg(bones: Bones, rng: np.random.Generator, config: LegsConfig) -> list[LegBone]:
     """A right leg, the femur first, the tibia second; the knee's middle is the origin."""
     femur, tibia = (bones.draw(kind, rng, config) for kind in ("femur", "tibia"))
-    size = float(np.exp(rng.normal(0.0, SIZE)))
+    size = float(np.exp(rng.normal(0.0, config.size)))
     femur = femur_place(femur).home(femur).moved(size * np.eye(3), np.zeros(3))
     share = rng.normal(*TIBIA_SHARE)
     if femur.subject != tibia.subject:
