@@ -20,9 +20,8 @@ from BoneXrayLib.volume import Volume, read_volume
 from .deformation import deformed
 from .hand_frame import hand_frame
 from .label_ct import label_ct
-from .mesh_ct import mesh_ct, read_others, read_patient
 from .pairs import TISSUES, crop_to_body, tissue_parts
-from .sources import CtSource, cropped
+from .sources import CtSource, crop_across, cropped, made_of_meshes
 from .surroundings import cut_near
 
 MASK_OD = 0.02
@@ -102,17 +101,12 @@ def _standing(
 def _of_meshes(
     source: CtSource, data_root: Path, seed: int, number: int, structures: Sequence[str]
 ) -> Parts:
-    meshes = read_patient(data_root / source.path, source.mesh, number)
-    rng = np.random.default_rng([seed, number, *source.patient.encode()])
-    keep = source.crop.get("k", (0.0, 1.0))
-    others = read_others(data_root, source.mesh)
-    made = mesh_ct(meshes, rng, source.mesh, keep, source.patient, others)
+    made = made_of_meshes(source, data_root, seed, number)
     volume = made.volume
     numbers = number_structures(made.labels, made.names, structures, source, volume.ijk_to_ras)
     bone = BoneConfig(preset=source.preset, remove_couch=False)
     parts = with_structures(tissue_parts(volume, bone, crop=False), numbers, structures)
-    rest = {axis: span for axis, span in source.crop.items() if axis != "k"}
-    return crop_to_body(cropped(parts, rest))
+    return crop_to_body(cropped(parts, crop_across(source)))
 
 
 def number_structures(

@@ -15,7 +15,7 @@ from BoneXrayLib.volume import read_volume
 from .deformation import deformed
 from .label_ct import label_ct
 from .mesh_ct import SUFFIX as MESHES
-from .mesh_ct import MeshConfig, mesh_ct, read_others, read_patient
+from .mesh_ct import MeshConfig, MeshCt, mesh_ct, read_others, read_patient
 from .pairs import tissue_parts
 from .regions import check_chains
 
@@ -150,7 +150,14 @@ def make_variant(
 
 
 def mesh_patient(source: CtSource, data_root: Path, seed: int, number: int) -> Parts:
-    """Patient `number` of a file of meshes; those of several people take turns.
+    """Patient `number` of a file of meshes, as tissues; raises as `made_of_meshes`."""
+    made = made_of_meshes(source, data_root, seed, number)
+    parts = tissue_parts(made.volume, BoneConfig(preset=source.preset, remove_couch=False))
+    return cropped(parts, crop_across(source))
+
+
+def made_of_meshes(source: CtSource, data_root: Path, seed: int, number: int) -> MeshCt:
+    """Patient `number` of a file of meshes, cut along the limb; those of several take turns.
 
     Raises:
         FileNotFoundError, ValueError: the file, or what the entry says of it, in one line.
@@ -159,9 +166,12 @@ def mesh_patient(source: CtSource, data_root: Path, seed: int, number: int) -> P
     rng = np.random.default_rng([seed, number, *source.patient.encode()])
     keep = source.crop.get("k", (0.0, 1.0))
     others = read_others(data_root, source.mesh)
-    made = mesh_ct(meshes, rng, source.mesh, keep, source.patient, others)
-    parts = tissue_parts(made.volume, BoneConfig(preset=source.preset, remove_couch=False))
-    return cropped(parts, {axis: span for axis, span in source.crop.items() if axis != "k"})
+    return mesh_ct(meshes, rng, source.mesh, keep, source.patient, others)
+
+
+def crop_across(source: CtSource) -> dict[str, tuple[float, float]]:
+    """What is still to be cropped of a CT that was made of meshes."""
+    return {axis: span for axis, span in source.crop.items() if axis != "k"}
 
 
 def cropped(parts: Parts, crop: dict[str, tuple[float, float]]) -> Parts:
