@@ -140,11 +140,14 @@ class TrainConfig:
         unknown = set(self.validation) - {c.patient for c in self.ct}
         if unknown:
             raise ValueError(f"validation: {sorted(unknown)} not among the patients of [[ct]]")
-        for towards in (c.mesh.towards for c in self.ct if c.patient not in self.validation):
-            if towards.patient in self.validation:
-                raise ValueError(
-                    f"mesh.towards: {towards.patient} is in validation; expected somebody else"
-                )
+        kept = [c.patient in self.validation for c in self.ct]
+        both = {p for c, out in zip(self.ct, kept, strict=True) if out for p in c.people} & {
+            p for c, out in zip(self.ct, kept, strict=True) if not out for p in c.people
+        }
+        if both:
+            raise ValueError(
+                f"mesh.towards: {min(both)} is trained on and in validation; expected one of both"
+            )
         if {c.patient for c in self.ct} <= set(self.validation):
             raise ValueError("validation: holds every patient; expected some left to train on")
         if self.patience and not self.validation:

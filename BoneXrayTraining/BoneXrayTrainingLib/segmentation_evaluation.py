@@ -136,7 +136,8 @@ def _questions(
 def leaks(model: Model, sources: Sequence[Source]) -> tuple[str, ...]:
     """A line for each patient that the model's card says it was trained on."""
     trained = {str(s["name"]).lower() for s in model.card.trained_on["sources"]}
-    whose = dict.fromkeys(s.whose for s in sources if isinstance(s, LabelledSource))
+    labelled = [s for s in sources if isinstance(s, LabelledSource)]
+    whose = dict.fromkeys(p for s in labelled for p in (s.whose, s.mesh.towards.patient) if p)
     return tuple(
         f"{model.card.name} was trained on {patient}: these figures say nothing of anatomies it "
         "has never seen"

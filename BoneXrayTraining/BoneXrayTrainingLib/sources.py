@@ -76,6 +76,12 @@ class CtSource:
             raise ValueError(f"{self.path}: mesh; expected none, for this is no file of meshes")
 
     @property
+    def people(self) -> tuple[str, ...]:
+        """All whose bones are in it: the patient, and whom meshes are drawn towards."""
+        other = self.mesh.towards.patient
+        return (self.patient, other) if other else (self.patient,)
+
+    @property
     def is_made_up_of_meshes(self) -> bool:
         """Whether the file holds surfaces rather than voxels."""
         return self.path.lower().endswith(MESHES)

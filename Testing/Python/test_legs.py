@@ -34,6 +34,8 @@ from BoneXrayTrainingLib.legs.landmarks import Marks, femur_marks, tibia_marks
 from BoneXrayTrainingLib.legs.marking import model_marks
 from BoneXrayTrainingLib.legs.patient import LegPatient, leg_patient, leg_patients, regions_of
 from BoneXrayTrainingLib.legs.standing import femur_place, joint_gap, standing_leg
+from BoneXrayTrainingLib.mesh_ct import MeshConfig
+from BoneXrayTrainingLib.mesh_ct.meshes import Towards
 from BoneXrayTrainingLib.pairs import TISSUES, PairConfig, place
 from BoneXrayTrainingLib.silhouettes import silhouette
 from BoneXrayTrainingLib.sources import CtSource
@@ -340,3 +342,6 @@ def test_a_wrong_entry_is_named(entry: dict, message: str) -> None:
 def test_a_source_that_is_no_file_of_meshes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected surface meshes"):
         read_bones([CtSource(path="ct.nrrd", patient="a", licence="b")], tmp_path, CONFIG)
+    towards = MeshConfig(towards=Towards("other.npz", "c", "d"))
+    with pytest.raises(ValueError, match=r"mesh\.towards; expected none for task 'features'"):
+        read_bones([CtSource("leg.npz", "a", "b", mesh=towards)], tmp_path, CONFIG)

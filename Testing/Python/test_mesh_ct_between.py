@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 from surfaces import ball, long_bone, volume_of, wrist
 
+from BoneXrayLib.models import Model
 from BoneXrayTrainingLib.atlas.meshes_file import write_meshes
 from BoneXrayTrainingLib.configuration import TrainConfig
 from BoneXrayTrainingLib.dataset import CtSource
 from BoneXrayTrainingLib.export_card import make_card
+from BoneXrayTrainingLib.generation.config import GenerateSource, SampleConfig
+from BoneXrayTrainingLib.generation.hashes import path_sha256
+from BoneXrayTrainingLib.generation.sample import load_ct
+from BoneXrayTrainingLib.generation.splits import refuse_shared_people
 from BoneXrayTrainingLib.labelled import named_variants
 from BoneXrayTrainingLib.labelled_cts import load_labelled
 from BoneXrayTrainingLib.mesh_ct import MeshConfig, read_patient
 from BoneXrayTrainingLib.mesh_ct.between import drawn_towards
 from BoneXrayTrainingLib.mesh_ct.meshes import Mesh, Towards
 from BoneXrayTrainingLib.mesh_ct.patient import Bone, as_bones
-from BoneXrayTrainingLib.segmentation_data import segmentation_sources
+from BoneXrayTrainingLib.segmentation_data import LabelledSource, segmentation_sources
+from BoneXrayTrainingLib.segmentation_evaluation import leaks
 
 TURN = Rotation.from_rotvec([0.4, -0.9, 0.7]).as_matrix()
 PISIFORM = 1.5
@@ -147,8 +155,24 @@ def test_the_other_is_on_the_card_and_never_in_validation() -> None:
     card = make_card(config, "0.0.1", {"working_size": 64, "framing": "content"}, 1, [])
     assert {"name": "other hand", "licence": "CC0"} in card.trained_on["sources"]
     assert "3 files of bone surfaces in made-up flesh only" in card.limits
-    with pytest.raises(ValueError, match="other hand is in validation"):
-        dataclasses.replace(config, validation=("other hand",))
+    for kept in ("other hand", "hand"):
+        with pytest.raises(ValueError, match="other hand is trained on and in validation"):
+            dataclasses.replace(config, validation=(kept,))
+    listed = LabelledSource("hand.npz", patient="hand", mesh=MESH)
+    told = {"sources": [{"name": "other hand", "licence": "CC0"}]}
+    model = SimpleNamespace(card=SimpleNamespace(name="x", trained_on=told))
+    assert "was trained on other hand" in leaks(cast("Model", model), [listed])[0]
+
+
+def test_a_data_set_has_the_other_in_one_split_and_knows_its_file(folder: Path) -> None:
+    mesh = dataclasses.replace(MESH, towards=Towards("other.npz", "other", "CC0"))
+    one = GenerateSource("hand.npz", "hand", "MIT", mesh=mesh)
+    two = GenerateSource("third.npz", "other", "MIT")
+    refuse_shared_people((one, two), {"hand": "train", "other": "train"})
+    with pytest.raises(ValueError, match=r"mesh\.towards: other is in train and test"):
+        refuse_shared_people((one, two), {"hand": "train", "other": "test"})
+    made_of = load_ct(one, 0, SampleConfig(), folder).sha256
+    assert made_of["towards"] == path_sha256(folder / "other.npz")
 
 
 def test_a_licence_and_a_range_are_asked_for() -> None:

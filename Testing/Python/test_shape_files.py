@@ -118,6 +118,7 @@ def test_a_written_surface_says_its_frame_and_comes_back(tmp_path: Path) -> None
     pytest.importorskip("trimesh")
     mesh = a_bone()
     write_stl(tmp_path / "bone.stl", mesh.vertices, mesh.faces)
+    assert b"SPACE=RAS" in (tmp_path / "bone.stl").read_bytes()[:80]
     read = read_surface(tmp_path / "bone.stl")
     assert read.vertices[read.faces] == pytest.approx(mesh.vertices[mesh.faces], abs=1e-4)
 

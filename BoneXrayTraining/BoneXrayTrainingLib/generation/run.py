@@ -15,7 +15,7 @@ from .header import HEADER, refuse_another, write_header
 from .localizer import frame_of_ct, match_localizers
 from .plan import CtJob, estimated_bytes, plan
 from .schedule import Crew, crew, refuse_blind_workers
-from .splits import refuse_leakage, split_of_patients
+from .splits import refuse_leakage, refuse_shared_people, split_of_patients
 from .store import drop_unfinished, whole_shards
 from .watch import ALMOST_FULL, GB, Watch
 from .work import STOP_FILE, Outcome, hash_ct, make_ct
@@ -91,6 +91,7 @@ def generate(
 def planned(config: GenerateConfig, folder: Path) -> list[CtJob]:
     """The jobs of a configuration, CTs not read yet."""
     splits = split_of_patients((source.patient for source in config.ct), config.split)
+    refuse_shared_people(config.ct, splits)
     root, localizers = Path(config.data_root), {}
     if config.localizer.files:
         frames = {n: frame_of_ct(root / s.path, s.series) for n, s in enumerate(config.ct)}

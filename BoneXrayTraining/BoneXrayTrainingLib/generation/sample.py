@@ -44,7 +44,7 @@ class LoadedCt:
         config: what samples depend on.
         parts: the patient as read.
         landmarks: RAS mm by name.
-        sha256: of CT, label map and landmarks, by what they are.
+        sha256: of CT, label map, landmarks and meshes drawn towards, by what they are.
     """
 
     source: GenerateSource
@@ -113,6 +113,8 @@ def load_ct(
     hashes = {"ct": sha256 or path_sha256(root / source.path)}
     hashes |= {} if labels is None else {"labels": path_sha256(labels)}
     hashes |= {} if file is None else {"landmarks": path_sha256(file)}
+    towards = source.mesh.towards.path
+    hashes |= {"towards": path_sha256(root / towards)} if towards else {}
     points = {} if file is None else read_landmarks(file)
     return LoadedCt(source, config, root, number, parts, points, hashes)
 

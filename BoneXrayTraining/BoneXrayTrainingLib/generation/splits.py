@@ -28,6 +28,22 @@ def split_of_patients(patients: Iterable[str], config: SplitConfig) -> dict[str,
     return {patient: named.get(patient) or _dealt(patient, config) for patient in everyone}
 
 
+def refuse_shared_people(sources: Iterable[GenerateSource], splits: dict[str, str]) -> None:
+    """Refuse somebody whom meshes of one split are drawn towards and who is in another, too.
+
+    Raises:
+        ValueError: so it is.
+    """
+    found: dict[str, str] = {}
+    for source in sources:
+        for person in source.people:
+            own = splits[source.patient]
+            if found.setdefault(person, own) != own:
+                raise ValueError(
+                    f"mesh.towards: {person} is in {found[person]} and {own}; expected one split"
+                )
+
+
 def refuse_leakage(
     sources: Iterable[GenerateSource], hashes: Iterable[str | None], splits: dict[str, str]
 ) -> None:

@@ -76,7 +76,7 @@ class MeshConfig:
     articulation: float = 0.0
     """Share of a wrist's range of motion that poses are drawn from; 0 leaves it as in the file."""
     deformation: float = 0.0
-    """Smooth change of each wrist bone's shape over its size, 0.04 or so."""
+    """Smooth change of each wrist bone's shape over its size, and of its size, 0.04 or so."""
     refine: float = 0.0
     """Edge [mm] that coarse surfaces are refined to, with a radius that fits its carpals; 0 off."""
     towards: Towards = field(default_factory=Towards)

@@ -23,8 +23,9 @@ OWN_SIZES = (0.9, 2.0)
 """Wavelengths of a bone's own change, relative to its size."""
 LARGEST_SCALE = 0.06
 LARGEST_SIZE = 0.16
-"""Logarithms: along one axis, and of a bone as a whole against its neighbours. Two people's carpals
-that were laid over each other differ by 0.1 in most bones, by 0.3 in the pisiform."""
+"""Logarithms: along one axis, and of a bone as a whole against its neighbours. Of two
+hands that were laid over each other one is 1.26 times as large; beside that most carpals differ in
+size by 0.03 to 0.06, the trapezoid by 0.13, the pisiform by 0.28."""
 CARPUS_MM = 32.0
 
 
