@@ -17,7 +17,7 @@ from .fit_prior import correction_errors, prior_at
 from .fit_state import FitState
 from .fit_terms import MarkPlaces, RoundPlaces, Term, ViewTerms
 from .geometry import Geometry
-from .image_contour import image_contour
+from .image_contour import ImageContour, image_contour
 from .leg_features import LegFeatures
 from .point_projection import pixels_per_mm
 from .reconstruction_config import ReconstructionConfig
@@ -77,10 +77,13 @@ class FitProblem:
         views: list[tuple[Geometry, LegFeatures]],
         model: ShapeModel,
         config: ReconstructionConfig,
+        outlines: list[ImageContour | None] | None = None,
     ) -> None:
         self.model, self.config = model, config
         self.surface = Surface(model.faces, len(model.mean))
-        self.outlines = [image_contour(f, g.size) for g, f in views]
+        if outlines is None:
+            outlines = [image_contour(f, g.size) for g, f in views]
+        self.outlines = outlines
         boxes = [
             o.box if f.box is None and o is not None else f.box
             for (_, f), o in zip(views, self.outlines, strict=True)

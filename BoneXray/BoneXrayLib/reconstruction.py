@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .edge_search import at_edges
 from .fit_posterior import LandmarkSpread, posterior
 from .fit_problem import FitProblem
 from .fit_solver import solve
 from .fit_state import Pose
 from .fit_verdict import ViewResiduals, doubts, verdict, view_residuals
 from .geometry import Geometry
+from .image_contour import ImageContour, image_contour
 from .leg_features import LegFeatures
+from .point_projection import pixels_per_mm
 from .reconstruction_config import ReconstructionConfig
 from .shape_model import ShapeModel, Sphere
 
@@ -38,7 +41,8 @@ class View:
     """A radiograph, where it was taken from, and what was found of the bone in it.
 
     Attributes:
-        radiograph: the image, for reports; None where only the features are known.
+        radiograph: the image, to whose edges outlines are drawn; None where only the features are
+            known.
         geometry: source and detector in RAS mm; its isocentre is about where the bone is.
         features: of the bone, in the image's pixels.
     """
@@ -106,7 +110,8 @@ def reconstruct(
     config = config or ReconstructionConfig()
     _check(views, model)
     model = model.of_side(views[0].features.side)
-    problem = FitProblem([(v.geometry, v.features) for v in views], model, config)
+    outlines = [_outline(view, config) for view in views]
+    problem = FitProblem([(v.geometry, v.features) for v in views], model, config, outlines)
     solved = solve(problem)
     state, sure = solved.state, posterior(problem, solved)
     left = [view_residuals(problem, solved, n) for n in range(len(views))]
@@ -131,6 +136,15 @@ def reconstruct(
         geometries=[state.corrected(n, v.geometry) for n, v in enumerate(views)],
         notes=_notes(views, model, config, state.pose),
     )
+
+
+def _outline(view: View, config: ReconstructionConfig) -> ImageContour | None:
+    """A view's outline, at the edges of its image where there is one."""
+    found = image_contour(view.features, view.geometry.size)
+    if found is None or view.radiograph is None:
+        return found
+    scale = pixels_per_mm(view.geometry)
+    return at_edges(found, view.radiograph.pixels, scale, config.edge_search)
 
 
 def _check(views: list[View], model: ShapeModel) -> None:

@@ -21,9 +21,12 @@ class ReconstructionConfig:
     """How far from the isocentre, along the rays, the bone may be: one standard deviation [mm]."""
     turn: float = 35.0
     """How far from standing straight the bone is turned, one standard deviation [degrees]."""
-    outline_error: float = 0.15
+    edge_search: float = 2.0
+    """How far from a network's outline the image's own edge is looked for, one standard deviation
+    [mm]; 0 takes outlines as they are."""
+    outline_error: float = 0.5
     """Least error of an outline [mm]; more is found from how well it fits."""
-    outline_length: float = 30.0
+    outline_length: float = 20.0
     """Length along an outline over which errors go together [mm]."""
     landmark_error: float = 1.0
     """Error of a landmark besides its own covariance [mm]."""
@@ -31,7 +34,7 @@ class ReconstructionConfig:
     """Error of middle and radius of an ellipse [mm]."""
 
     def __post_init__(self) -> None:
-        at_least_0 = ("view_angle", "view_shift")
+        at_least_0 = ("view_angle", "view_shift", "edge_search")
         above_0 = ("depth", "turn", "outline_error", "outline_length", "landmark_error",
                    "ellipse_error")  # fmt: skip
         for name in (*at_least_0, *above_0):

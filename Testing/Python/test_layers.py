@@ -36,9 +36,9 @@ LIB_STAGES = """
     segment_dicom segment_files layer_files layer_blending
     picture_report comparison mask_comparison
     shape_marks shape_model
-    leg_features point_projection conics contour image_contour reconstruction_config fit_state
-    fit_prior fit_terms fit_problem fit_solver fit_posterior fit_verdict leg_measures reconstruction
-    reconstruction_files
+    leg_features point_projection conics contour image_contour edge_search reconstruction_config
+    fit_state fit_prior fit_terms fit_problem fit_solver fit_posterior fit_verdict leg_measures
+    reconstruction reconstruction_files
     bone_motion layer_search layer_registration joint_margins joint_space_config joint_space
     joint_visit joint_space_picture joint_space_files
     leg_channels heat_maps leg_looks leg_pieces leg_detection

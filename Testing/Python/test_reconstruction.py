@@ -184,7 +184,9 @@ def off_by_five_degrees(config: ReconstructionConfig) -> Reconstruction:
 
 
 def test_an_error_of_the_second_views_angle_is_refined() -> None:
-    found = off_by_five_degrees(ReconstructionConfig(view_angle=3.0, view_shift=1.0))
+    # Outlines without any error may be believed.
+    exact = ReconstructionConfig(view_angle=3.0, view_shift=1.0, outline_error=0.15)
+    found = off_by_five_degrees(exact)
     true = made_view("LAT-R", rotate=(5.0, 0.0))
     assert found.converged, found.verdict
     assert angle_between(found.geometries[1], true) < 0.6
