@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from scipy import ndimage
 from scipy.interpolate import CubicSpline
 
 from BoneXrayLib.conics import sphere_ellipse
+from BoneXrayLib.edge_search import OWN_BLUR_MM
 from BoneXrayLib.geometry import Geometry, GeometryConfig, make_geometry
 from BoneXrayLib.leg_features import LegFeatures, PointFeature
 from BoneXrayLib.models import ModelCard
@@ -215,3 +217,11 @@ def made_features(model: ShapeModel, vertices: np.ndarray, geometry: Geometry,
     rows, columns = np.nonzero(outline > 0.5)
     box = (rows.min(), columns.min(), rows.max(), columns.max())
     return LegFeatures("femur", model.side, view, tuple(map(float, box)), points, ellipses, outline)
+
+
+def made_image(features: LegFeatures, pixel: float = 1.0) -> np.ndarray:
+    """A radiograph (rows, columns) of such a bone: rays graze it as they do anything round."""
+    assert features.outline is not None
+    depth = np.maximum(ndimage.distance_transform_edt(features.outline >= 0.5) - 0.5, 0.0)
+    blur = OWN_BLUR_MM / pixel
+    return (0.2 + 0.1 * ndimage.gaussian_filter(np.sqrt(depth), blur)).astype(np.float32)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_femur import made_card, made_features, made_model, made_view
+from made_femur import made_card, made_features, made_image, made_model, made_view
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
@@ -26,7 +26,8 @@ from BoneXrayTrainingLib.__main__ import main
 
 Capture = pytest.CaptureFixture[str]
 NAMES = ("AP", "LAT-R")
-FEMUR = LegConfig(bones=("femur",), view_angle=0.0, view_shift=0.0)
+FEMUR = LegConfig(bones=("femur",), view_angle=0.0, view_shift=0.0, edge_search=0.0)
+"""Of outlines without any error; the images are only about as sharp."""
 
 
 @cache
@@ -43,10 +44,8 @@ def seen(name: str) -> LegFeatures:
 
 
 def radiograph(name: str, geometry: Geometry | None, pixel: float | None = 1.0) -> Radiograph:
-    """What stands for an image: its outline, blurred into grey by its share of each pixel."""
-    outline = seen(name).outline
-    assert outline is not None
-    return radiograph_from_array(0.2 + outline, "optical density", pixel, name, geometry)
+    """What stands for an image: the bone as if it were as thick as it is wide."""
+    return radiograph_from_array(made_image(seen(name)), "optical density", pixel, name, geometry)
 
 
 @cache
@@ -116,7 +115,8 @@ def test_features_that_a_user_wrote_need_only_places_and_a_mask(tmp_path: Path) 
 
 
 def test_two_views_give_surface_record_and_pictures(folder: Path, capsys: Capture) -> None:
-    assert main(words(folder, "--view-angle", "0", "--view-shift", "0")) == 0
+    exact = ("--view-angle", "0", "--view-shift", "0", "--edge-search", "0")
+    assert main(words(folder, *exact)) == 0
     said = capsys.readouterr().out
     out = folder / "out"
     names = {"femur-right.stl", "femur-right.npz", "reconstruction.json", "contours-1.png",
@@ -173,7 +173,7 @@ def test_typed_views_give_the_bone_of_the_measured_ones() -> None:
         found.vertices - found.vertices.mean(axis=0), vertices() - vertices().mean(axis=0)
     )
     away = turn.inv().apply(found.vertices - found.vertices.mean(axis=0))
-    assert np.linalg.norm(away - vertices() + vertices().mean(axis=0), axis=1).mean() < 1.0
+    assert np.linalg.norm(away - vertices() + vertices().mean(axis=0), axis=1).mean() < 1.2
     marks = [found.landmarks[n] for n in seen("AP").points]
     assert np.abs(np.mean(marks, axis=0)).max() < 25, "what was found is about the origin"
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_femur import made_features, made_model, made_view
+from made_femur import made_features, made_image, made_model, made_view
 from scipy import ndimage
 
 from BoneXrayLib.edge_search import OWN_BLUR_MM, at_edges
@@ -92,12 +92,10 @@ def test_a_fit_is_nearer_with_the_edges_of_its_image_than_with_a_thin_mask() -> 
     model, geometry = made_model(), made_view()
     shape = model.shape(model.sample(np.random.default_rng(2), 1.0))
     true = made_features(model, shape, geometry)
-    depth = ndimage.distance_transform_edt(true.outline > 0.5)
-    image = ndimage.gaussian_filter(np.sqrt(depth), OWN_BLUR_MM / geometry.pixel_mm[0])
     thin = ndimage.distance_transform_edt(true.outline > 0.5) > 2.0
     features = replace(true, outline=thin.astype(np.float32), points={}, ellipses={})
     radiograph = Radiograph(
-        image.astype(np.float32), "display", geometry.pixel_mm, geometry.magnification
+        made_image(true), "display", geometry.pixel_mm, geometry.magnification, geometry
     )
     widths = {}
     for search in (0.0, 2.0):

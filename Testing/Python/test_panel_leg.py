@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_femur import made_card, made_features, made_model, made_view
+from made_femur import made_card, made_features, made_image, made_model, made_view
 from panels import opened_panel, start_slicer, tip, wait
 
 standin = start_slicer()
@@ -59,11 +59,9 @@ def seen(name: str) -> LegFeatures:
 
 def image(name: str, knows_place: bool = True) -> Any:
     """A radiograph in the scene, on its detector or in a place of its own."""
-    outline = seen(name).outline
-    assert outline is not None
     geometry = made_view(name) if knows_place else None
     return node_from_radiograph(
-        radiograph_from_array(0.2 + outline, "optical density", 1.0, name, geometry)
+        radiograph_from_array(made_image(seen(name)), "optical density", 1.0, name, geometry)
     )
 
 

@@ -25,7 +25,7 @@ def made_bone():
 
 def radiographs_in_scene():
     """Two radiographs of the bone on their detectors, and what is found in them."""
-    from made_femur import made_features, made_view
+    from made_femur import made_features, made_image, made_view
 
     from BoneXrayLib.radiograph import radiograph_from_array
     from BoneXrayLib.slicer_nodes import node_from_radiograph
@@ -35,7 +35,7 @@ def radiographs_in_scene():
     for name in NAMES:
         features = made_features(model, vertices, made_view(name), name)
         picture = radiograph_from_array(
-            0.2 + features.outline, "optical density", 1.0, name, made_view(name)
+            made_image(features), "optical density", 1.0, name, made_view(name)
         )
         nodes.append(node_from_radiograph(picture))
         found.append(features)

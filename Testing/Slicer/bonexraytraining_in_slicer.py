@@ -4,11 +4,13 @@ import json
 import os
 import tempfile
 import time
+import unittest
 from pathlib import Path
 
 import numpy as np
 import slicer
 import slicer.util
+from bonexray_in_slicer import HAS_WINDOW
 from slicer import ScriptedLoadableModule
 
 
@@ -33,6 +35,7 @@ class BoneXrayTrainingInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest
         assert ends == [2], (ends, lines)
         assert any("unknown 'colour'" in line or "torch" in line for line in lines), lines
 
+    @unittest.skipUnless(HAS_WINDOW, "needs the main window")
     def test_ct_list_pairs_and_plots_are_shown_by_the_panel(self):
         from BoneXrayLib.phantoms import synthetic_limb
         from BoneXrayLib.radiograph import radiograph_from_array
@@ -75,6 +78,7 @@ class BoneXrayTrainingInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest
         slicer.util.selectModule("BoneXray")
         assert slicer.app.layoutManager().layout != LAYOUTS["pairs and plots"][0]
 
+    @unittest.skipUnless(HAS_WINDOW, "needs the main window")
     def test_bones_of_a_segmentation_are_listed_and_written_for_the_child(self):
         import qt
 
