@@ -35,6 +35,8 @@ from .slicer_segments import add_column
 MODELS_ROLE, IMAGES_ROLE = "BoneXrayLegBones", "BoneXrayLegRadiographs"
 RECORD = PREFIX + "Record"
 UNCERTAINTY = "Uncertainty [mm]"
+LEGEND_SIZE = (0.1, 0.35)
+"""Width and height of the colours' legend, as shares of the view's."""
 COLOURS = ("vtkMRMLColorTableNodeFileColdToHotRainbow.txt", "vtkMRMLColorTableNodeReverseRainbow")
 """Blue where a bone is sure, red where it is least so; the first that the scene has."""
 
@@ -217,9 +219,11 @@ def _legend(models: list[Any]) -> None:
         if place or legends:
             continue
         legend = slicer.mrmlScene.AddNewNodeByClass(kind)
+        # Views draw it when it changes as one of the model's displays: so that it is first.
+        model.AddAndObserveDisplayNodeID(legend.GetID())
         legend.SetAndObservePrimaryDisplayNode(model.GetDisplayNode())
         legend.SetTitleText(UNCERTAINTY)
-        legend.SetVisibility(True)
+        legend.SetSize(*LEGEND_SIZE)
         for view in three_d_views():
             legend.AddViewNodeID(view)
-        model.AddAndObserveDisplayNodeID(legend.GetID())
+        legend.SetVisibility(True)

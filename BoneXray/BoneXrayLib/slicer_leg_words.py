@@ -93,4 +93,4 @@ def in_words(table: Any) -> str:
     said = [f"{bone['bone']} {bone['side']}: {bone['verdict']}" for bone in record["bones"]]
     notes = dict.fromkeys(note for bone in record["bones"] for note in bone["notes"])
     said += [note if note.endswith(".") else f"{note}." for note in (*record["notes"], *notes)]
-    return " ".join([*said, _("Lengths and angles in {table}.").format(table=table.GetName())])
+    return "\n".join([*said, _("Lengths and angles in {table}.").format(table=table.GetName())])

@@ -18,7 +18,7 @@ from .slicer_leg_watch import DrawingWatch
 from .slicer_leg_work import set_geometry, show_found
 from .slicer_messages import errors_shown
 from .slicer_panel_model import ModelSection, ModelWidgets, ModelWords
-from .slicer_views import SideBySide, fit_three_d
+from .slicer_views import SideBySide
 
 GEOMETRIES = "drr.json, matrices, C-arms (*.json *.txt *.dcm);;All files (*)"
 FOLDER_SETTING = "BoneXray/LastFolder"
@@ -97,7 +97,6 @@ class LegFeaturesSection(ModelSection):
     def _show(self, found: Any, sources: list[Any]) -> None:
         show_found(found, sources)
         self._show_images()
-        fit_three_d()
         self._on_drawn()
         said = [message for one in found for message in one.messages]
         self._say(" ".join([

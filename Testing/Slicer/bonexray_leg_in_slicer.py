@@ -42,6 +42,16 @@ def radiographs_in_scene():
     return nodes, found
 
 
+def legend_pixels():
+    """Pixels of colour at the right border of the 3D view, where the legend is."""
+    view = slicer.app.layoutManager().threeDWidget(0).threeDView()
+    view.forceRender()
+    picture = view.grab().toImage()
+    columns = range(int(0.9 * picture.width()), picture.width(), 2)
+    found = [picture.pixelColor(x, y) for x in columns for y in range(0, picture.height(), 2)]
+    return sum(colour.saturation() > 200 for colour in found)
+
+
 class WithShapes:
     """A scene with two radiographs, and a shape model in the folder of the user's models."""
 
@@ -118,6 +128,7 @@ class BoneXrayLegPanelInSlicer(WithShapes, ScriptedLoadableModule.ScriptedLoadab
         wait(lambda: self.ui.legStatus.text.startswith("femur right: Converged"))
         for view in ("BoneXrayLeg1", "BoneXrayLeg2"):
             wait(lambda view=view: coloured(view) > 0)
+        wait(lambda: legend_pixels() > 50)
 
     def test_placing_begins_in_place_mode_with_the_chosen_landmark(self):
         listed = self.ui.legFeatureList
