@@ -56,7 +56,8 @@ class LayersSection(ModelSection):
         chosen = self._parameters
         if chosen is not None:
             if chosen.masks is None and chosen.segments is not None:
-                chosen.masks = chosen.segments
+                # Bones that were named are surer than bones that the model has to find.
+                chosen.masks, chosen.masks_from = chosen.segments, "segments"
             self._ui.masksSelector.enabled = chosen.masks_from == "segments"
         super().update()
 
@@ -80,6 +81,7 @@ class LayersSection(ModelSection):
         nodes = layer_nodes(found, source)
         self._looks = None  # its segments may be new
         self._parameters.faded = nodes.faded
+        self._parameters.segment_fill = False  # it would cover what is faded
         self.update()
         self._show_faded(LAYER_LAYOUTS[0])
         self._say(" ".join([_in_words(found, nodes), *warnings_of(source)]))

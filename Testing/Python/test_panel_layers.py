@@ -148,11 +148,16 @@ def test_masks_come_from_segments_or_from_a_model_that_names_bones(
     assert sliders(panel).names == ["radius", "ulna", "soft tissue"]
     ui.segmentButton.click()
     wait(lambda: ui.segmentButton.text == "Segment bones")
-    ui.masksBox.currentIndex = 1
     assert parameters.masks is slicer.util.getNode("hand segments"), "taken up by itself"
+    assert ui.masksBox.currentIndex == 1, "named bones are surer than found ones"
     before = pixels(slicer.util.getNode("hand ulna layer"))
+    ui.fillBox.checked = True
     assert pull(panel) is by_model, "the same bones"
     assert np.array_equal(pixels(slicer.util.getNode("hand ulna layer")), before)
+    display = slicer.util.getNode("hand segments").GetDisplayNode()
+    assert not ui.fillBox.checked, "what is faded is not covered"
+    assert not display.GetVisibility2DFill()
+    assert display.GetVisibility2DOutline()
 
 
 def test_defaults_are_the_commands(panel: Any) -> None:
