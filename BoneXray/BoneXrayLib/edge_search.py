@@ -14,6 +14,7 @@ import numpy as np
 from scipy import ndimage, sparse
 from scipy.spatial import KDTree
 
+from .contour import Contour
 from .image_contour import ImageContour
 
 BLUR_MM = 0.5
@@ -33,6 +34,10 @@ BESIDE = 2.5
 """Standard deviations within which places count as side by side."""
 TURN_MM = 6.0
 """Distance that counts as much as normals at an angle of 60 degrees."""
+OF_BONE = 0.75
+"""Share of the search that is looked through from a fitted bone: it is nearer than a network."""
+BELONGS_MM = 6.0
+"""An edge farther from the outline that was found belongs to something else."""
 ROUNDS = 2
 """The second starts from the better outline of the first, with the same normals."""
 
@@ -59,6 +64,37 @@ def at_edges(
         points = points + contour.normals * (px_per_mm * np.nan_to_num(away))[:, None]
     points = points + STEEPEST * np.hypot(BLUR_MM, OWN_BLUR_MM) * px_per_mm * contour.normals
     return replace(contour, points=np.where(has_edge[:, None], points, contour.points))
+
+
+def edges_of_bone(
+    contour: Contour, found: ImageContour, pixels: np.ndarray, px_per_mm: float, search_mm: float
+) -> ImageContour:
+    """The image's edges along the contour of a bone that was fitted to an outline.
+
+    Where the network was wrong by more than an edge was looked for, the bone may lead to it.
+
+    Args:
+        contour: of the fitted bone.
+        found: the outline that it was fitted to; given back where no edge is near.
+        pixels, px_per_mm, search_mm: as for `at_edges`.
+    """
+    if not found.is_signed or search_mm <= 0 or not len(contour.pixels):
+        return found
+    apart, nearest = KDTree(found.points).query(contour.pixels)
+    start = replace(
+        found, points=contour.pixels, normals=contour.normals, lengths=contour.lengths,
+        sureness=found.sureness[nearest],
+    )  # fmt: skip
+    there = at_edges(start, pixels, px_per_mm, OF_BONE * search_mm)
+    moved = np.linalg.norm(there.points - start.points, axis=1)
+    most = REACH * OF_BONE * search_mm * px_per_mm
+    kept = (moved > 0) & (moved < most) & (apart < BELONGS_MM * px_per_mm)
+    if not kept.any():
+        return found
+    return replace(
+        there, points=there.points[kept], normals=there.normals[kept],
+        lengths=there.lengths[kept], sureness=there.sureness[kept],
+    )  # fmt: skip
 
 
 def _beside(contour: ImageContour, px_per_mm: float) -> sparse.csr_array:

@@ -92,10 +92,15 @@ class FitProblem:
             ViewTerms(n, g, replace(f, box=box), model)
             for n, ((g, f), box) in enumerate(zip(views, boxes, strict=True))
         ]
-        self.trees = [self._tree(n) for n in range(len(views))]
+        self.take(outlines)
         self.modes = model.modes * model.deviations[:, None, None]
         self._kept: tuple[np.ndarray, np.ndarray] | None = None
         self.limits = LIMIT * correction_errors(config)
+
+    def take(self, outlines: list[ImageContour | None]) -> None:
+        """Compare with these outlines from now on, one a view."""
+        self.outlines = outlines
+        self.trees = [self._tree(n) for n in range(len(outlines))]
 
     def _tree(self, view: int) -> tuple[KDTree, np.ndarray] | None:
         """The outline's places with their normals, as lengths; of lines with both."""

@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from .fit_problem import FitProblem, Stage
 from .fit_state import FitState
+from .image_contour import ImageContour
 
 START_MODES = 2
 TURNS_IN_PLANE = (0.0, 90.0, 180.0, 270.0)
@@ -64,6 +65,16 @@ def solve(problem: FitProblem) -> Solved:
         steps = LAST_STEPS if (share, search) == COARSE[-1] else STEPS
         state, is_still = follow(problem, state, stage, steps)
     return Solved(state, stage, problem.normal_equations(state, stage)[0], is_still)
+
+
+def solve_again(problem: FitProblem, solved: Solved, outlines: list[ImageContour | None]) -> Solved:
+    """From where a fit ended on, with other outlines; the problem keeps its own."""
+    before = problem.outlines
+    problem.take(outlines)
+    state, is_still = follow(problem, solved.state, solved.stage, LAST_STEPS)
+    curvature = problem.normal_equations(state, solved.stage)[0]
+    problem.take(before)
+    return Solved(state, solved.stage, curvature, is_still)
 
 
 def starting_states(problem: FitProblem) -> list[FitState]:

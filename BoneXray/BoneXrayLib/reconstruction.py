@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .edge_search import at_edges
+from .edge_search import at_edges, edges_of_bone
 from .fit_posterior import LandmarkSpread, posterior
 from .fit_problem import FitProblem
-from .fit_solver import solve
+from .fit_solver import Solved, solve, solve_again
 from .fit_state import Pose
 from .fit_verdict import ViewResiduals, doubts, verdict, view_residuals
 from .geometry import Geometry
@@ -113,6 +113,9 @@ def reconstruct(
     outlines = [_outline(view, config) for view in views]
     problem = FitProblem([(v.geometry, v.features) for v in views], model, config, outlines)
     solved = solve(problem)
+    if config.edge_search > 0 and any(v.radiograph is not None for v in views):
+        edges = [_edges(problem, solved, n, view) for n, view in enumerate(views)]
+        solved = solve_again(problem, solved, edges)
     state, sure = solved.state, posterior(problem, solved)
     left = [view_residuals(problem, solved, n) for n in range(len(views))]
     found = doubts(problem, solved, left)
@@ -145,6 +148,16 @@ def _outline(view: View, config: ReconstructionConfig) -> ImageContour | None:
         return found
     scale = pixels_per_mm(view.geometry)
     return at_edges(found, view.radiograph.pixels, scale, config.edge_search)
+
+
+def _edges(problem: FitProblem, solved: Solved, number: int, view: View) -> ImageContour | None:
+    """The edges of a view's image along the bone as it was fitted."""
+    found = problem.outlines[number]
+    match = problem.matched(solved.state, number, solved.stage.search_mm)
+    if found is None or match is None or view.radiograph is None:
+        return found
+    scale, search = pixels_per_mm(view.geometry), problem.config.edge_search
+    return edges_of_bone(match.contour, found, view.radiograph.pixels, scale, search)
 
 
 def _check(views: list[View], model: ShapeModel) -> None:

@@ -9,7 +9,8 @@ import pytest
 from made_femur import made_features, made_image, made_model, made_view
 from scipy import ndimage
 
-from BoneXrayLib.edge_search import OWN_BLUR_MM, at_edges
+from BoneXrayLib.contour import Contour
+from BoneXrayLib.edge_search import OWN_BLUR_MM, at_edges, edges_of_bone
 from BoneXrayLib.image_contour import ImageContour, image_contour
 from BoneXrayLib.leg_features import LegFeatures
 from BoneXrayLib.radiograph import Radiograph
@@ -72,6 +73,32 @@ def test_an_outline_stays_where_the_image_shows_no_edge() -> None:
     contour = disc(RADIUS_MM)
     flat = np.full((140, 160), 3.0)
     assert np.array_equal(at_edges(contour, flat, PX_PER_MM, 2.0).points, contour.points)
+
+
+def ball_contour(radius_mm: float) -> Contour:
+    """The contour of a ball as fitted, about the middle of the image's ball."""
+    angles = np.linspace(0, 2 * np.pi, 120, endpoint=False)
+    normals = np.column_stack([np.sin(angles), np.cos(angles)])
+    count = len(angles)
+    return Contour(
+        np.zeros((count, 2), int), np.zeros(count), MIDDLE + PX_PER_MM * radius_mm * normals,
+        np.zeros((count, 2, 3)), normals, np.ones(count), np.ones(count, bool),
+    )  # fmt: skip
+
+
+def test_a_fitted_bone_leads_to_an_edge_that_the_network_was_too_far_from() -> None:
+    network = disc(RADIUS_MM - 5.0)
+    assert np.abs(radii(at_edges(network, ball_image(), PX_PER_MM, 1.0)) - RADIUS_MM).min() > 1.5
+    fitted = ball_contour(RADIUS_MM - 1.0)
+    found = radii(edges_of_bone(fitted, network, ball_image(), PX_PER_MM, 2.0))
+    assert len(found) > 100
+    assert np.median(found) == pytest.approx(RADIUS_MM, abs=0.25)
+
+
+def test_edges_far_from_what_the_network_found_are_of_something_else() -> None:
+    network = disc(RADIUS_MM - 12.0)
+    found = edges_of_bone(ball_contour(RADIUS_MM), network, ball_image(), PX_PER_MM, 2.0)
+    assert found is network
 
 
 def test_a_line_drawn_by_hand_and_a_search_of_nothing_stay_as_they_are() -> None:
