@@ -37,7 +37,7 @@ TURN_MM = 6.0
 OF_BONE = 0.75
 """Share of the search that is looked through from a fitted bone: it is nearer than a network."""
 BELONGS_MM = 6.0
-"""An edge farther from the outline that was found belongs to something else."""
+"""What is farther from the outline that was found belongs to something else."""
 ROUNDS = 2
 """The second starts from the better outline of the first, with the same normals."""
 

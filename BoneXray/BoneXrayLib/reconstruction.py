@@ -113,8 +113,8 @@ def reconstruct(
     outlines = [_outline(view, config) for view in views]
     problem = FitProblem([(v.geometry, v.features) for v in views], model, config, outlines)
     solved = solve(problem)
-    if config.edge_search > 0 and any(v.radiograph is not None for v in views):
-        edges = [_edges(problem, solved, n, view) for n, view in enumerate(views)]
+    edges = [_edges(problem, solved, n, view) for n, view in enumerate(views)]
+    if any(new is not old for new, old in zip(edges, outlines, strict=True)):
         solved = solve_again(problem, solved, edges)
     state, sure = solved.state, posterior(problem, solved)
     left = [view_residuals(problem, solved, n) for n in range(len(views))]

@@ -22,8 +22,8 @@ class ReconstructionConfig:
     turn: float = 35.0
     """How far from standing straight the bone is turned, one standard deviation [degrees]."""
     edge_search: float = 2.0
-    """How far from a network's outline the image's own edge is looked for, one standard deviation
-    [mm]; 0 takes outlines as they are."""
+    """How far from the outline of a mask the image's own edge is looked for, one standard deviation
+    [mm]; 0 takes masks as they are, as lines always are."""
     outline_error: float = 0.5
     """Least error of an outline [mm]; more is found from how well it fits."""
     outline_length: float = 20.0

@@ -16,7 +16,7 @@ from .slicer_messages import errors_shown
 from .slicer_outlines import segment_colours
 from .slicer_panel_fades import FadeSliders
 from .slicer_panel_model import ModelSection, ModelWidgets, ModelWords
-from .slicer_parameters import is_same
+from .slicer_parameters import MASKS_FROM, is_same
 from .slicer_results import INPUT_ROLE
 from .slicer_segments import segmentations_of
 from .slicer_views import SideBySide
@@ -56,8 +56,10 @@ class LayersSection(ModelSection):
         chosen = self._parameters
         if chosen is not None:
             if chosen.masks is None and chosen.segments is not None:
-                # Bones that were named are surer than bones that the model has to find.
-                chosen.masks, chosen.masks_from = chosen.segments, "segments"
+                chosen.masks = chosen.segments
+                if chosen.masks_from == MASKS_FROM[0]:
+                    # Bones that were named are surer than bones that the model has to find.
+                    chosen.masks_from = "segments"
             self._ui.masksSelector.enabled = chosen.masks_from == "segments"
         super().update()
 
@@ -97,6 +99,8 @@ class LayersSection(ModelSection):
         masks = parameters.masks
         if masks is not None and masks.GetNodeReference(INPUT_ROLE) not in (None, source):
             parameters.masks = named[-1] if named else None
+        if parameters.masks is None and parameters.masks_from == "segments":
+            parameters.masks_from = MASKS_FROM[0]
         parameters.faded = found[-1] if found else None
 
     def _look(self) -> None:

@@ -135,6 +135,23 @@ def test_a_fit_is_nearer_with_the_edges_of_its_image_than_with_a_thin_mask() -> 
     assert abs(widths[2.0] - wanted) < 0.5 * abs(widths[0.0] - wanted)
 
 
+def test_an_image_changes_nothing_where_no_mask_was_found_in_it() -> None:
+    model, geometry = made_model(), made_view()
+    true = made_features(model, model.mean, geometry)
+    radiograph = Radiograph(
+        made_image(true), "display", geometry.pixel_mm, geometry.magnification, geometry
+    )
+    for features in (
+        replace(true, outline=None),
+        replace(true, outline=np.argwhere(true.outline > 0.5)[:400:8], outline_kind="line"),
+    ):
+        first, second = (
+            reconstruct([View(image, geometry, features)], model) for image in (None, radiograph)
+        )
+        assert np.array_equal(first.vertices, second.vertices)
+        assert first.verdict == second.verdict
+
+
 def test_a_search_below_zero_is_refused() -> None:
     with pytest.raises(ValueError, match=r"edge_search: got -1; expected 0 or more"):
         ReconstructionConfig(edge_search=-1)

@@ -149,7 +149,8 @@ def test_masks_come_from_segments_or_from_a_model_that_names_bones(
     ui.segmentButton.click()
     wait(lambda: ui.segmentButton.text == "Segment bones")
     assert parameters.masks is slicer.util.getNode("hand segments"), "taken up by itself"
-    assert ui.masksBox.currentIndex == 1, "named bones are surer than found ones"
+    assert ui.masksBox.currentIndex == 2, "what was chosen stays"
+    ui.masksBox.currentIndex = 1
     before = pixels(slicer.util.getNode("hand ulna layer"))
     ui.fillBox.checked = True
     assert pull(panel) is by_model, "the same bones"
@@ -158,6 +159,25 @@ def test_masks_come_from_segments_or_from_a_model_that_names_bones(
     assert not ui.fillBox.checked, "what is faded is not covered"
     assert not display.GetVisibility2DFill()
     assert display.GetVisibility2DOutline()
+
+
+def test_named_bones_are_taken_by_themselves_until_a_radiograph_has_none(
+    panel: Any, radiograph: Any, tmp_path: Path
+) -> None:
+    ui = panel.ui
+    names = [ui.segmentModelBox.itemText(n) for n in range(ui.segmentModelBox.count)]
+    ui.segmentModelBox.currentIndex = names.index("names 0.1")
+    assert ui.masksBox.currentIndex == 0
+    ui.segmentButton.click()
+    wait(lambda: ui.segmentButton.text == "Segment bones")
+    assert ui.masksBox.currentIndex == 1
+    assert ui.masksSelector.currentNode() is slicer.util.getNode("hand segments")
+    load_picture(panel, tmp_path / "other.png")
+    assert ui.masksBox.currentIndex == 0
+    assert ui.separateButton.enabled, tip(ui.separateButton)
+    panel.ui.radiographSelector.setCurrentNode(radiograph)
+    assert ui.masksBox.currentIndex == 1
+    assert ui.masksSelector.currentNode() is slicer.util.getNode("hand segments")
 
 
 def test_defaults_are_the_commands(panel: Any) -> None:
