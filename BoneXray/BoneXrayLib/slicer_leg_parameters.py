@@ -3,6 +3,7 @@
 Defaults are those of `LegConfig`; nothing is repeated here but the ranges of the widgets.
 """
 
+import dataclasses
 from typing import Annotated
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLTableNode
@@ -10,12 +11,14 @@ from slicer.parameterNodeWrapper import Choice, Decimals, SingleStep, WithinRang
 
 from .geometry_config import VIEWS
 from .leg_config import LegConfig
+from .reconstruction_config import ReconstructionConfig
 from .shape_model import BONES, SIDES
 
 BOTH = " and ".join(BONES)
 AS_STORED = "as stored"
 """The view of a radiograph as its geometry, its DICOM header or the network says."""
 _LEG = LegConfig()
+_FIT = tuple(field.name for field in dataclasses.fields(ReconstructionConfig))
 
 
 class LegChoices:
@@ -38,6 +41,24 @@ class LegChoices:
     leg_view_shift: Annotated[float, WithinRange(0, 1000), SingleStep(1), Decimals(1)] = (
         _LEG.view_shift
     )
+    leg_knows_size: bool = _LEG.knows_size
+    leg_depth: Annotated[float, WithinRange(0.1, 1000), SingleStep(5), Decimals(1)] = _LEG.depth
+    leg_turn: Annotated[float, WithinRange(0.1, 180), SingleStep(5), Decimals(1)] = _LEG.turn
+    leg_edge_search: Annotated[float, WithinRange(0, 20), SingleStep(0.5), Decimals(2)] = (
+        _LEG.edge_search
+    )
+    leg_outline_error: Annotated[float, WithinRange(0.01, 20), SingleStep(0.1), Decimals(2)] = (
+        _LEG.outline_error
+    )
+    leg_outline_length: Annotated[float, WithinRange(0.1, 500), SingleStep(5), Decimals(1)] = (
+        _LEG.outline_length
+    )
+    leg_landmark_error: Annotated[float, WithinRange(0.01, 50), SingleStep(0.5), Decimals(2)] = (
+        _LEG.landmark_error
+    )
+    leg_ellipse_error: Annotated[float, WithinRange(0.01, 50), SingleStep(0.5), Decimals(2)] = (
+        _LEG.ellipse_error
+    )
     leg_finder: str = _LEG.finder
     leg_femur_model: str = _LEG.model[0]
     leg_tibia_model: str = _LEG.model[1]
@@ -59,8 +80,7 @@ class LegChoices:
         bones = tuple(self.leg_bones.split(" and "))
         models = {"femur": self.leg_femur_model, "tibia": self.leg_tibia_model}
         return LegConfig(
-            view_angle=self.leg_view_angle,
-            view_shift=self.leg_view_shift,
+            **{name: getattr(self, f"leg_{name}") for name in _FIT},
             bones=bones,
             model=tuple(models[bone] for bone in bones),
             finder=self.leg_finder,

@@ -11,7 +11,8 @@ import qt
 from slicer.i18n import tr as _
 
 from .exposure_config import EXPOSURES, ExposureConfig
-from .slicer_parameters import NO_EXPOSURE, is_same
+from .slicer_exposure_parameters import NO_EXPOSURE
+from .slicer_parameters import is_same
 from .spectra import half_value_layer, mean_energy, tube_spectrum
 
 
@@ -41,8 +42,9 @@ class ExposureSection:
             self._name = parameters.exposure
             parameters.use_exposure()  # comes back here with the new settings
         config = parameters.exposure_config()
-        for name in ("kvp", "mas", "grid", "scatter", "noise", "collimation"):
-            getattr(self._ui, f"{name}Box").enabled = config is not None
+        for name in ("kvpBox", "masBox", "gridBox", "scatterBox", "noiseBox", "collimationBox",
+                     "exposureMoreButton"):  # fmt: skip
+            getattr(self._ui, name).enabled = config is not None
         self._ui.exposureStatus.text = _("Line integrals.") if config is None else in_words(config)
 
 

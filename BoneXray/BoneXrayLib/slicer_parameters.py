@@ -20,7 +20,6 @@ from slicer.parameterNodeWrapper import (
 
 from .bone_presets import PRESETS
 from .drr import DrrConfig
-from .exposure_config import EXPOSURES, ExposureConfig, named_exposure
 from .extraction import ENHANCE_RANGE, ExtractConfig
 from .geometry import BEAMS, VIEWS
 from .joint_space_config import JointConfig
@@ -29,8 +28,8 @@ from .long_leg_config import METHODS, LongLegConfig
 from .projection import DEVICES
 from .radiograph import POLARITIES
 from .segmentation import SegmentConfig
+from .slicer_exposure_parameters import ExposureChoices
 from .slicer_leg_parameters import LegChoices
-from .spectra import voltage_range
 from .thinning import LARGEST_PIXEL_MM, SMALLEST_SIDE
 
 HU_LIMITS = (-1024.0, 3071.0)
@@ -46,10 +45,6 @@ _EXTRACT = ExtractConfig()
 _SEGMENT = SegmentConfig()
 _SEPARATE = SeparateConfig()
 _JOINT = JointConfig()
-NO_EXPOSURE = "none"
-_EXPOSURE = ExposureConfig()
-_EXPOSED = ("kvp", "mas", "grid", "scatter", "noise", "collimation")
-"""What of an exposure has a field of its own."""
 
 
 def _slider_range(window: tuple[float, float]) -> FloatRange:
@@ -59,7 +54,7 @@ def _slider_range(window: tuple[float, float]) -> FloatRange:
 
 
 @parameterNodeWrapper
-class BoneXrayParameterNode(LegChoices):
+class BoneXrayParameterNode(ExposureChoices, LegChoices):
     """CT, bone window, geometry; radiograph, model; reading. Lengths in mm, angles in °."""
 
     ct: vtkMRMLScalarVolumeNode
@@ -99,15 +94,6 @@ class BoneXrayParameterNode(LegChoices):
     )
     width: Annotated[float, WithinRange(0, 10000), SingleStep(10), Decimals(1)] = (
         _LONG_LEG.width or 0.0
-    )
-    exposure: Annotated[str, Choice([NO_EXPOSURE, *EXPOSURES])] = NO_EXPOSURE
-    kvp: Annotated[float, WithinRange(*voltage_range()), SingleStep(1), Decimals(0)] = _EXPOSURE.kvp
-    mas: Annotated[float, WithinRange(0.01, 1000), SingleStep(0.5), Decimals(2)] = _EXPOSURE.mas
-    grid: bool = _EXPOSURE.grid
-    scatter: bool = _EXPOSURE.scatter
-    noise: bool = _EXPOSURE.noise
-    collimation: Annotated[float, WithinRange(0, 1000), SingleStep(5), Decimals(0)] = (
-        _EXPOSURE.collimation
     )
     preview: bool = True
     show_scene: bool = False
@@ -198,18 +184,6 @@ class BoneXrayParameterNode(LegChoices):
             "remove_couch": self.remove_couch,
             "remove_contrast": self.remove_contrast,
         }
-
-    def use_exposure(self) -> None:
-        """Put the settings of the chosen exposure into the fields."""
-        if self.exposure != NO_EXPOSURE:
-            for name in _EXPOSED:
-                setattr(self, name, getattr(EXPOSURES[self.exposure], name))
-
-    def exposure_config(self) -> ExposureConfig | None:
-        """The exposure to be shown, or None for line integrals."""
-        if self.exposure == NO_EXPOSURE:
-            return None
-        return named_exposure(self.exposure, **{name: getattr(self, name) for name in _EXPOSED})
 
     def extract_config(self) -> ExtractConfig:
         """The choices for extraction."""

@@ -46,8 +46,8 @@ LIB_STAGES = """
     leg_drawing
     reading_study reading samples
     slicer_messages slicer_packages slicer_nodes slicer_results slicer_samples slicer_jobs
-    slicer_preview slicer_inputs slicer_long_leg slicer_leg_parameters slicer_parameters
-    slicer_layouts slicer_views slicer_folders
+    slicer_preview slicer_inputs slicer_long_leg slicer_exposure_parameters slicer_leg_parameters
+    slicer_parameters slicer_layouts slicer_views slicer_folders
     slicer_scene slicer_ray slicer_outlines slicer_about slicer_reading slicer_panel_pose
     slicer_panel_scene slicer_panel_ct slicer_panel_exposure slicer_panel_long_leg
     slicer_segments slicer_layer_nodes slicer_layer_looks slicer_layers slicer_joint_space
