@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
@@ -14,6 +13,8 @@ from ..console import Reporter, table
 from .base import Command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from BoneXrayLib.models import Model
 
 
@@ -56,14 +57,15 @@ class ModelsShow(Command):
 class ModelsVerify(Command):
     """Check a model folder: its card, each file's SHA-256, and that it holds nothing else."""
 
-    folder: Positional[Annotated[Path, arg(metavar="FOLDER")]]
-    """Model folder."""
+    name: Positional[Annotated[str, arg(metavar="NAME|FOLDER")]]
+    """Name or folder of the model."""
 
     def run(self, report: Reporter) -> None:
-        from BoneXrayLib.models import verify_model
+        from BoneXrayLib.models import find_model, verify_model
 
-        verify_model(self.folder)
-        report.result(f"{self.folder.name}: card and hashes are right", {"model": self.folder})
+        folder = find_model(self.name).folder
+        verify_model(folder)
+        report.result(f"{folder.name}: card and hashes are right", {"model": folder})
 
 
 def _places(models: list[Model]) -> dict[str, Path]:
