@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def write_network(
     """
     # Not by save_file, whose files only their owner may read.
     (folder / WEIGHTS_FILE).write_bytes(save(stored))
-    write_onnx(network.eval(), description, folder / ONNX_FILE, stored)
+    write_onnx(network, description, folder / ONNX_FILE, stored)
     share_weights(folder / ONNX_FILE, folder / WEIGHTS_FILE)
 
 
@@ -52,12 +53,8 @@ def write_onnx(
     with warnings.catch_warnings():
         # The new exporter needs the package onnxscript; the old one only warns that it is old.
         warnings.simplefilter("ignore", DeprecationWarning)
-        # The traced branch pads odd sides, which images of the right multiple never have.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        # That padding's sizes are worked out when run; nothing is lost.
-        warnings.filterwarnings("ignore", "Constant folding", UserWarning)
         torch.onnx.export(
-            network,
+            _without_padding(network).eval(),
             (example,),
             str(path),
             input_names=["image"],
@@ -70,6 +67,40 @@ def write_onnx(
             dynamo=False,
         )
     store_weights_small(path, stored)
+    shorten_names(path)
+
+
+def _without_padding(network: nn.Module) -> nn.Module:
+    """A copy that does not pad odd sides, which images of the right multiple never have."""
+    from monai.networks.nets.basic_unet import UpCat
+
+    bare = copy.deepcopy(network)
+    for part in bare.modules():
+        if isinstance(part, UpCat):
+            part.is_pad = False
+    return bare
+
+
+def shorten_names(path: Path) -> None:
+    """Number what nodes hand on: torch's names for it are more than half of an ONNX file.
+
+    Names of inputs, outputs and weights stay.
+    """
+    import onnx
+
+    model = onnx.load(str(path))
+    graph = model.graph
+    kept = {part.name for parts in (graph.initializer, graph.input, graph.output) for part in parts}
+    short: dict[str, str] = {}
+
+    def named(names: Iterable[str]) -> list[str]:
+        return [n if n in kept or not n else short.setdefault(n, str(len(short))) for n in names]
+
+    for node in graph.node:
+        node.ClearField("name")
+        node.input[:], node.output[:] = named(node.input), named(node.output)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
 
 
 def store_weights_small(path: Path, stored: Mapping[str, torch.Tensor] | None = None) -> None:

@@ -108,6 +108,19 @@ def test_weights_lie_once_in_the_folder_and_onnx_finds_them(
     assert inside < 0.1 * sum(np.prod(w.dims) for w in graph.initializer)
 
 
+def test_an_onnx_file_names_its_weights_and_ends_and_numbers_the_rest(folder: Path) -> None:
+    graph = onnx.load(folder / "model.onnx", load_external_data=False).graph
+    names = {w.name.removesuffix(".half").removesuffix(".scale") for w in graph.initializer}
+    assert load_file(folder / "weights.safetensors").keys() & names == names
+    assert len(names) > 100
+    ends = {end.name for end in (*graph.input, *graph.output)}
+    assert ends == {"image", "share"}
+    handed_on = {name for node in graph.node for name in node.output} - ends
+    assert all(name.isdigit() for name in handed_on)
+    assert not any(node.name for node in graph.node)
+    assert {"Pad", "Shape"}.isdisjoint(node.op_type for node in graph.node), "sides are even"
+
+
 def test_weights_of_another_network_are_not_left_to(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "other")
     stored = load_file(folder / "weights.safetensors")
