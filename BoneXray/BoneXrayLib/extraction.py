@@ -210,15 +210,17 @@ def answers_both_ways(
     progress: Progress | None,
     is_cancelled: IsCancelled | None,
     runtime: str,
+    ways: tuple[bool, ...] = (False, True),
 ) -> list[np.ndarray]:
     """The answers to an image and to its mirror image, turned back; (outputs, rows, columns).
 
     Left and right are alike to a network trained on both, but its errors differ: the mean of both
-    is better than either.
+    is better than either. `ways` tells for each answer whether it is to the mirror image.
     """
     answers = []
-    for turn, step in enumerate((1, -1)):
-        tell = part_of(progress, turn, 2)
+    for turn, is_mirrored in enumerate(ways):
+        tell = part_of(progress, turn, len(ways))
+        step = -1 if is_mirrored else 1
         seen = np.ascontiguousarray(channels[..., ::step])
         found = run_network(model, seen, progress=tell, is_cancelled=is_cancelled, runtime=runtime)
         answers.append(found[..., ::step])

@@ -115,8 +115,8 @@ def ask(
     for place, mask in enumerate(masks or ()):
         given[place] = resize(mask, channels.shape[1:]) > 0.5
     channels = np.concatenate([channels, given])
-    plain, mirrored = answers_both_ways(model, channels, progress, is_cancelled, runtime)
-    return chosen(plain, mirrored, model.card.mirror), scale
+    answers = answers_both_ways(model, channels, progress, is_cancelled, runtime)
+    return chosen(answers, model.card.mirror), scale
 
 
 def at_full_size(share: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -17,8 +17,9 @@ import numpy as np
 from .domain import domain_warnings
 from .extraction import answers_both_ways, shown_part, working_channels
 from .framing import content
+from .geometry_config import one_of
 from .mask_pieces import tidy
-from .mirror_images import WAY_ROUND, chosen
+from .mirror_images import MIRRORS, WAY_ROUND, WAYS, chosen, way_round_warnings
 from .models import Model, find_model
 from .progress import IsCancelled, Progress, part_of, raise_if_cancelled
 from .radiograph import Radiograph, check_reading
@@ -48,9 +49,13 @@ class SegmentConfig:
     """Share from which a pixel belongs to a bone; lower makes bones larger."""
     clean: bool = True
     """Leave out specks and further pieces of a bone, and fill holes."""
+    mirror: str = "auto"
+    """auto, no or yes: whether the model goes by the mirror image, where it knows one hand only;
+    auto asks it both ways."""
 
     def __post_init__(self) -> None:
         check_reading(self.pixel, self.polarity)
+        one_of("mirror", self.mirror, MIRRORS)
         if not (np.isfinite(self.threshold) and 0 < self.threshold < 1):
             raise ValueError(f"threshold: got {self.threshold!r}; expected above 0 and below 1")
 
@@ -151,14 +156,16 @@ def segment(
     shown, scale = shown_part(radiograph, part, is_mirrored=not hung)
     channels = working_channels(shown, scale, model.card.input["working_size"])
     tell = part_of(progress, 0, 2)
-    plain, mirrored = answers_both_ways(model, channels, tell, is_cancelled, runtime)
-    order = [*mirrored_order(structures), *range(len(structures), len(mirrored))]
-    shares = chosen(plain, mirrored[order], model.card.mirror)
+    ways = WAYS[config.mirror]
+    answers = answers_both_ways(model, channels, tell, is_cancelled, runtime, ways)
+    order = [*mirrored_order(structures), *range(len(structures), len(model.card.outputs))]
+    answers = [a[order] if mirrors else a for a, mirrors in zip(answers, ways, strict=True)]
+    shares = chosen(answers, model.card.mirror)
     masks = np.zeros((len(structures), *radiograph.pixels.shape), bool)
     tell = part_of(progress, 1, 2)
     found = masks_of_shares(shares, shown.pixels.shape, structures, config, tell, is_cancelled)
     masks[:, *part] = found[:, :, :: 1 if hung else -1]
-    warnings = domain_warnings(radiograph)
+    warnings = (*domain_warnings(radiograph), *way_round_warnings(answers, model.card.mirror))
     return Segmentation(radiograph, structures, masks, model.card.title, warnings)
 
 

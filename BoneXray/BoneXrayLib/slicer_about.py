@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -26,8 +26,12 @@ def about_radiograph(node: Any) -> str:
 
 def warnings_of(node: Any) -> list[str]:
     """What a radiograph node looks like if not like a radiograph, as far as it was looked at."""
-    found = json.loads(node.GetAttribute(PREFIX + "Warnings") or "[]")
-    return [_("Warning: it {text}.").format(text=text) for text in found]
+    return as_warnings(json.loads(node.GetAttribute(PREFIX + "Warnings") or "[]"))
+
+
+def as_warnings(texts: Iterable[str]) -> list[str]:
+    """What is to be known of an image, as sentences."""
+    return [_("Warning: it {text}.").format(text=text) for text in texts]
 
 
 def _facts_of(node: Any) -> str:

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from .segment_dicom import REQUIREMENT
 from .segment_files import FORMS
-from .slicer_about import warnings_of
+from .slicer_about import as_warnings
 from .slicer_jobs import Work
 from .slicer_messages import errors_shown
 from .slicer_packages import ensure_packages
@@ -85,7 +85,7 @@ class SegmentSection(ModelSection):
         nodes = segment_nodes(found, source)
         self._parameters.segments = nodes.segments
         self._views.show("radiograph", [source])
-        self._say(" ".join([_in_words(found, nodes), *warnings_of(source)]))
+        self._say(" ".join([_in_words(found, nodes), *as_warnings(found.warnings)]))
 
     def _take_up(self) -> None:
         found = [] if self._radiograph is None else segmentations_of(self._radiograph)

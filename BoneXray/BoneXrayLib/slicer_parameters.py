@@ -25,6 +25,7 @@ from .geometry import BEAMS, VIEWS
 from .joint_space_config import JointConfig
 from .layers import SeparateConfig
 from .long_leg_config import METHODS, LongLegConfig
+from .mirror_images import MIRRORS
 from .projection import DEVICES
 from .radiograph import POLARITIES
 from .segmentation import SegmentConfig
@@ -113,6 +114,7 @@ class BoneXrayParameterNode(ExposureChoices, LegChoices):
         _SEGMENT.threshold
     )
     clean: bool = _SEGMENT.clean
+    mirror: Annotated[str, Choice(list(MIRRORS))] = _SEGMENT.mirror
     segments: vtkMRMLSegmentationNode
     segment_fill: bool = True
     segment_outline: bool = True
@@ -203,6 +205,7 @@ class BoneXrayParameterNode(ExposureChoices, LegChoices):
             polarity=self.polarity,
             threshold=self.threshold,
             clean=self.clean,
+            mirror=self.mirror,
         )
 
     def separate_config(self) -> SeparateConfig:

@@ -89,6 +89,26 @@ def test_a_lower_threshold_makes_larger_bones_and_defaults_are_the_commands(
     assert count(segment(panel), "radius") > default
 
 
+def test_an_image_that_may_be_the_wrong_way_round_is_said_and_stated(
+    panel: Any, radiograph: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from BoneXrayLib import mirror_images, segmentation
+
+    asked = []
+
+    def warned(answers: Any, mirror: str) -> tuple[str, ...]:
+        asked.append(len(answers))
+        return (mirror_images.DOUBTFUL,) if len(answers) > 1 else ()
+
+    monkeypatch.setattr(segmentation, "way_round_warnings", warned)
+    segment(panel)
+    assert "Warning: it is hardly told from its mirror image" in panel.ui.segmentStatus.text
+    panel.ui.mirrorBox.setCurrentText("yes")
+    segment(panel)
+    assert "Warning" not in panel.ui.segmentStatus.text
+    assert asked == [2, 1]
+
+
 def test_fill_and_outline_are_switched_and_other_modules_choices_stay(
     panel: Any, radiograph: Any
 ) -> None:

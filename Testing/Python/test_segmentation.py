@@ -12,7 +12,7 @@ from small_model import write_small_model
 
 from BoneXrayLib.geometry import GeometryConfig, make_geometry
 from BoneXrayLib.mask_pieces import tidy
-from BoneXrayLib.mirror_images import chosen
+from BoneXrayLib.mirror_images import WAY_ROUND, chosen, way_round_warnings
 from BoneXrayLib.models import Model, verify_model
 from BoneXrayLib.progress import Cancelled
 from BoneXrayLib.radiograph import Radiograph
@@ -108,6 +108,44 @@ def test_left_and_right_are_the_patients_in_the_mirrored_image_too(
     assert not sacrum.any()
     without_sides = segment(ellipse((30, 60)), model=model).masks
     assert np.array_equal(without_sides[0], without_sides[0][:, ::-1]), "one bone: both answers"
+
+
+def one_handed(model: Model, channels: np.ndarray, **_: object) -> np.ndarray:
+    """Finds the radius at the image's left and the ulna at its right, and is sure of any image."""
+    half = np.arange(channels.shape[2]) < channels.shape[2] // 2
+    answer = np.where(half, 1.0, 0.0)[None, None] * np.ones((2, channels.shape[1], 1))
+    answer[1] = 1.0 - answer[1]
+    return np.concatenate([answer, np.full_like(answer[:1], 0.8)]).astype(np.float32)
+
+
+@pytest.fixture
+def teller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """A model that cannot tell which way round an image is."""
+    gains = {"radius": 1.0, "ulna": 1.0, WAY_ROUND: 1.0}
+    folder = write_small_model(tmp_path / "teller", "teller", "segment", gains)
+    card = json.loads((folder / "card.json").read_text())
+    card["input"]["mirror"] = "told"
+    (folder / "card.json").write_text(json.dumps(card))
+    monkeypatch.setattr("BoneXrayLib.extraction.run_network", one_handed)
+    return verify_model(folder)
+
+
+def test_an_image_that_may_be_of_either_hand_is_said_to_be_and_may_be_stated(teller: Model) -> None:
+    image = ellipse((40, 60))
+    asked = segment(image, model=teller)
+    assert any("mirror" in warning for warning in asked.warnings)
+    plain, mirrored = (
+        segment(image, SegmentConfig(mirror=word), model=teller) for word in ("no", "yes")
+    )
+    assert plain.masks[0, :, :25].all()
+    assert not plain.masks[0, :, 35:].any()
+    assert np.array_equal(mirrored.masks, plain.masks[:, :, ::-1])
+    assert not any("mirror" in w for found in (plain, mirrored) for w in found.warnings)
+
+
+def test_a_mirror_that_is_none_of_the_three_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"mirror: got 'left'; expected one of auto, no, yes"):
+        SegmentConfig(mirror="left")
 
 
 def test_areas_and_overlaps_are_in_square_millimetres(model: Model) -> None:
@@ -320,13 +358,19 @@ def test_of_a_network_that_knows_one_hand_the_surer_answer_counts(
 def test_a_network_that_tells_mirror_images_decides_which_answer_counts() -> None:
     plain, mirrored = np.full((3, 8, 8), 0.6), np.full((3, 8, 8), 0.9)
     plain[2], mirrored[2] = 0.95, 0.1
-    assert chosen(plain[:2], mirrored[:2], "surer").max() == 0.9
-    assert chosen(plain, mirrored, "told").max() == 0.6
-    assert chosen(mirrored, plain, "told").shape == (2, 8, 8)
+    assert chosen((plain[:2], mirrored[:2]), "surer").max() == 0.9
+    assert chosen((plain, mirrored), "told").max() == 0.6
+    assert chosen((mirrored, plain), "told").shape == (2, 8, 8)
+    assert chosen((mirrored,), "told").max() == 0.9, "the only one"
+    assert not way_round_warnings((plain, mirrored), "told")
+    assert not way_round_warnings((mirrored,), "told")
 
 
 def test_where_a_network_hardly_tells_mirror_images_the_surer_answer_counts() -> None:
     plain, mirrored = np.full((3, 8, 8), 0.6), np.full((3, 8, 8), 0.9)
     plain[2], mirrored[2] = 0.82, 0.8
-    assert chosen(plain, mirrored, "told").max() == 0.9
-    assert chosen(mirrored, plain, "told").max() == 0.9
+    assert chosen((plain, mirrored), "told").max() == 0.9
+    assert chosen((mirrored, plain), "told").max() == 0.9
+    mirrored[:2] = 0.63
+    assert way_round_warnings((plain, mirrored), "told")
+    assert not way_round_warnings((plain, mirrored), "surer"), "sureness alone says too little"
