@@ -24,14 +24,12 @@ from .model_card import ModelCard
 from .model_files import SHAPE_FILE
 from .models import Model, find_model, read_model_file, write_card
 from .shape_marks import Mark, Sphere, fitted_sphere
+from .shape_packing import packed_modes, unpacked_modes
 
 BONES = ("femur", "tibia")
 SIDES = ("right", "left")
 TASK = "reconstruct"
 MIRROR = np.array([-1.0, 1.0, 1.0])
-MOST = 127
-ROUNDED_OFF = 0.02
-"""By this [mm], at the most, eight bits move a vertex by one standard deviation of a mode."""
 MARK, WEIGHTS, ROUND = "mark.", "weights.", "round."
 
 
@@ -166,7 +164,7 @@ def read_shape_model(name_or_folder: str | Path, side: str = "right") -> ShapeMo
             model.card.input["bone"],
             tensors["mean"].astype(np.float64),
             tensors["faces"].astype(np.int64),
-            _unpacked_modes(tensors),
+            unpacked_modes(tensors),
             tensors["deviations"].astype(np.float64),
             marks,
             {
@@ -182,7 +180,7 @@ def read_shape_model(name_or_folder: str | Path, side: str = "right") -> ShapeMo
 
 
 def write_shape_model(folder: str | Path, model: ShapeModel, card: ModelCard) -> ModelCard:
-    """Write a model folder, most modes in eight bits; returns its card, with the hashes."""
+    """Write a model folder, its modes as `shape_packing` does; returns its card, with hashes."""
     from safetensors.numpy import save
 
     if model.side != SIDES[0]:
@@ -190,7 +188,7 @@ def write_shape_model(folder: str | Path, model: ShapeModel, card: ModelCard) ->
     tensors = {
         "mean": model.mean.astype(np.float32),
         "faces": model.faces.astype(np.uint16 if len(model.mean) < 2**16 else np.uint32),
-        **_packed_modes(model),
+        **packed_modes(model.mean, model.modes, model.deviations),
         "deviations": model.deviations.astype(np.float64),
     }
     for name, mark in model.marks.items():
@@ -201,27 +199,6 @@ def write_shape_model(folder: str | Path, model: ShapeModel, card: ModelCard) ->
         arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
         (stage / SHAPE_FILE).write_bytes(save(arrays))
         return write_card(stage, card)
-
-
-def _packed_modes(model: ShapeModel) -> dict[str, np.ndarray]:
-    """The modes that move vertices far in half precision, the many others in eight bits."""
-    most = np.maximum(np.abs(model.modes).max(axis=(1, 2)), 1e-12)
-    far = most * model.deviations > 2 * MOST * ROUNDED_OFF
-    near = model.modes[~far] / (most[~far, None, None] / MOST)
-    return {
-        "modes": model.modes[far].astype(np.float16),
-        "far": far.astype(np.uint8),
-        "modes.near": np.rint(near).astype(np.int8),
-        "modes.scale": (most[~far] / MOST).astype(np.float32),
-    }
-
-
-def _unpacked_modes(tensors: dict[str, np.ndarray]) -> np.ndarray:
-    far = tensors["far"].astype(bool)
-    modes = np.empty((len(far), *tensors["mean"].shape))
-    modes[far] = tensors["modes"]
-    modes[~far] = tensors["modes.near"] * tensors["modes.scale"][:, None, None].astype(np.float64)
-    return modes
 
 
 def load_tensors(model: Model) -> dict[str, np.ndarray]:

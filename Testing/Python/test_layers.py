@@ -35,7 +35,7 @@ LIB_STAGES = """
     mask_files layer_questions layer_alone layer_shares layers
     segment_dicom segment_files layer_files layer_blending
     picture_report comparison mask_comparison
-    shape_marks shape_model
+    shape_marks shape_packing shape_model
     leg_features point_projection conics contour image_contour edge_search reconstruction_config
     fit_state fit_prior fit_terms fit_problem fit_solver fit_posterior fit_verdict leg_measures
     reconstruction reconstruction_files
