@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from .appearance import add_noise, collimate, expose, respond
+from .limits import check_number, check_span
 from .pairs import TISSUES
 
 BONE, LEAN = TISSUES.index("bone"), TISSUES.index("lean")
@@ -23,6 +24,9 @@ LUMP_DEPTH = (0.5, 2.5)
 """How deep a lump is along the ray, as a share of its shorter side across."""
 MOST_LUMP = 1.2
 """No lump of more optical density: 6 cm."""
+SHARES = ("display_share", "contrast_share", "lump_share", "quarter_share", "mirrored_share",
+          "reversed_share")  # fmt: skip
+"""What of the settings is a share of the samples."""
 LEAN_PER_MM = 0.02
 """Optical density of soft tissue."""
 
@@ -69,6 +73,14 @@ class AugmentationConfig:
                 f"augmentation.densities: got {len(self.densities)} values; expected one each for "
                 f"{', '.join(TISSUES)}"
             )
+        check_number("augmentation.crop", self.crop, 1)
+        check_span("augmentation.scale", self.scale, 0.05)
+        for name in ("rotation", "warp", "uneven"):
+            check_number(f"augmentation.{name}", getattr(self, name), 0)
+        for number, density in enumerate(self.densities):
+            check_number(f"augmentation.densities, of {TISSUES[number]}", density, 0)
+        for name in SHARES:
+            check_number(f"augmentation.{name}", getattr(self, name), 0, 1)
 
 
 @dataclass(frozen=True, eq=False)

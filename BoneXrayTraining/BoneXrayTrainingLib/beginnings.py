@@ -13,6 +13,7 @@ from BoneXrayLib.models import find_model, read_model_file
 from BoneXrayLib.packed_weights import unpacked
 
 from .checkpoints import best_checkpoint, checkpoints, read_state
+from .features_card import shape_sources
 from .learner import Learner
 
 RECORD = "started_from.json"
@@ -79,9 +80,14 @@ def read_record(run: Path) -> dict | None:
 def _sources(run: Path, config: dict) -> list[dict]:
     """What a run was trained on, and what that was started from."""
     kept = set(config.get("validation", ()))
-    own = {(c["patient"], c["licence"]): None for c in config["ct"] if c["patient"] not in kept}
+    used = [c for c in config["ct"] if c["patient"] not in kept]
+    towards = [(c.get("mesh") or {}).get("towards") or {} for c in used]
+    own = {(c["patient"], c["licence"]): None for c in used}
+    own |= {(t["patient"], t["licence"]): None for t in towards if t.get("path")}
     before = (read_record(run) or {}).get("sources", [])
-    return [{"name": name, "licence": licence} for name, licence in own] + before
+    shapes = shape_sources(tuple(config.get("legs", {}).get("models", ())))
+    own_sources = [{"name": name, "licence": licence} for name, licence in own]
+    return own_sources + (shapes if config.get("task") == "features" else []) + before
 
 
 def _plain(network: dict) -> dict:

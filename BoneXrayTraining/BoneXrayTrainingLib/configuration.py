@@ -15,6 +15,7 @@ from .channel_checks import check_channels
 from .dataset import CtSource, PoolConfig
 from .generation.pool import read_training_set
 from .legs.config import LegsConfig
+from .limits import check_above_0, check_number
 from .losses import LossConfig
 from .mappings import from_mapping, read_toml
 from .overlap_questions import LayerConfig
@@ -22,6 +23,7 @@ from .pairs import PairConfig
 
 __all__ = ["TrainConfig", "from_mapping", "on_dataset", "read_config"]
 
+LARGEST_AVERAGE = 0.999999
 CHOICES = {
     "task": ("extract", "segment", "separate", "features"),
     "device": ("auto", "cpu", "cuda"),
@@ -102,9 +104,10 @@ class TrainConfig:
         for name in ("steps", "batch", "log_every", "checkpoint_every", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}; expected at least 1")
-        for name in ("patience", "threads", "makers"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: got {getattr(self, name)!r}; expected 0 or more")
+        for name in ("patience", "threads", "makers", "seed", "weight_decay"):
+            check_number(name, getattr(self, name), 0)
+        check_above_0("learning_rate", self.learning_rate)
+        check_number("average", self.average, 0, LARGEST_AVERAGE)
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise ValueError(
@@ -136,22 +139,30 @@ class TrainConfig:
     def _check_patients(self) -> None:
         if not self.ct:
             raise ValueError("ct: got none; expected at least one [[ct]] entry")
-        _refuse_one_file_twice(self.ct)
-        unknown = set(self.validation) - {c.patient for c in self.ct}
-        if unknown:
-            raise ValueError(f"validation: {sorted(unknown)} not among the patients of [[ct]]")
-        kept = [c.patient in self.validation for c in self.ct]
-        both = {p for c, out in zip(self.ct, kept, strict=True) if out for p in c.people} & {
-            p for c, out in zip(self.ct, kept, strict=True) if not out for p in c.people
-        }
-        if both:
-            raise ValueError(
-                f"mesh.towards: {min(both)} is trained on and in validation; expected one of both"
-            )
+        check_split(self.ct, self.validation)
         if {c.patient for c in self.ct} <= set(self.validation):
             raise ValueError("validation: holds every patient; expected some left to train on")
+        used = [c.share for c in self.ct if c.patient not in self.validation]
+        check_above_0("ct.share, the sum of those trained on", sum(used))
         if self.patience and not self.validation:
             raise ValueError("patience: needs patients in validation; expected 0 without any")
+
+
+def check_split(sources: tuple[CtSource, ...], validation: tuple[str, ...]) -> None:
+    """Refuse a split that nobody is on one side of alone, or that names somebody unknown."""
+    _refuse_one_file_twice(sources)
+    unknown = set(validation) - {c.patient for c in sources}
+    if unknown:
+        raise ValueError(f"validation: {sorted(unknown)} not among the patients of [[ct]]")
+    kept, used = (
+        {p for c in sources if (c.patient in validation) is out for p in c.people}
+        for out in (True, False)
+    )
+    if kept & used:
+        raise ValueError(
+            f"mesh.towards: {min(kept & used)} is trained on and in validation; expected one of "
+            "both"
+        )
 
 
 def _refuse_one_file_twice(sources: tuple[CtSource, ...]) -> None:

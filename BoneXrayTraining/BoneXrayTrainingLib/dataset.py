@@ -10,6 +10,7 @@ import torch
 from BoneXrayLib.extraction import image_scale, input_channels
 
 from .augmentation import TrainingImage
+from .limits import check_above_0, check_number
 from .sources import CtSource, load_source, load_variants
 
 __all__ = ["Batch", "CtSource", "PoolConfig", "collate", "load_source", "load_variants"]
@@ -28,6 +29,11 @@ class PoolConfig:
     """Samples that the first step draws from."""
     images_per_sample: float = 24.0
     """Training images drawn for each further sample."""
+
+    def __post_init__(self) -> None:
+        check_number("pool.capacity", self.capacity, 1)
+        check_number("pool.first", self.first, 1)
+        check_above_0("pool.images_per_sample", self.images_per_sample)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from BoneXrayLib.bone_presets import PRESETS
 from BoneXrayLib.extraction import ENHANCE_RANGE
 from BoneXrayLib.mirror_images import WAY_ROUND
 from BoneXrayLib.model_card import SEPARATE_MASKS
@@ -52,7 +53,7 @@ def make_card(
         trained_on={
             "sources": [
                 *({"name": name, "licence": licence} for name, licence in sources),
-                *shape_sources(config),
+                *(shape_sources(config.legs.models) if config.task == "features" else ()),
             ],
             **counts,
             "steps": step,
@@ -69,17 +70,23 @@ def _texts(config: TrainConfig, counts: dict[str, int]) -> dict[str, Any]:
         return finds_features(_trained(counts), config.legs)
     if config.task == "separate":
         return separates(config, _trained(counts), UNMEASURED)
-    return _segments(config, counts) if config.task == "segment" else _extracts(counts)
+    return _segments(config, counts) if config.task == "segment" else _extracts(config, counts)
 
 
-def _extracts(counts: dict[str, int]) -> dict[str, Any]:
+def _bone_of(config: TrainConfig) -> str:
+    """What counted as bone in the CTs trained on."""
+    presets = dict.fromkeys(c.preset for c in config.ct if c.patient not in config.validation)
+    return " ".join(f"Preset {name}: {PRESETS[name].description}" for name in presets)
+
+
+def _extracts(config: TrainConfig, counts: dict[str, int]) -> dict[str, Any]:
     return {
         "description": (
             "Finds how much of each pixel of a radiograph is bone. "
             f"λ from {ENHANCE_RANGE[0]:g} to {ENHANCE_RANGE[1]:g} then removes or enhances bone."
         ),
         "outputs": [{"name": "bone share", "colour": [241, 214, 145]}],
-        "bone": "voxels of at least 200 HU, couch and specks removed",
+        "bone": _bone_of(config),
         "intended_use": (
             "Research on radiographs of bone: looking at, enhancing or suppressing bone. "
             "Not a medical device."

@@ -6,7 +6,6 @@ from typing import Any
 
 from BoneXrayLib.leg_channels import OUTPUTS
 
-from .configuration import TrainConfig
 from .leg_images import EDGE_OD
 from .legs.config import LegsConfig
 
@@ -37,14 +36,12 @@ def finds_features(trained: str, legs: LegsConfig) -> dict[str, Any]:
     }
 
 
-def shape_sources(config: TrainConfig) -> list[dict[str, str]]:
-    """Sources that the shape models were built of whose samples a network was trained on."""
-    if config.task != "features":
-        return []
+def shape_sources(models: tuple[str, ...]) -> list[dict[str, str]]:
+    """Sources that shape models were built of whose samples a network was trained on."""
     from BoneXrayLib.shape_model import read_shape_model
 
     found = []
-    for name in config.legs.models:
+    for name in models:
         card = read_shape_model(name).card
         sources = card.trained_on["sources"] if card is not None else []
         found += [{"name": s["name"], "licence": s["licence"]} for s in sources]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from BoneXrayLib.leg_channels import POINTS
 from BoneXrayLib.leg_detection import DetectConfig, detect
 from BoneXrayLib.leg_features import LegFeatures
+from BoneXrayLib.model_card import ModelCard
 from BoneXrayLib.models import Model
 from BoneXrayLib.progress import Progress
 from BoneXrayLib.radiograph import Radiograph
@@ -87,9 +89,22 @@ def evaluate_features(
             progress((number + 1) / images, f"image {number + 1} of {images}")
     rows = [measured(case, {f.bone: f for f in d.features}, d.side, d.view)
             for case, d in zip(cases, found, strict=True)]  # fmt: skip
-    whose = "held-out subjects" if kept_out else "subjects it was trained on"
-    data = f"{images} simulated radiographs of {len(pool.legs)} legs put together of {whose}"
+    data = (
+        f"{images} simulated radiographs of {len(pool.legs)} legs put together of "
+        f"{subjects_of(config, model.card)}"
+    )
     return figures(data, rows, _guessed(cases))
+
+
+def subjects_of(config: TrainConfig, card: ModelCard) -> str:
+    """Of whom legs to measure on are, as a model's card knows them."""
+    if not config.validation:
+        return "subjects it was trained on"
+    known = {str(source["name"]).lower() for source in card.trained_on["sources"]}
+    seen = [patient for patient in config.validation if patient.lower() in known]
+    if seen:
+        return f"subjects of whom it was trained on {', '.join(seen)}"
+    return "held-out subjects"
 
 
 def measured(
@@ -144,26 +159,33 @@ def _overlap(one: tuple[float, ...], other: tuple[float, ...] | None) -> float:
     return both / (sum(areas) - both)
 
 
-def _guessed(cases: list[LegCase]) -> float:
-    """Median error [mm] of one who says for each landmark where it is in the mean of all images."""
-    places, errors = np.array([case.truth.points for case in cases]), []
+def _guessed(cases: list[LegCase]) -> dict[str, list[float]]:
+    """Errors [mm], by landmark, of one who says where it is in the mean of all images."""
+    places = np.array([case.truth.points for case in cases])
+    errors: dict[str, list[float]] = {}
     sizes = np.array([case.radiograph.pixels.shape for case in cases])
     inside = np.array([
         [_is_inside(at, *size) for at in points]
         for points, size in zip(places, sizes, strict=True)
     ])  # fmt: skip
     shares = places / sizes[:, None]
-    for number in range(len(POINTS)):
+    for number, (_, name) in enumerate(POINTS):
         there = inside[:, number]
         if there.any():
             off = (shares[there, number] - shares[there, number].mean(axis=0)) * sizes[there]
             mm = np.array([case.mm for case in cases])[there]
-            errors += list(np.hypot(*off.T) * mm)
-    return float(np.median(errors)) if errors else float("nan")
+            errors.setdefault(name, []).extend(np.hypot(*off.T) * mm)
+    return errors
 
 
-def figures(data: str, rows: list[dict[str, list[float]]], guess: float) -> list[dict[str, Any]]:
-    """All images together as entries of a card."""
+def figures(
+    data: str, rows: list[dict[str, list[float]]], guessed: dict[str, list[float]]
+) -> list[dict[str, Any]]:
+    """All images together as entries of a card; `guessed` are errors by landmark, beside them."""
+    guess, of_head = (
+        float(np.median(errors)) if errors else None
+        for errors in (list(chain(*guessed.values())), guessed.get("head_centre"))
+    )
     every: dict[str, list[float]] = {}
     for row in rows:
         for name, values in row.items():
@@ -172,7 +194,7 @@ def figures(data: str, rows: list[dict[str, list[float]]], guess: float) -> list
         ("landmark", "landmark error, median [mm]", np.median, guess),
         ("landmark", "landmark error, 90th percentile [mm]", lambda v: np.quantile(v, 0.9), None),
         ("found", "landmarks found [share]", np.mean, None),
-        ("head centre", "femoral head centre error, median [mm]", np.median, guess),
+        ("head centre", "femoral head centre error, median [mm]", np.median, of_head),
         ("head radius", "femoral head radius error, median [mm]", np.median, None),
         ("box", "box, mean intersection over union", np.mean, None),
         ("view", "views told rightly [share]", np.mean, 0.5),

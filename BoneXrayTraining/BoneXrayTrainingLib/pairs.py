@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from BoneXrayLib.projection import PreparedParts, prepare, project_prepared
 from BoneXrayLib.structures import structure
 from BoneXrayLib.volume import Volume
 
+from .pair_config import PairConfig
 from .regions import Chain, inside_chains
 
 TISSUES = ("rest", "fat", "lean", "heart", "vessels", "bone")
@@ -22,38 +23,6 @@ contrast medium would reach, where a CT's entry says so; bone is last."""
 LUNG_BELOW_HU = -200
 FAT_BELOW_HU = -30
 """Fat lies between about -200 and -30 HU, lean tissue above it."""
-
-
-@dataclass(frozen=True)
-class PairConfig:
-    """Ranges that poses and beams are drawn from; lengths in mm, angles in degrees."""
-
-    size: int = 320
-    """Side of a sample [pixels]."""
-    frontal_share: float = 0.35
-    """Share of samples near AP or PA; as many near a lateral, the rest from anywhere around."""
-    orbit: tuple[float, float] | None = None
-    """Two angles between which the tube goes around the patient from PA [degrees], in place of the
-    named views: -20 to 110 takes a right hand from PA to lateral, its thumb lifted."""
-    jitter: float = 12.0
-    """Standard deviation of the orbital angle about those views."""
-    tilt: float = 10.0
-    """Standard deviation of the tilt."""
-    source_detector: tuple[float, float] = (900.0, 2000.0)
-    magnification: tuple[float, float] = (1.05, 1.5)
-    field_of_view: tuple[float, float] = (0.4, 1.25)
-    """Side of the image over the larger side of the CT's extent as seen."""
-    beams: dict[str, float] = field(
-        default_factory=lambda: {"cone": 0.75, "localizer": 0.15, "parallel": 0.1}
-    )
-    off_centre: float = 0.5
-    """Range of the isocentre about the CT's middle, as a share of its extent."""
-    stretch: float = 0.1
-    """Standard deviation of the patient's stretch along R, A and S."""
-    shear: float = 0.06
-    """Standard deviation of the patient's shear."""
-    deformation: float = 7.0
-    """Standard deviation of the smooth displacements in a CT's variants [mm]."""
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,8 @@ class PairPool:
         """Sample `number`, made here and now unless it is there or the thread makes it.
 
         Raises:
-            RuntimeError: projecting failed in the thread.
+            ValueError, OSError: what is to be projected is wrong or gone.
+            RuntimeError: projecting failed otherwise in the thread.
         """
         if self._thread is None:
             if number not in self._there:
@@ -133,6 +134,8 @@ class PairPool:
             return self._there[number]
         with self._changed:
             while number not in self._there:
+                if isinstance(self._error, (ValueError, OSError)):
+                    raise self._error
                 if self._error is not None:
                     raise RuntimeError("projecting samples failed") from self._error
                 if self._ended:

@@ -9,10 +9,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from BoneXrayLib.files import one_line
 from BoneXrayLib.progress import IsCancelled, Progress
 
 from .beginnings import RECORD
-from .checkpoints import checkpoints, latest_checkpoint
+from .checkpoints import checkpoints, latest_checkpoint, read_state
 from .configuration import TrainConfig
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ STOP_FILE = "stop"
 """A file of this name in the run's folder ends the run after the step at hand."""
 CONFIG_FILE = "config.json"
 LOG_FILE = "log.jsonl"
+LASTING = ("task", "structures", "network", "validation", "ct", "legs")
+"""Entries of a configuration that a run keeps for good."""
 TOLD = ("loss", "eta_s", "validation_psnr", "validation_dice", "validation_overlap_mse")
 
 
@@ -37,21 +40,45 @@ def check_run(config: TrainConfig, resume: bool) -> Path:
     run = Path(config.run)
     before = begun(run, resume)
     if before is not None:
-        if before["network"] != json.loads(json.dumps(config.network)):
-            raise ValueError(
-                f"network: got {config.network}; expected that of the run to be resumed, "
-                f"{before['network']}"
-            )
         if before.get("dataset_sha256", "") != config.dataset_sha256:
             raise ValueError(
                 f"dataset: got {config.dataset or 'none'}; expected the samples that the run to "
                 f"be resumed began with, of {before.get('dataset') or 'its CTs'}"
             )
+        _refuse_another(before, config)
+        last = last_checkpoint_or_none(run)
+        made = 0 if last is None else read_state(last).step
+        if made > config.steps:
+            raise ValueError(f"steps: got {config.steps}; expected at least the {made} of the run")
     for source in () if config.dataset else config.ct:
         path = Path(config.data_root) / source.path
         if not path.exists():
             raise FileNotFoundError(f"data_root: {path} not found; expected a CT there")
     return run
+
+
+def _refuse_another(before: dict[str, Any], config: TrainConfig) -> None:
+    """Refuse to go on with another network, task or patients: a card would tell of these alone.
+
+    Raises:
+        ValueError: names the first entry that differs.
+    """
+    now = json.loads(json.dumps(dataclasses.asdict(config)))
+    for name in LASTING:
+        if name in before and not _says_the_same(before[name], now[name]):
+            raise ValueError(
+                f"{name}: got {one_line(now[name], 80)}; expected that of the run to be resumed, "
+                f"{one_line(before[name], 80)}"
+            )
+
+
+def _says_the_same(before: Any, now: Any) -> bool:
+    """Whether two are equal, but for entries that a run of an earlier version had not."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return all(name in now and _says_the_same(before[name], now[name]) for name in before)
+    if isinstance(before, list) and isinstance(now, list):
+        return len(before) == len(now) and all(map(_says_the_same, before, now))
+    return before == now
 
 
 def begun(run: Path, resume: bool) -> dict[str, Any] | None:
@@ -79,7 +106,7 @@ def prepare_run(run: Path, config: TrainConfig | BlsGanConfig) -> None:
 
 def forget_run(run: Path) -> None:
     """Undo `prepare_run` for a run that could not begin."""
-    for name in (CONFIG_FILE, RECORD, STOP_FILE):
+    for name in (CONFIG_FILE, RECORD, STOP_FILE, LOG_FILE):
         (run / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # the user's own files were there before
         run.rmdir()

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from BoneXrayLib.files import plain_stem
+from BoneXrayLib.radiograph import check_reading
 
 from .mappings import from_mapping, read_toml
 from .mesh_ct import SUFFIX as MESHES
 from .mesh_ct import MeshConfig
+from .sources import check_crop
 
 ANATOMIES = ("wrist", "trunk")
 UPRIGHT = ("as is", "wrist")
@@ -67,9 +69,7 @@ class LabelledSource:
             raise ValueError(f"draws, mesh: set for {self.path}; expected a file of meshes (.npz)")
         if self.upright and self.matrix:
             raise ValueError("matrix: set beside upright; expected one of them")
-        for axis, span in self.crop.items():
-            if axis not in ("i", "j", "k") or not 0 <= span[0] < span[1] <= 1:
-                raise ValueError(f"crop: got {axis} = {span}; expected i, j or k, within 0 to 1")
+        check_crop(self.crop, "crop")
 
     @property
     def is_of_meshes(self) -> bool:
@@ -96,6 +96,9 @@ class RadiographSource:
     """What tables call the view."""
     split: str = "test"
     """Which of the data set's own parts, where it has some: train, val or test."""
+
+    def __post_init__(self) -> None:
+        check_reading(self.pixel or None, self.polarity)
 
 
 Source = LabelledSource | RadiographSource

@@ -14,6 +14,7 @@ from BoneXrayLib.volume import read_volume
 
 from .deformation import deformed
 from .label_ct import label_ct
+from .limits import check_number
 from .mesh_ct import SUFFIX as MESHES
 from .mesh_ct import MeshConfig, MeshCt, mesh_ct, read_others, read_patient
 from .pairs import tissue_parts
@@ -68,6 +69,8 @@ class CtSource:
         check_chains(self.vessels, f"{self.path}: vessels")
         if self.upright not in ("", "wrist"):
             raise ValueError(f"{self.path}: upright: got {self.upright!r}; expected wrist")
+        check_number(f"{self.path}: share", self.share, 0)
+        check_crop(self.crop, f"{self.path}: crop")
         if self.variants < 1:
             raise ValueError(f"{self.path}: variants: got {self.variants}; expected at least 1")
         if self.is_made_up_of_meshes and self.bones:
@@ -90,6 +93,13 @@ class CtSource:
     def is_made_up(self) -> bool:
         """Whether the Hounsfield units are invented."""
         return bool(self.bones) or self.is_made_up_of_meshes
+
+
+def check_crop(crop: dict[str, tuple[float, float]], name: str) -> None:
+    """Refuse what is no part of a CT along i, j or k."""
+    for axis, span in crop.items():
+        if axis not in ("i", "j", "k") or len(span) != 2 or not 0 <= span[0] < span[1] <= 1:
+            raise ValueError(f"{name}: got {axis} = {span}; expected i, j or k, within 0 to 1")
 
 
 def load_source(

@@ -77,19 +77,20 @@ def train(
     with joined(config.device) as processes:
         if config.threads:
             torch.set_num_threads(config.threads)
+        loss = make_loss(config).to(processes.device)
         learner, state = _begin(config, run, processes)
         try:
             pool, watched = make_pools(config, processes, progress)
+            training = Training(config, run, learner, state, pool, watched, loss)
+            pool.start(state.step * config.batch)
+            try:
+                return training.go(progress if processes.is_first else None, is_cancelled)
+            finally:
+                pool.stop()
         except (ValueError, OSError):
-            if not resume and processes.is_first:
+            if not resume and processes.is_first and last_checkpoint_or_none(run) is None:
                 forget_run(run)
             raise
-        training = Training(config, run, learner, state, pool, watched)
-        pool.start(state.step * config.batch)
-        try:
-            return training.go(progress if processes.is_first else None, is_cancelled)
-        finally:
-            pool.stop()
 
 
 def _begin(config: TrainConfig, run: Path, processes: Processes) -> tuple[Learner, RunState]:
@@ -121,11 +122,11 @@ class Training:
     state: RunState
     pool: Pool
     watched: list[Batch]
+    loss: torch.nn.Module
 
     def go(self, progress: Progress | None, is_cancelled: IsCancelled | None) -> Path:
         """All steps that are left, or until somebody wishes to stop; the last checkpoint."""
         config, state, processes = self.config, self.state, self.learner.processes
-        loss = make_loss(config).to(processes.device)
         journal = RunLog(self.run, state.step, progress) if processes.is_first else None
         watch = Watch(state.step, config.steps)
         if progress is not None and state.step < config.steps:
@@ -135,7 +136,9 @@ class Training:
             while state.step < config.steps and not self._is_over():
                 batch = watch.waiting_for(batches)
                 torch.manual_seed(_number(config.seed, 13, state.step, processes.rank))
-                value, terms = step(self.learner, batch.to(processes.device), loss, config.average)
+                value, terms = step(
+                    self.learner, batch.to(processes.device), self.loss, config.average
+                )
                 state.recent.append(value)
                 state.step += 1
                 state.samples = self.pool.held(state.step * config.batch).stop

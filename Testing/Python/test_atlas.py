@@ -17,6 +17,7 @@ from BoneXrayTrainingLib.__main__ import main
 from BoneXrayTrainingLib.atlas import Labelled, Start, label_by_meshes, read_start
 from BoneXrayTrainingLib.atlas.placing import similarity
 from BoneXrayTrainingLib.atlas.surface import surface_of
+from BoneXrayTrainingLib.atlas.voxel_labels import GROW_MM, voxel_labels
 from BoneXrayTrainingLib.mesh_ct import MeshConfig, mesh_ct
 from BoneXrayTrainingLib.mesh_ct.meshes import Mesh
 
@@ -129,6 +130,19 @@ def test_each_bone_is_one_piece_and_lies_on_bone(case: Case, found: Labelled) ->
         assert ndimage.label(found.labels == value)[1] == 1
     surface = (found.labels > 0) & ~ndimage.binary_erosion(found.labels > 0)
     assert (case.volume.hu[surface] >= 200).mean() > 0.9
+
+
+def test_a_label_grows_as_far_through_thick_slices_as_along_them() -> None:
+    shape, spacing = (41, 161, 161), (0.5, 0.5, 2.0)
+    matrix = np.diag([*spacing, 1.0])
+    matrix[:3, 3] = -np.array([40.0, 40.0, 40.0])
+    hu = np.full(shape, 500, np.int16)
+    hu[:, :4], hu[:, :, :4] = 0, 0
+    labels = voxel_labels([ball("pisiform", 8.0)], Volume(hu, matrix, "slab"), 300.0)
+    k, j, i = np.nonzero(labels)
+    reach = [np.abs(n * step - 40.0).max() for n, step in zip((i, j, k), spacing, strict=True)]
+    assert max(reach) < 8.0 + GROW_MM + 2.0
+    assert min(reach) > 8.0
 
 
 def test_a_similarity_is_found_back_and_its_scale_is_kept_in_bounds(rng) -> None:

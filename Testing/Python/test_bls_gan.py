@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -83,16 +84,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, mask in (("upper", joint.upper_mask), ("lower", joint.lower_mask)):
             picture = Image.fromarray(mask.astype(np.uint8) * 255)
             picture.save(root / "masks" / f"{number}_L_2_{name}.png")
-    return root
+    return shutil.copytree(root, root / "others").parent
 
 
 def tiny(folder: Path, run: Path, **fields: Any) -> BlsGanConfig:
     """Five steps on the folder's joints; `fields` replace entries."""
     torch.set_num_threads(1)
     network = {"name": "unet", "channels": CHANNELS}
+    watched = JointFolder(str(folder / "others"), "MIT", validation=True)
     entries = {
         "name": "tiny",
-        "joints": (JointFolder(str(folder), "MIT"), JointFolder(str(folder), "MIT", "", True)),
+        "joints": (JointFolder(str(folder), "MIT"), watched),
         "run": str(run), "side": SIDE, "batch": 2, "log_every": 1, "validate_every": 4,
         "pretrain": PRETRAIN, "main": MAIN, "device": "cpu", "halve_every": 2,
         "generator": {**network, "in_channels": 3, "out_channels": 2},
@@ -341,6 +343,9 @@ def test_joints_that_cannot_be_trained_on_end_before_anything_is_written(
         apart.overlapping(np.random.default_rng(1))
     with pytest.raises(ValueError, match=r"expected either .*joints.* or .*ct"):
         tiny(folder, tmp_path / "run", joints=())
+    both = (JointFolder(str(folder), "MIT"), JointFolder(str(folder), "MIT", "again", True))
+    with pytest.raises(ValueError, match="is there twice; expected each folder once"):
+        tiny(folder, tmp_path / "run", joints=both)
     with pytest.raises(ValueError, match="generator: in_channels 2 and out_channels 4; expected 3"):
         tiny(folder, tmp_path / "run", generator=tiny(folder, tmp_path).supervisor)
 

@@ -21,7 +21,13 @@ from BoneXrayTrainingLib.configuration import TrainConfig
 from BoneXrayTrainingLib.console import Reporter
 from BoneXrayTrainingLib.dataset import Batch, PoolConfig
 from BoneXrayTrainingLib.export import export
-from BoneXrayTrainingLib.features_evaluation import evaluate_features, leg_case, measured
+from BoneXrayTrainingLib.features_evaluation import (
+    evaluate_features,
+    figures,
+    leg_case,
+    measured,
+    subjects_of,
+)
 from BoneXrayTrainingLib.features_loss import FeaturesLoss, validate_features
 from BoneXrayTrainingLib.learner import make_learner, step
 from BoneXrayTrainingLib.leg_images import augment_leg, collate_legs, heat_map
@@ -197,6 +203,31 @@ def test_the_command_measures_and_writes_entries_of_a_card(
     assert "subjects it was trained on" in entries[0]["data"]
     assert "views told rightly" in capsys.readouterr().out
     assert evaluate_features(config, find_model(str(model), "features"), 2) == entries
+
+
+def test_the_heads_guess_is_that_of_heads_alone() -> None:
+    rows = [{"landmark": [1.0, 2.0], "head centre": [1.0]}]
+    told = {
+        f["metric"]: f["baseline"]
+        for f in figures("", rows, {"head_centre": [3.0], "a": [9.0, 11.0]})
+    }
+    assert told["femoral head centre error, median [mm]"] == 3.0
+    assert told["landmark error, median [mm]"] == 9.0
+    without = figures("", rows, {"a": [9.0]})
+    assert [f["baseline"] for f in without if "head centre" in f["metric"]] == [None]
+
+
+def test_subjects_that_a_card_names_are_not_called_held_out(
+    model: Path, config: TrainConfig
+) -> None:
+    card = find_model(str(model), "features").card
+    known = str(card.trained_on["sources"][0]["name"])
+    watched = dataclasses.replace(config, validation=())
+    assert subjects_of(watched, card) == "subjects it was trained on"
+    for names, said in (((known,), f"subjects of whom it was trained on {known}"),
+                        (("somebody",), "held-out subjects")):  # fmt: skip
+        object.__setattr__(watched, "validation", names)
+        assert subjects_of(watched, card) == said
 
 
 def test_the_preview_shows_legs(config: TrainConfig, tmp_path: Path) -> None:

@@ -184,12 +184,12 @@ def test_a_missing_cut_or_damaged_shard_is_named_in_one_line(
         train(config)
     (shard / "arrays.safetensors").write_bytes(content[:-1])
     with pytest.raises(ValueError, match=rf"{FIRST} is damaged; make it again with bone-xray gen"):
-        train(config, resume=True)
+        train(config)
     shutil.rmtree(shard)
     with pytest.raises(ValueError, match=r"misses 2 of 3 samples of a\.nrrd; make them again"):
-        train(config, resume=True)
+        train(config)
     shutil.copytree(made / "shards" / FIRST, shard)
-    assert train(config, resume=True).name == "checkpoint-00000006"
+    assert train(config).name == "checkpoint-00000006"
 
 
 def test_a_run_is_not_resumed_with_other_samples_than_it_began_with(

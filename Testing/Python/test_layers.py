@@ -59,14 +59,14 @@ LIB_STAGES = """
     slicer_panel_leg_fit slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    mappings label_ct mesh_ct segments_file atlas regions pairs deformation sources
-    surroundings hand_frame labelled legs leg_views generation
+    mappings limits label_ct mesh_ct segments_file atlas regions pair_config pairs deformation
+    sources surroundings hand_frame labelled legs leg_views generation
     overlap_bins layer_images joint_images overlap_questions bone_excess mask_errors
     appearance augmentation dataset segment_images separation_images leg_images pool joint_places
-    leg_pool losses channel_checks configuration processes
+    leg_pool losses channel_checks configuration processes features_card
     learner segment_loss separation_loss features_loss
     checkpoints beginnings run_folder run_pools watch trainer
-    preview separation_card features_card export_card export_onnx bls_gan separation export
+    preview separation_card export_card export_onnx bls_gan separation export
     markdown intervals evaluation_cts pairings
     evaluation_tables evaluation_report
     contact_sheet evaluation evaluation_files
@@ -220,6 +220,8 @@ def test_no_file_but_the_door_lies_in_a_module_folder() -> None:
 # A stage whose tests are part of another stage's file: stage -> test file.
 TESTED_WITH = {
     "leg_finding": "leg_drawing",
+    "limits": "configuration",
+    "pair_config": "configuration",
     "kept": "live",
     "layer_alone": "bls_gan",
     "contrast_kernels": "contrast",

@@ -126,16 +126,20 @@ def test_a_source_is_drawn_as_often_as_its_share_says(sources: list) -> None:
     assert {pool.make(n).draw.source for n in range(4)} == {"often 0"}
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(ValueError("no CT"), "^no CT$"), (KeyError("CT"), "^projecting samples failed$")],
+)
 def test_an_error_while_projecting_reaches_the_one_who_draws(
-    sources: list, monkeypatch: pytest.MonkeyPatch
+    sources: list, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
 ) -> None:
     def broken(*_: object) -> None:
-        raise ValueError("no CT")
+        raise error
 
     monkeypatch.setattr("BoneXrayTrainingLib.pool.make_pair", broken)
     pool = PairPool(sources, PAIRS, FEW, seed=1)
     pool.start()
-    with pytest.raises(RuntimeError, match="projecting samples failed"):
+    with pytest.raises((ValueError, RuntimeError), match=told):
         batch(pool, 0)
     pool.stop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import random
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from small_run import small_config
 from BoneXrayTrainingLib.checkpoints import checkpoints, latest_checkpoint
 from BoneXrayTrainingLib.configuration import TrainConfig
 from BoneXrayTrainingLib.dataset import CtSource, PoolConfig
+from BoneXrayTrainingLib.run_folder import check_run
 from BoneXrayTrainingLib.trainer import train
 
 MOVING = PoolConfig(capacity=4, first=3, images_per_sample=3.0)
@@ -162,3 +164,45 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(
         train(config)
     assert train(config, resume=True).name == "checkpoint-00000001"
     assert [record["step"] for record in figures(tmp_path / "run")] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"validation": ()},
+            r"validation: got \[\]; expected that of the run to be resumed, \['b'\]",
+        ),
+        ({"ct": "other"}, "ct: got .*; expected that of the run to be resumed"),
+        ({"steps": 4}, "steps: got 4; expected at least the 12 of the run"),
+        ({"seed": 3}, None),
+    ],
+)
+def test_a_run_goes_on_with_its_own_patients_only(
+    data: Path, whole: tuple[Path, int], tmp_path: Path, change: dict, message: str | None
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole[0], run)
+    config = config_of(data, run)
+    if "ct" in change:
+        change = {"ct": (config.ct[0], dataclasses.replace(config.ct[1], remove_contrast=True))}
+    changed = dataclasses.replace(config, **change)
+    if message is None:
+        assert check_run(changed, resume=True) == run
+        return
+    with pytest.raises(ValueError, match=message):
+        train(changed, resume=True)
+    assert json.loads((run / "config.json").read_text())["validation"] == ["b"]
+
+
+def test_a_run_of_an_earlier_version_that_knew_fewer_entries_is_resumed(
+    data: Path, whole: tuple[Path, int], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole[0], run)
+    before = json.loads((run / "config.json").read_text())
+    for source in before["ct"]:
+        del source["near"]
+    del before["legs"]
+    (run / "config.json").write_text(json.dumps(before))
+    assert check_run(config_of(data, run), resume=True) == run

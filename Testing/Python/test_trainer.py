@@ -89,6 +89,25 @@ def test_a_run_leaves_its_configuration_log_and_one_checkpoint(
     assert steps_of(run) == [1, 2, 3, 4]
 
 
+def test_a_run_that_cannot_begin_leaves_no_folder(
+    limb_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    config = small_config(limb_file, run)
+    loss = dataclasses.replace(config.loss, perceptual=0.1, perceptual_weights="nofile.npz")
+    with pytest.raises(FileNotFoundError, match=r"nofile\.npz"):
+        train(dataclasses.replace(config, loss=loss))
+    assert not run.exists()
+
+    def broken(*_: object) -> None:
+        raise ValueError("no CT")
+
+    monkeypatch.setattr("BoneXrayTrainingLib.pool.make_pair", broken)
+    with pytest.raises(ValueError, match=r"^no CT$"):
+        train(config)
+    assert not run.exists()
+
+
 def test_a_stop_file_ends_the_run_after_the_step_with_a_checkpoint(
     limb_file: Path, tmp_path: Path
 ) -> None:

@@ -55,9 +55,13 @@ def voxel_labels(meshes: list[Mesh], volume: Volume, bone: float) -> np.ndarray:
         labels[box][closer] = number
     labels = _cleaned(labels, len(meshes))
     cross = ndimage.generate_binary_structure(3, 1)
+    unlabelled = labels == 0
     for _ in range(round(GROW_MM / min(volume.spacing_mm))):
         grown = ndimage.grey_dilation(labels, footprint=cross)
         labels = np.where(solid & (labels == 0), grown, labels)
+    # Steps are longer where voxels are: through thick slices they lead too far.
+    away = ndimage.distance_transform_edt(unlabelled, sampling=volume.spacing_mm[::-1])
+    labels[away > GROW_MM] = 0
     return _cleaned(labels, len(meshes))
 
 

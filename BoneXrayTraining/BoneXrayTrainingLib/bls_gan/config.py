@@ -11,6 +11,7 @@ from typing import Any
 from BoneXrayLib.model_card import BLS_GAN
 from BoneXrayLib.networks import size_multiple
 
+from ..configuration import check_split
 from ..mappings import from_mapping, read_toml
 from ..pairs import PairConfig
 from ..pool import PoolConfig
@@ -148,9 +149,11 @@ class BlsGanConfig:
         folders = any(not f.validation for f in self.joints)
         if not folders and not any(c.patient not in self.validation for c in self.ct):
             raise ValueError("validation: holds everything; expected some left to train on")
-        unknown = set(self.validation) - {c.patient for c in self.ct}
-        if unknown:
-            raise ValueError(f"validation: {sorted(unknown)} not among the patients of [[ct]]")
+        check_split(self.ct, self.validation)
+        paths = [Path(f.path).as_posix() for f in self.joints]
+        twice = next((path for path in paths if paths.count(path) > 1), None)
+        if twice is not None:
+            raise ValueError(f"joints: {twice} is there twice; expected each folder once")
 
 
 def stage_of(config: BlsGanConfig, step: int) -> StageConfig:

@@ -91,7 +91,8 @@ def _card(config: BlsGanConfig, version: str, name: str | None, step: int) -> Mo
 def _sources(config: BlsGanConfig) -> dict[str, Any]:
     folders = {(f.name or Path(f.path).name, f.licence) for f in config.joints if not f.validation}
     used = [c for c in config.ct if c.patient not in config.validation]
-    known = sorted(folders | {(c.patient, c.licence) for c in used})
+    towards = {(c.mesh.towards.patient, c.mesh.towards.licence) for c in used}
+    known = sorted(folders | {(c.patient, c.licence) for c in used} | (towards - {("", "")}))
     return {
         "sources": [{"name": name, "licence": licence} for name, licence in known],
         "cts": sum(not c.is_made_up for c in used),

@@ -97,8 +97,10 @@ def refuse_another(folder: Path, config: GenerateConfig, jobs: list[CtJob]) -> d
                 f"resumed, {one_line(before[name], 60)}"
             )
     entries = [f.name for f in dataclasses.fields(config.ct[0])]
-    old = [{name: source[name] for name in entries} for source in header["sources"]]
+    old = [{name: s[name] for name in entries if name in s} for s in header["sources"]]
     new = json.loads(json.dumps([dataclasses.asdict(job.source) for job in jobs]))
+    if old:  # an earlier version may have had fewer entries
+        new = [{name: source[name] for name in old[0]} for source in new]
     if old != new:
         first = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), None)
         what = f"{len(new)} CTs" if first is None else f"CT {first} ({new[first]['path']})"
