@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -220,7 +220,10 @@ def _polarity(dataset: Dataset, polarity: str, notes: list[str]) -> tuple[bool, 
 
 def _falling_voi_lut(dataset: Dataset) -> bool:
     items = tag(dataset, "VOILUTSequence", ())
-    data = np.atleast_1d(tag(items[0], "LUTData", 0)) if len(items) else np.zeros(1)
+    data: Any = tag(items[0], "LUTData", 0) if len(items) else 0
+    if isinstance(data, bytes):  # of VR OW, and in every implicit file
+        data = np.frombuffer(data, ">u2" if dataset.original_encoding[1] is False else "<u2")
+    data = np.atleast_1d(data)
     return bool(data.dtype.kind in "iuf" and len(data) > 2 and data[-1] < data[0])
 
 

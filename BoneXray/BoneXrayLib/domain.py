@@ -35,8 +35,8 @@ SMALLEST_SIDE = 48
 """Below it, pixels [rows or columns] do not say what an image is."""
 COLOURED = "looks like a photograph or screenshot in colour, not like a radiograph"
 INVERTED = (
-    "looks inverted, as if bone were dark: load it again as bone dark "
-    "(--polarity bone-dark; in the panel, Stored: bone dark)"
+    "looks inverted, as if bone were dark: load it again as bone dark, or bone bright where that "
+    "was said (--polarity bone-dark or bone-bright; in the panel, Stored)"
 )
 
 

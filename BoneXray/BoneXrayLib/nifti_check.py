@@ -88,13 +88,13 @@ def _check_spacing(spacing: tuple[float, ...], name: str) -> None:
 
 
 def _check_finite(file: BinaryIO, header: _Header, name: str) -> None:
-    left = header.bytes
+    left, size = header.bytes, header.floats.itemsize if header.floats is not None else 1
     while left > 0:
         chunk = file.read(min(left, CHUNK_BYTES))
         if not chunk:
             _check_held(header.bytes - left, header.bytes)
         left -= len(chunk)
-        values = np.frombuffer(chunk[: len(chunk) // 8 * 8], dtype=header.floats)
+        values = np.frombuffer(chunk[: len(chunk) // size * size], dtype=header.floats)
         if not np.isfinite(values).all():
             raise ValueError(f"{name}: holds NaN or infinity; expected finite values")
 

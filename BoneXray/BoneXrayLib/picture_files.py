@@ -50,7 +50,12 @@ def read_picture(path: Path) -> tuple[np.ndarray, list[str]]:
 
     notes: list[str] = []
     try:
-        with _bomb_check_off(), Image.open(path, formats=("PNG", "JPEG", "TIFF")) as image:
+        # By its handle: of a path Pillow maps turned TIFF files wrongly.
+        with (
+            _bomb_check_off(),
+            path.open("rb") as file,
+            Image.open(file, formats=("PNG", "JPEG", "TIFF")) as image,
+        ):
             check_size(image.height, image.width, path.name)
             pages = getattr(image, "n_frames", 1)
             if pages > 1:
@@ -61,11 +66,14 @@ def read_picture(path: Path) -> tuple[np.ndarray, list[str]]:
                 )
             depth = _bits(image)
             image.load()
-            upright = image if image.mode.startswith(("I", "F")) else ImageOps.exif_transpose(image)
+            upright = ImageOps.exif_transpose(image)
             if depth > 8 and upright.mode in ("RGB", "RGBA"):
                 pixels = _deep_colour(path)
             else:
                 pixels = _samples(upright, notes)
+                if depth > 8 and _is_white_0(image):
+                    pixels = 2.0**depth - 1 - pixels  # Pillow does so with 8 bits only
+                    notes.append("stored with white as 0: shown the other way round, as viewers do")
     except ValueError:
         raise
     except Exception as error:  # Pillow raises OSError, SyntaxError, struct.error … when damaged
@@ -96,12 +104,17 @@ def _bits(image: Image) -> int:
     return 16 if "16" in str(tile[0][-1] if tile else "") else 8
 
 
+def _is_white_0(image: Image) -> bool:
+    """Whether a TIFF file says that its lowest value is white."""
+    return getattr(image, "tag_v2", {}).get(262) == 0
+
+
 def _deep_colour(path: Path) -> np.ndarray:
     import SimpleITK as sitk
 
     sitk.ProcessObject.GlobalWarningDisplayOff()
     array = sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
-    return array.reshape(array.shape[-3:])
+    return array.reshape(-1, *array.shape[-3:])[0]  # the first page
 
 
 def _samples(image: Image, notes: list[str]) -> np.ndarray:

@@ -81,7 +81,7 @@ def _text(file: Path) -> str:
     if file.stat().st_size > LARGEST_TEXT_BYTES:
         raise ValueError("too large for a pose; expected a drr.json, a 3 x 4 matrix or DICOM")
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("no text; expected a drr.json, a 3 x 4 matrix or DICOM") from None
 
@@ -129,6 +129,6 @@ def _from_record(geometry: Any) -> Geometry:
 def _size(size: Any) -> tuple[int, int]:
     try:
         rows, columns = (int(n) for n in size)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"size: got {size!r}; expected rows and columns") from None
     return rows, columns

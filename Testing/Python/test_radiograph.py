@@ -157,6 +157,35 @@ def test_a_falling_voi_lut_counts_as_one_inversion(tmp_path: Path) -> None:
         lut[element].VR = "US"
     path = write_cr(tmp_path / "a.dcm", 4095 - limb(), VOILUTSequence=[lut])
     assert np.array_equal(read_radiograph(path).pixels, limb())
+    lut["LUTData"] = pydicom.DataElement(
+        0x00283006, "OW", np.arange(4095, -1, -1, dtype="<u2").tobytes()
+    )
+    path = write_cr(tmp_path / "b.dcm", 4095 - limb(), VOILUTSequence=[lut])
+    assert np.array_equal(read_radiograph(path).pixels, limb()), "as bytes"
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_tiff_whose_zero_is_white_is_shown_as_viewers_do(tmp_path: Path, depth: int) -> None:
+    grey = limb(top=2**depth - 1).astype(f"uint{depth}")
+    path = tmp_path / "a.tif"
+    # Pillow turns eight bits round as it writes them.
+    stored = grey if depth == 8 else (2**depth - 1 - grey).astype(grey.dtype)
+    Image.fromarray(stored).save(path, tiffinfo={262: 0})
+    assert np.array_equal(read_radiograph(path).pixels, grey)
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+@pytest.mark.parametrize("kind", ["raw", "tiff_lzw"])
+def test_a_turned_tiff_is_set_upright(tmp_path: Path, turned: int, kind: str) -> None:
+    grey = limb(20, 30, 255).astype(np.uint8)
+    stored = {
+        1: grey, 2: grey[:, ::-1], 3: grey[::-1, ::-1], 4: grey[::-1],
+        5: grey.T, 6: grey.T[::-1], 7: grey.T[::-1, ::-1], 8: grey.T[:, ::-1],
+    }[turned]  # fmt: skip
+    path = tmp_path / "a.tif"
+    picture = Image.fromarray(np.ascontiguousarray(stored))
+    picture.save(path, compression=kind, tiffinfo={274: turned})
+    assert np.array_equal(read_radiograph(path).pixels, grey)
 
 
 def test_padding_becomes_the_darkest_value(tmp_path: Path) -> None:

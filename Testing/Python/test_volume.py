@@ -102,7 +102,10 @@ def _named(path: Path, text: str) -> Path:
 NOISE = np.random.default_rng(1).integers(-1000, 1000, (10, 12, 14)).astype(np.int16)
 WITH_NAN = ct_values().astype(np.float32)
 WITH_NAN[3, 3, 3] = np.nan
+NAN_LAST = np.full((3, 5, 5), -500, np.float32)
+NAN_LAST[-1, -1, -1] = np.nan
 BAD_FILES = {
+    "NaN in the last of an odd number": (lambda p: write(p / "a.nii.gz", NAN_LAST), "NaN"),
     "NaN": (lambda p: write(p / "a.nii.gz", WITH_NAN), "NaN"),
     "infinity": (lambda p: write(p / "a.nii.gz", np.where(NOISE > 990, np.inf, NOISE)), "infinity"),
     "colour": (
