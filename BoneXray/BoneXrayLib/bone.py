@@ -237,6 +237,8 @@ def _chosen(
 ) -> dict[int, str]:
     """Value and name of the structures that become parts: those wanted, or all."""
     called = {value: label_names.get(value, f"label {value}") for value in values}
+    # "rest" is what is none of them.
+    called |= {v: f"{n} (label {v})" for v, n in called.items() if n.casefold() == "rest"}
     known = set(called.values()) | {str(value) for value in values}
     missing = [name for name in wanted if name not in known]
     if missing:

@@ -12,8 +12,9 @@ import numpy as np
 
 from .attenuation import MU_WATER_70KEV
 from .bone import BoneConfig
-from .files import checked_output_folder, staged_folder
+from .files import as_json, checked_output_folder, staged_folder
 from .geometry import Geometry, GeometryConfig, make_geometry
+from .image_names import named_images
 from .poses import read_pose
 from .progress import IsCancelled, Progress
 from .projection import PreparedParts, prepare_ct, project_on, used_device
@@ -195,17 +196,9 @@ def write_drr(drr: Drr, folder: str | Path, source: str | None = None) -> dict[s
     images = named_images(drr.full, drr.bone, drr.layers)
     with staged_folder(folder) as stage:
         write_images(stage, images, drr.radiograph)
-        (stage / RECORD).write_text(json.dumps(_record(drr, source), indent=2) + "\n")
+        (stage / RECORD).write_text(as_json(_record(drr, source)))
         names = sorted(path.name for path in stage.iterdir())
     return {name: folder / name for name in names}
-
-
-def named_images(
-    full: np.ndarray, bone: np.ndarray, layers: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """The images of an exposure by file name: full, bone, and the layers of several bones."""
-    named = {file_name(name): image for name, image in layers.items()} if len(layers) > 2 else {}
-    return {"full": full, "bone": bone} | named
 
 
 def write_images(
@@ -242,9 +235,3 @@ def _record(drr: Drr, source: str | None) -> dict:
         "device": drr.device,
         "geometry": drr.geometry.to_dict(),
     }
-
-
-def file_name(label: str) -> str:
-    """A label as a file name on every system."""
-    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in label).strip("._")
-    return kept or "layer"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import re
 import shutil
@@ -9,11 +11,12 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 
 def existing_path(path: str | os.PathLike, argument: str = "path") -> Path:
     """The path, or FileNotFoundError in one line where nothing is there."""
-    found = Path(path).expanduser()
+    found = at_home(path)
     try:
         exists = found.exists()
     except OSError as error:  # e.g. a name too long for the file system
@@ -23,6 +26,27 @@ def existing_path(path: str | os.PathLike, argument: str = "path") -> Path:
             f"{argument}: {one_line(path)} does not exist; expected a file or folder"
         )
     return found
+
+
+def at_home(path: str | os.PathLike) -> Path:
+    """The path, a leading ~ as the user's folder; as it is where ~ begins just a name."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def as_json(record: Any) -> str:
+    """A record as JSON text, infinity and NaN, which JSON has not, as null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: plain(each) for name, each in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(each) for each in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(plain(record), indent=2, allow_nan=False) + "\n"
 
 
 def one_line(text: object, limit: int = 200) -> str:
@@ -49,7 +73,7 @@ def written_whole(path: str | os.PathLike) -> Generator[Path]:
     Raises:
         ValueError: the folder is not there.
     """
-    target = Path(path).expanduser()
+    target = at_home(path)
     if not target.parent.is_dir():
         raise ValueError(
             f"path: folder {target.parent} does not exist; expected an existing folder"
@@ -73,27 +97,31 @@ def checked_output_folder(folder: str | Path) -> Path:
 
 
 class staged_folder:
-    """Write into a hidden sibling folder; on success move its files into place, else drop it."""
+    """Write into a hidden folder in or beside it; on success move its files into place."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def __enter__(self) -> Path:
-        parent = self.folder.absolute().parent
+        # Within a folder that is there: beside a mount, or one's home, others may rule.
+        home = self.folder.absolute()
+        home = home if home.is_dir() else home.parent
         try:
-            parent.mkdir(parents=True, exist_ok=True)
-            self.stage = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}-", dir=parent))
+            home.mkdir(parents=True, exist_ok=True)
+            self.stage = Path(tempfile.mkdtemp(prefix=".bone-xray-", dir=home))
         except OSError as error:
             reason = error.strerror or error
             raise ValueError(f"output: cannot write to {self.folder} ({reason})") from None
         return self.stage
 
     def __exit__(self, kind: type | None, *_: object) -> None:
-        if kind is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for path in sorted(self.stage.iterdir()):
-                path.replace(self.folder / path.name)
-        shutil.rmtree(self.stage, ignore_errors=True)
+        try:
+            if kind is None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                for path in sorted(self.stage.iterdir()):
+                    path.replace(self.folder / path.name)
+        finally:
+            shutil.rmtree(self.stage, ignore_errors=True)
 
 
 def plain_stem(path: Path) -> str:

@@ -14,6 +14,9 @@ import numpy as np
 from .files import existing_path, naming, one_line
 from .volume_files import is_image_file, read_image_file
 
+COLOUR_NUMBERS = 4
+"""Red, green, blue and opacity behind a name in a colour table."""
+
 if TYPE_CHECKING:
     from .volume import Volume
 
@@ -129,15 +132,34 @@ def read_names(path: str | os.PathLike) -> dict[int, str]:
         elif file.suffix.lower() == ".csv":
             pairs = _csv_pairs(text)
         else:
-            lines = [line.split() for line in text.splitlines() if not line.startswith("#")]
-            pairs = [(words[0], words[1]) for words in lines if len(words) > 1]
+            pairs = _table_pairs(text)
         swap = any(not str(first).lstrip("-").isdigit() for first, _ in pairs)
-        return {int(b): str(a) for a, b in pairs} if swap else {int(a): str(b) for a, b in pairs}
-    except (ValueError, KeyError, AttributeError, OSError, StopIteration) as error:
+        found = [(b, a) for a, b in pairs] if swap else pairs
+        if any(not isinstance(name, str) for _, name in found):
+            raise ValueError("a name is no text")
+        return {int(value): name for value, name in found}
+    except (ValueError, TypeError, KeyError, AttributeError, OSError, StopIteration) as error:
         raise ValueError(
             f"names: {file.name} ({one_line(error, 80)}); expected JSON, CSV or a colour table "
             "with a value and a name each"
         ) from error
+
+
+def _table_pairs(text: str) -> list[tuple[str, str]]:
+    """Values and names of a colour table: names may have spaces, colours follow them as numbers."""
+    pairs = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) < 2 or line.startswith("#"):
+            continue
+        quoted = re.search(r'"([^"]+)"\s*$', line)
+        if quoted:  # as ITK-SNAP writes it, colours before the name
+            pairs.append((words[0], quoted[1]))
+            continue
+        end = len(words) - COLOUR_NUMBERS
+        is_colour = end > 1 and all(word.isdigit() for word in words[end:])
+        pairs.append((words[0], " ".join(words[1 : end if is_colour else None])))
+    return pairs
 
 
 def _csv_pairs(text: str) -> list[tuple[str, str]]:

@@ -7,15 +7,15 @@ overlaps. All is linear in the parts, so bone + rest = whole holds for the stitc
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from .attenuation import MU_WATER_70KEV
-from .drr import named_images, write_images
-from .files import checked_output_folder, staged_folder
+from .drr import write_images
+from .files import as_json, checked_output_folder, staged_folder
+from .image_names import named_images
 from .long_leg_config import METHODS, LongLegConfig
 from .long_leg_shots import ShotPlan, plan_shots
 from .progress import IsCancelled, Progress
@@ -136,7 +136,7 @@ def write_long_leg(
     images = named_images(found.full, found.bone, found.layers)
     with staged_folder(folder) as stage:
         write_images(stage, images, found.radiograph)
-        (stage / RECORD).write_text(json.dumps(_record(found, source), indent=2) + "\n")
+        (stage / RECORD).write_text(as_json(_record(found, source)))
         names = sorted(path.name for path in stage.iterdir())
     return {name: folder / name for name in names}
 

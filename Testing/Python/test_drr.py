@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from BoneXrayLib.drr import Drr, DrrConfig, file_name, read_geometry, simulate, write_drr
+from BoneXrayLib.drr import Drr, DrrConfig, read_geometry, simulate, write_drr
+from BoneXrayLib.files import staged_folder
+from BoneXrayLib.image_names import file_name, named_images
 from BoneXrayLib.radiograph import read_radiograph
 from BoneXrayLib.volume import Volume
 
@@ -80,6 +82,43 @@ def test_an_output_that_is_a_file_is_refused(drr: Drr, tmp_path: Path) -> None:
 def test_labels_become_file_names_on_every_system() -> None:
     assert file_name("rib left 1/2") == "rib_left_1_2"
     assert file_name("..") == "layer"
+
+
+def test_labels_of_any_name_take_nothing_from_the_rest_nor_each_others_files(limb: Volume) -> None:
+    labels = (limb.hu > 300).astype(np.uint8)
+    labels[: limb.hu.shape[0] // 2] *= 2
+    whole = simulate(limb, DrrConfig(**SMALL), labels, {1: "a", 2: "b"})
+    made = simulate(limb, DrrConfig(**SMALL), labels, {1: "rest", 2: "Bone"})
+    assert list(made.layers) == ["rest", "rest (label 1)", "Bone"]
+    assert np.array_equal(made.full, whole.full)
+    assert np.array_equal(made.bone, whole.bone)
+    files = named_images(made.full, made.bone, made.layers)
+    assert list(files) == ["full", "bone", "rest", "rest__label_1", "Bone_2"]
+    assert np.array_equal(files["bone"], made.bone)
+    image = np.zeros((2, 2))
+    twins = named_images(image, image, {"rest": image, "left femur": image, "Left_Femur": image})
+    assert list(twins)[2:] == ["rest", "left_femur", "Left_Femur_2"]
+
+
+def test_a_window_without_an_end_is_null_in_the_record(limb: Volume, tmp_path: Path) -> None:
+    drr = simulate(limb, DrrConfig(hu=(200.0, np.inf), **SMALL))
+    text = write_drr(drr, tmp_path)["drr.json"].read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["config"]["hu"] == [200.0, None]
+
+
+def test_files_are_staged_within_a_folder_that_is_there(drr: Drr, tmp_path: Path) -> None:
+    out = tmp_path / "mount"
+    out.mkdir()
+    with staged_folder(out) as stage:
+        (stage / "a").write_text("a")
+        assert stage.parent == out
+        assert [p.name for p in tmp_path.iterdir()] == ["mount"]
+    assert [p.name for p in out.iterdir()] == ["a"]
+    (out / "b").mkdir()
+    (out / "b" / "mine").write_text("mine")
+    with pytest.raises(OSError, match="b"), staged_folder(out) as stage:
+        (stage / "b").write_text("in the way")
+    assert sorted(p.name for p in out.iterdir()) == ["a", "b"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"geometry": {"frame": "LPS"}}'])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from BoneXrayLib.label_maps import read_labels
+from BoneXrayLib.label_maps import read_labels, read_names
 from BoneXrayLib.models import verify_model
 from BoneXrayLib.phantoms import synthetic_limb
 from BoneXrayLib.progress import Cancelled
@@ -236,3 +236,27 @@ def test_a_run_from_a_model_that_tells_mirror_images_goes_on_telling_them() -> N
     alone = entries(("ulna", "lunate", "pisiform"), network=network)
     assert alone["network"]["out_channels"] == 3
     assert "reversed_share" not in alone.get("augmentation", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("plain.txt", "# bones\n1 left femur\n2 tibia L\n"),
+        ("slicer.ctbl", "1 left femur 10 20 30 255\n2 tibia L 1 2 3 255\n"),
+        ("snap.txt", '1 255 0 0 1 1 1 "left femur"\n2 0 255 0 1 1 1 "tibia L"\n'),
+        ("table.csv", "value,name\n1,left femur\n2,tibia L\n"),
+        ("map.json", '{"left femur": 1, "tibia L": 2}'),
+    ],
+)
+def test_a_name_is_read_whole_from_any_table(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert read_names(tmp_path / name) == {1: "left femur", 2: "tibia L"}
+
+
+@pytest.mark.parametrize(
+    "text", ['{"femur": null}', '{"femur": [1, 2]}', '{"1": {"name": "femur"}}', '{"1": 2}']
+)
+def test_a_table_of_something_else_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "names.json").write_text(text)
+    with pytest.raises(ValueError, match=r"^names: names.json .*expected JSON, CSV or a colour"):
+        read_names(tmp_path / "names.json")

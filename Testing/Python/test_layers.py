@@ -23,7 +23,7 @@ LIB_STAGES = """
     phantoms attenuation distances body bone_presets specks contrast_kernels contrast_lung contrast
     bone geometry_config geometry pose_matrix c_arm poses beam_models view_direction outlines
     projection
-    picture_files float_nrrd dicom_spacing dicom_radiograph radiograph drr
+    picture_files float_nrrd dicom_spacing dicom_radiograph radiograph image_names drr
     materials spectra thicknesses detector scatter beam_field exposure_config water_correction
     exposure ct_exposure
     thinning kept live
@@ -220,6 +220,7 @@ def test_no_file_but_the_door_lies_in_a_module_folder() -> None:
 # A stage whose tests are part of another stage's file: stage -> test file.
 TESTED_WITH = {
     "leg_finding": "leg_drawing",
+    "image_names": "drr",
     "limits": "configuration",
     "pair_config": "configuration",
     "kept": "live",

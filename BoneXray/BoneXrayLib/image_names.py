@@ -1,0 +1,29 @@
+"""What the images of an exposure are called as files: none overwrites another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def named_images(
+    full: np.ndarray, bone: np.ndarray, layers: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The images of an exposure by file name: full, bone, and the layers of several bones.
+
+    Names that are one to a file system, or are full or bone, are numbered.
+    """
+    images, taken = {"full": full, "bone": bone}, {"full", "bone"}
+    for layer, image in layers.items() if len(layers) > 2 else ():
+        number, name = 1, file_name(layer)
+        while name.casefold() in taken:
+            number += 1
+            name = f"{file_name(layer)}_{number}"
+        taken.add(name.casefold())
+        images[name] = image
+    return images
+
+
+def file_name(label: str) -> str:
+    """A label as a file name on every system."""
+    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in label).strip("._")
+    return kept or "layer"
