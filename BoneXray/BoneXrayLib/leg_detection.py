@@ -223,9 +223,9 @@ def _features(
         clear = ELLIPSES if view == VIEWS[0] else CLEAR_FROM_THE_SIDE
         found = {name: ellipse_of_disc(share) for name, share in discs if name in clear}
         ellipses = {n: _into_image(e, masks) for n, e in found.items() if e is not None}
-    # What the bone's tidy mask leaves out is no part of its outline.
+    # Without what the tidy mask leaves out, in the steps of the picture that is written of it.
     share = masks.shares[BONES.index(bone)]
-    outline = np.where(mask | (share <= 0.5), share, 0.0).astype(np.float32)
+    outline = np.rint(255 * np.where(mask | (share <= 0.5), share, 0.0)) / np.float32(255)
     return LegFeatures(
         bone, side, view, _box(mask, masks), points, ellipses, outline, "mask",
         (float(masks.first[0]), float(masks.first[1])),

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .geometry import Geometry
 from .leg_config import LegConfig
 from .leg_features import LegFeatures
@@ -63,6 +65,13 @@ class RebuiltLeg:
         )
 
 
+def _refuse_the_same(radiographs: Sequence[Radiograph]) -> None:
+    """Two views of one image would look as sure as two images."""
+    first, *others = (radiograph.pixels for radiograph in radiographs)
+    if any(np.array_equal(first, other) for other in others):
+        raise ValueError("image: both are the same picture; expected two views of a leg, or one")
+
+
 def reconstruct_leg(
     radiographs: Sequence[Radiograph],
     config: LegConfig | None = None,
@@ -89,6 +98,7 @@ def reconstruct_leg(
     """
     config = config or LegConfig()
     check_images(len(radiographs), config)
+    _refuse_the_same(radiographs)
     shapes = shape_models(config, models)
     told = _Told([_title(model) for model in shapes.values()], [], [])
     if features is None:

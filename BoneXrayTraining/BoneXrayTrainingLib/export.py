@@ -17,10 +17,11 @@ from BoneXrayLib.packed_weights import packed, unpacked
 from BoneXrayLib.structures import structure
 
 from .beginnings import read_record
-from .checkpoints import best_checkpoint, latest_checkpoint, read_state
+from .checkpoints import best_checkpoint, checkpoints, latest_checkpoint, read_state
 from .configuration import TrainConfig, from_mapping
 from .export_card import make_card, with_beginning
 from .export_onnx import write_network
+from .limits import check_number
 
 BITS = (16, 8, 6, 4)
 LEG_SIZE = 1.3
@@ -69,12 +70,15 @@ def export(
         raise ValueError(f"bits: got {bits!r}; expected 16, 8, 6 or 4")
     run, output = Path(run), checked_output_folder(output)
     latest_checkpoint(run)
+    if best and not checkpoints(run, "best"):
+        raise ValueError(f"best: {run} has none; expected a run with patients in validation")
     config = from_mapping(TrainConfig, json.loads((run / "config.json").read_text()), "config")
     checkpoint = best_checkpoint(run) if best or config.patience else latest_checkpoint(run)
     config = dataclasses.replace(config, name=name or config.name)
     if gain != 1.0:
         config = dataclasses.replace(config, network={**config.network, "gain": gain})
     working_size = seen_size(config) if working_size is None else working_size
+    check_number("working_size", working_size, size_multiple(config.network))
     step = read_state(checkpoint).step
     network = build_network(config.network)
     weights = load_file(checkpoint / "average.safetensors")

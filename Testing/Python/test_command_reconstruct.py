@@ -178,6 +178,12 @@ def test_typed_views_give_the_bone_of_the_measured_ones() -> None:
     assert np.abs(np.mean(marks, axis=0)).max() < 25, "what was found is about the origin"
 
 
+def test_one_image_as_two_views_is_refused() -> None:
+    image, given = radiograph("AP", made_view("AP")), [[seen("AP")]] * 2
+    with pytest.raises(ValueError, match="image: both are the same picture; expected two views"):
+        reconstruct_leg([image, image], FEMUR, given, models=[made_model()])
+
+
 def test_an_unknown_pixel_size_is_guessed_and_said() -> None:
     image = radiograph("AP", None, pixel=None)
     config = dataclasses.replace(FEMUR, source_detector=1800.0, source_object=1600.0)

@@ -121,6 +121,14 @@ def test_an_onnx_file_names_its_weights_and_ends_and_numbers_the_rest(folder: Pa
     assert {"Pad", "Shape"}.isdisjoint(node.op_type for node in graph.node), "sides are even"
 
 
+def test_what_a_run_has_not_got_cannot_be_exported(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"best: .* has none; expected a run with patients in"):
+        export(run, tmp_path / "model", best=True)
+    with pytest.raises(ValueError, match=r"working_size: got 3; expected 16 or more"):
+        export(run, tmp_path / "model", working_size=3)
+    assert not (tmp_path / "model").exists()
+
+
 def test_weights_of_another_network_are_not_left_to(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "other")
     stored = load_file(folder / "weights.safetensors")

@@ -131,7 +131,7 @@ class ShapeModelShow(Command):
 
 @dataclass
 class ShapeModelSample(Command):
-    """Draw shapes from a shape model and write them as STL [LPS mm], and their coefficients."""
+    """Draw shapes from a shape model and write them as STL [RAS mm], and their coefficients."""
 
     name: Positional[Annotated[str, arg(metavar="NAME|FOLDER")]]
     """Name or folder of the model, or femur or tibia for the shipped one."""
