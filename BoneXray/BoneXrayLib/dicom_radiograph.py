@@ -219,8 +219,7 @@ def _polarity(dataset: Dataset, polarity: str, notes: list[str]) -> tuple[bool, 
 
 
 def _falling_voi_lut(dataset: Dataset) -> bool:
-    items = tag(dataset, "VOILUTSequence", ())
-    data: Any = tag(items[0], "LUTData", 0) if len(items) else 0
+    data: Any = next((tag(i, "LUTData", 0) for i in tag(dataset, "VOILUTSequence", ())), 0)
     if isinstance(data, bytes):  # of VR OW, and in every implicit file
         data = np.frombuffer(data, ">u2" if dataset.original_encoding[1] is False else "<u2")
     data = np.atleast_1d(data)

@@ -7,13 +7,15 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .files import existing_path, naming, one_line
+from .files import existing_path, naming, one_line, plain_stem
 from .volume_files import is_image_file, read_image_file
 
+NAME_FILES = (".json", ".csv", ".ctbl", ".txt")
 COLOUR_NUMBERS = 4
 """Red, green, blue and opacity behind a name in a colour table."""
 
@@ -143,6 +145,19 @@ def read_names(path: str | os.PathLike) -> dict[int, str]:
             f"names: {file.name} ({one_line(error, 80)}); expected JSON, CSV or a colour table "
             "with a value and a name each"
         ) from error
+
+
+def with_names_beside(names: dict[int, str], labels: Path) -> dict[int, str]:
+    """What a label map holds, by value; what it has no name of its own for as a file beside says.
+
+    The file is called as the map is, or labels, and is as `read_names` takes it (.json, .csv,
+    .ctbl, .txt).
+    """
+    files = (labels.with_name(s + e) for s in (plain_stem(labels), "labels") for e in NAME_FILES)
+    given = next((read_names(file) for file in files if file.is_file()), {})
+    unnamed = {value: f"label {value}" for value in names}
+    names = {v: given.get(v, name) if name == unnamed[v] else name for v, name in names.items()}
+    return {value: name.strip() or unnamed[value] for value, name in names.items()}
 
 
 def _table_pairs(text: str) -> list[tuple[str, str]]:

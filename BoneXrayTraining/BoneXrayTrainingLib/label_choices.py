@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from BoneXrayLib.label_maps import read_labels, read_names
+from BoneXrayLib.label_maps import read_labels, with_names_beside
 from BoneXrayLib.progress import Cancelled, IsCancelled, Progress
 
 from .choices import (
     cts_in_folder,
-    image_stem,
     label_map_beside,
     read_template,
     write_chosen,
@@ -25,7 +24,6 @@ SEPARATE_CONFIG = SEGMENT_CONFIG.with_name("separate.toml")
 """The configurations that such runs take network, loss and steps from."""
 FEWEST_BONES = {"segment": 1, "separate": 2}
 """How many of the bones to learn a CT must have, by task."""
-NAME_FILES = (".json", ".csv", ".ctbl", ".txt")
 REVERSED_SHARE = 0.25
 """Of the images of a network that tells which way round they are."""
 FEWEST_PATIENTS = 4
@@ -106,20 +104,13 @@ def _read_one(folder: Path, labels: str) -> tuple[dict[int, str], str]:
 def names_in(labels: Path) -> dict[int, str]:
     """What a label map holds, by value.
 
-    Names come from the map itself, or else from a file of the same name that `read_names` reads
-    (.json, .csv, .ctbl, .txt), or from such a file called labels in its folder.
+    Names come from the map itself, or else from a file beside it: see `with_names_beside`.
 
     Raises:
         ValueError, FileNotFoundError: as `read_labels`.
     """
     _, _, names = read_labels(labels)
-    files = (
-        labels.with_name(s + e) for s in (image_stem(labels.name), "labels") for e in NAME_FILES
-    )
-    given = next((read_names(file) for file in files if file.is_file()), {})
-    unnamed = {value: f"label {value}" for value in names}
-    names = {v: given.get(v, name) if name == unnamed[v] else name for v, name in names.items()}
-    return {value: name.strip() or unnamed[value] for value, name in names.items()}
+    return with_names_beside(names, labels)
 
 
 def structures_of(cts: Sequence[LabelledCt]) -> dict[str, int]:

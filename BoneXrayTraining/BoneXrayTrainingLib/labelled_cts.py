@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from BoneXrayLib.label_maps import read_labels, resample_labels
+from BoneXrayLib.label_maps import read_labels, resample_labels, with_names_beside
 from BoneXrayLib.structures import TRUNK, WRIST
 from BoneXrayLib.volume import Volume, read_volume
 
 from .hand_frame import hand_frame
 from .mesh_ct import mesh_ct, read_others, read_patient
 from .segmentation_data import LabelledSource
+from .structure_names import structure_name
 from .surroundings import cut_near
 
 FOREARM = ("radius", "ulna")
@@ -94,10 +95,12 @@ def numbered(
     """
     table = np.zeros(max(called, default=0) + 1, np.uint8)
     known = (*structures, *(name for name in WRIST if name not in structures))
+    every = frozenset(label.replace("_", " ").lower() for label in called.values())
     for place, name in enumerate(known, start=1):
         patterns = source.names.get(name) or (name, f"{name} [0-9]")
         for value, label in called.items():
-            if any(_fits(label, value, p) for p in patterns):
+            alike = name not in source.names and structure_name(label, every) == name
+            if alike or any(_fits(label, value, p) for p in patterns):
                 if table[value]:
                     other = known[table[value] - 1]
                     raise ValueError(f"names: label {label!r} is both {other} and {name}")
@@ -128,6 +131,7 @@ def _made(source: LabelledSource, number: int) -> tuple[Volume, np.ndarray, dict
 def _read(source: LabelledSource) -> tuple[Volume, np.ndarray, dict[int, str]]:
     volume = read_volume(source.path)
     values, matrix, called = read_labels(source.labels)
+    called = with_names_beside(called, Path(source.labels))
     labels = resample_labels(values, matrix, volume)
     if source.near:
         volume, labels = cut_near(volume, labels, source.near)

@@ -19,6 +19,7 @@ from labelled_hand import (
 from PIL import Image
 from surfaces import ball, long_bone
 
+from BoneXrayLib.label_maps import read_labels
 from BoneXrayLib.progress import Cancelled
 from BoneXrayLib.structures import WRIST
 from BoneXrayTrainingLib import segmentation_evaluation
@@ -167,6 +168,19 @@ def test_a_trunk_is_taken_as_for_extraction_and_only_its_bones_are_asked_for(
     assert [(q.subject.view, q.masks.shape) for q in take_views(ct, views)] == [
         ("AP", (2, 128, 128)), ("LAT", (2, 128, 128))
     ]  # fmt: skip
+
+
+def test_names_of_labels_are_found_beside_the_map_as_training_finds_them(tmp_path: Path) -> None:
+    write_hand(tmp_path)
+    called = {"9": "Left_Femur", "10": "right femur"}
+    (tmp_path / "labels.json").write_text(json.dumps(called))
+    source = LabelledSource(f"{tmp_path}/ct.nrrd", f"{tmp_path}/labels.nrrd", remove_couch=False)
+    ct = load_labelled(source, ("femur left", "femur right"))
+    assert ct.structures == ("femur left", "femur right")
+    assert {name: int((ct.labels == value).sum()) for value, name in ct.names.items()} == {
+        "femur left": int((read_labels(source.labels)[0] == 9).sum()),
+        "femur right": int((read_labels(source.labels)[0] == 10).sum()),
+    }
 
 
 def test_a_model_of_one_bone_is_asked_on_the_same_pictures(hands: Path) -> None:
