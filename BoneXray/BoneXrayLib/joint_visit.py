@@ -26,12 +26,14 @@ class JointVisit:
         image: (rows, columns) the radiograph, or the sum of the layers where there is none.
         name: of the visit.
         magnification: size on the detector over size in the patient, None where not known.
+        notes: what else is to be known, a sentence each.
     """
 
     layers: JointLayers
     image: np.ndarray
     name: str
     magnification: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 def joint_of(
@@ -57,7 +59,8 @@ def joint_of(
         found.masks[other],
         (found.names[one], found.names[other]),
     )
-    return JointVisit(layers, radiograph.pixels, radiograph.name, radiograph.magnification)
+    notes = _notes(radiograph.pixel_mm, pixel, radiograph.name)
+    return JointVisit(layers, radiograph.pixels, radiograph.name, radiograph.magnification, notes)
 
 
 def read_joint(
@@ -93,7 +96,8 @@ def read_joint(
     pixel_mm = _pixel(images[0].pixel_mm, pixel, found.name)
     layers = JointLayers(images[0].pixels, images[1].pixels, pixel_mm, upper_mask, lower_mask)
     whole = images[0].pixels + images[1].pixels
-    return JointVisit(layers, whole, found.name, images[0].magnification)
+    notes = _notes(images[0].pixel_mm, pixel, found.name)
+    return JointVisit(layers, whole, found.name, images[0].magnification, notes)
 
 
 def _two_bones(
@@ -115,6 +119,12 @@ def _two_bones(
     else:
         one = int(np.argmin([np.nonzero(mask)[0].mean() if mask.any() else 0 for mask in masks]))
     return one, 1 - one
+
+
+def _notes(known: tuple[float, float] | None, given: float | None, name: str) -> tuple[str, ...]:
+    if known is None or given is None or np.allclose(known, given):
+        return ()
+    return (f"{one_line(name)}: pixel {given:g} mm as given; the layers say {known[0]:g}",)
 
 
 def _pixel(known: tuple[float, float] | None, given: float | None, name: str):

@@ -16,6 +16,7 @@ from .contact_sheet import ranked
 from .evaluation_files import SHEET, write_evaluation
 from .labelled_cts import load_labelled
 from .masked_radiographs import radiograph_files, read_masked
+from .mesh_ct import MeshConfig
 from .segmentation_cases import TOLERANCE_MM, Case, answered, rows_of
 from .segmentation_data import LabelledSource, Source, segmentation_sources
 from .segmentation_report import SegmentationReport
@@ -99,7 +100,7 @@ def _evaluate(
         tuple(row for bones, _ in rows for row in bones),
         tuple(row for _, images in rows for row in images),
         TOLERANCE_MM,
-        leaks(found, sources),
+        (*leaks(found, sources), *assumed_axes(sources)),
         tuple(name for name in wanted if name not in scored),
     )
     return report, cases
@@ -131,6 +132,16 @@ def _questions(
         for number, file in enumerate(files):
             tell((n + number / len(files)) / len(sources), file.image.name)
             yield read_masked(file, structures)
+
+
+def assumed_axes(sources: Sequence[Source]) -> tuple[str, ...]:
+    """A line for each file of meshes of which nothing was said: how they lie is assumed."""
+    bare = [s for s in sources if isinstance(s, LabelledSource) and s.is_of_meshes]
+    return tuple(
+        f"{Path(s.path).name}: its x, y and z are taken as {s.mesh.axes}, its bones as of a "
+        f"{s.mesh.side} one; a TOML list says otherwise (mesh = {{ axes = …, side = … }})"
+        for s in bare if s.mesh == MeshConfig()
+    )  # fmt: skip
 
 
 def leaks(model: Model, sources: Sequence[Source]) -> tuple[str, ...]:

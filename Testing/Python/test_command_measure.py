@@ -175,6 +175,17 @@ def test_a_folder_without_layers_is_refused(tmp_path: Path, capsys: Capture) -> 
     assert "layers.json is no record; expected a folder that `run separ" in capsys.readouterr().err
 
 
+def test_a_pixel_size_that_differs_from_the_layers_own_is_said(
+    folders: list[Path], tmp_path: Path, capsys: Capture
+) -> None:
+    words = ["measure", "joint-space", str(folders[0]), "-o", str(tmp_path / "out"), "--pixel"]
+    assert main([*words, f"{2 * PIXEL_MM:g}"]) == 0
+    said = f"pixel {2 * PIXEL_MM:g} mm as given; the layers say {PIXEL_MM:g}"
+    assert said in capsys.readouterr().out
+    assert main([*words, f"{PIXEL_MM:g}"]) == 0
+    assert "as given" not in capsys.readouterr().out
+
+
 def test_names_choose_two_of_more_bones_and_their_sides(visits: tuple[Visit, Visit]) -> None:
     found = separated(visits[0], "hand")
     more = Layers(

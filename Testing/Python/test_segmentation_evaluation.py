@@ -27,7 +27,11 @@ from BoneXrayTrainingLib.labelled_cts import LabelledCt, load_labelled
 from BoneXrayTrainingLib.mesh_ct import MeshConfig
 from BoneXrayTrainingLib.segmentation_baselines import otsu_threshold
 from BoneXrayTrainingLib.segmentation_data import LabelledSource, segmentation_sources
-from BoneXrayTrainingLib.segmentation_evaluation import evaluate_segment, evaluate_segment_into
+from BoneXrayTrainingLib.segmentation_evaluation import (
+    assumed_axes,
+    evaluate_segment,
+    evaluate_segment_into,
+)
 from BoneXrayTrainingLib.segmentation_views import MaskedRadiograph, SegmentViews, take_views
 
 PLAIN = SegmentViews(exposure="none", pixel=1.0)
@@ -359,3 +363,9 @@ def test_views_that_nobody_takes_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             SegmentViews(**arguments)
+
+
+def test_meshes_of_which_nothing_was_said_are_said_to_be_taken_for_granted() -> None:
+    bare, told = LabelledSource("a/hand.npz"), LabelledSource("b.npz", mesh=MeshConfig("ASR"))
+    assert [line.split(":")[0] for line in assumed_axes([bare, told])] == ["hand.npz"]
+    assert "taken as RAS, its bones as of a right one" in assumed_axes([bare])[0]

@@ -68,4 +68,5 @@ class MeasureJointSpace(Command):
             lines.append((visit.name, text))
         files = write_joint_space(folder, visits, found, record)
         names = " and ".join(visits[0].layers.names)
-        report.result(f"Joint space of {names}", files, lines=table(lines))
+        notes = dict.fromkeys(note for visit in visits for note in visit.notes)
+        report.result(f"Joint space of {names}", files, notes, table(lines))
