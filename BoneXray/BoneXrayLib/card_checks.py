@@ -49,7 +49,10 @@ def check_hashes(sha256: object) -> None:
 def is_number(value: object) -> bool:
     """Whether it is a finite number and no bool."""
     is_plain = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_plain and math.isfinite(value)
+    try:
+        return is_plain and math.isfinite(value)
+    except OverflowError:  # a whole number beyond any float
+        return False
 
 
 def are_texts(values: object) -> bool:

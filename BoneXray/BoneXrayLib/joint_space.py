@@ -59,6 +59,17 @@ class JointLayers:
             if not np.isfinite(array).all():
                 raise ValueError(f"{name}: holds NaN or infinity; expected finite values")
 
+    def turned_over(self) -> JointLayers:
+        """The same bones, the upper one as the lower."""
+        return JointLayers(
+            self.lower,
+            self.upper,
+            self.pixel_mm,
+            self.lower_mask,
+            self.upper_mask,
+            self.names[::-1],
+        )
+
     def image(self, is_upper: bool) -> LayerImage:
         """One bone, to be registered."""
         mine, its = (self.upper_mask, self.lower_mask)[:: 1 if is_upper else -1]
@@ -192,6 +203,8 @@ def narrowing(
         ValueError: bones that do not face each other, or do not show in both visits.
     """
     config = config or JointConfig()
+    if second.names == first.names[::-1]:  # by their height in each image, as bones side by side
+        second = second.turned_over()
     spaces, motions = [], []
     for layers, name in ((first, "first"), (second, "second")):
         try:

@@ -109,8 +109,12 @@ class Layers:
     def soft(self) -> np.ndarray:
         """What is no bone, (rows, columns) float32: the image without all layers."""
         soft = self.faded(dict.fromkeys(self.names, 0.0))
-        # Rounding must not leave less than nothing where bone is all there is.
-        return np.maximum(soft, np.minimum(self.radiograph.pixels, 0), out=soft)
+        # Rounding must not leave less than nothing where bone is all there is. Other images may
+        # begin below 0: a localizer's HU.
+        pixels = self.radiograph.pixels
+        is_density = self.radiograph.domain == "optical density"
+        least = np.minimum(pixels, 0) if is_density else min(0.0, float(pixels.min()))
+        return np.maximum(soft, least, out=soft)
 
     def alone(self, bone: int | str) -> np.ndarray:
         """The image as if the other bones were not there: soft + one layer."""

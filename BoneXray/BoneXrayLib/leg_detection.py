@@ -195,8 +195,7 @@ def told(look: Look, config: DetectConfig) -> tuple[str, str, tuple[str, ...]]:
             )
     side = config.side
     if side == "auto":
-        is_lateral = view == VIEWS[1] or frontal < 0.5
-        side = SIDES[0] if right >= 0.5 or is_lateral else SIDES[1]
+        side = SIDES[0] if right >= 0.5 or view == VIEWS[1] else SIDES[1]
         if view == VIEWS[1]:
             messages.append(f"side: a lateral image does not tell; taken as {side}, say which")
         elif UNSURE[0] < right < UNSURE[1]:

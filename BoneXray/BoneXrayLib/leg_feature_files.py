@@ -48,13 +48,13 @@ def read_features(path: str | os.PathLike, size: tuple[int, int]) -> tuple[LegFe
         record = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(record, dict) or not isinstance(record.get("bones"), list):
             raise ValueError("holds no bones; expected a list of them")
-        said = tuple(record.get("size", size))
+        said = tuple(record.get("size") or size)
         if said != tuple(size):
             raise ValueError(f"size: got {list(said)}; expected the radiograph's, {list(size)}")
         found = tuple(_bone(record, bone, file.parent, size) for bone in record["bones"])
     except KeyError as error:
         raise ValueError(f"features: {file.name} misses {error}; expected it") from None
-    except (ValueError, TypeError, AttributeError, OSError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise ValueError(f"features: {file.name}: {one_line(error, 300)}") from None
     names = [features.bone for features in found]
     if len(set(names)) < len(names):
@@ -65,14 +65,19 @@ def read_features(path: str | os.PathLike, size: tuple[int, int]) -> tuple[LegFe
 def _bone(
     record: dict[str, Any], bone: dict[str, Any], folder: Path, size: tuple[int, int]
 ) -> LegFeatures:
-    points = {name: _point(point) for name, point in bone.get("points", {}).items()}
+    if not isinstance(bone, dict):
+        raise ValueError(f"bones: got {one_line(bone, 40)}; expected an object for each bone")
+    for name in ("points", "ellipses", "outline"):
+        if not isinstance(bone.get(name) or {}, dict):
+            raise ValueError(f"{name}: got {one_line(bone[name], 40)}; expected an object")
+    points = {name: _point(point) for name, point in (bone.get("points") or {}).items()}
     ellipses = {
         name: EllipseFeature(*(float(e[k]) for k in ("row", "column", "a", "b")),
                              float(e.get("angle", 0.0)))
-        for name, e in bone.get("ellipses", {}).items()
+        for name, e in (bone.get("ellipses") or {}).items()
     }  # fmt: skip
-    side = bone.get("side", record.get("side"))
-    view = str(bone.get("view", record.get("view", "")))
+    side: Any = bone.get("side") or record.get("side")
+    view = str(bone.get("view") or record.get("view") or "")
     box = bone.get("box")
     return LegFeatures(
         str(bone["bone"]), side, view, None if box is None else _box(box), points, ellipses,
@@ -99,7 +104,7 @@ def _outline(said: Any, folder: Path, size: tuple[int, int]) -> dict[str, Any]:
     if "line" in said:
         return {"outline": np.array(said["line"], float), "outline_kind": "line"}
     # The file's own name only: nothing beside the record is read.
-    share = _share(existing_path(folder / Path(said["file"]).name, "outline"))
+    share = _share(existing_path(folder / Path(said["file"]).name, "outline"), "step" in said)
     if "step" not in said and share.shape != tuple(size):
         raise ValueError(
             f"outline: {said['file']} has {share.shape[0]} x {share.shape[1]} pixels; expected the "
@@ -114,14 +119,15 @@ def _outline(said: Any, folder: Path, size: tuple[int, int]) -> dict[str, Any]:
     }
 
 
-def _share(file: Path) -> np.ndarray:
+def _share(file: Path, is_found: bool) -> np.ndarray:
+    """A map of 0 to 1: one that was found as it was written, a mask up to its brightest."""
     from PIL import Image
 
     with Image.open(file) as picture:
         grey = np.asarray(picture.convert("L"), dtype=np.float32)
     if not grey.max():
         raise ValueError(f"outline: {file.name} is empty; expected a bone")
-    return grey / float(grey.max())
+    return grey / (255.0 if is_found else float(grey.max()))
 
 
 def write_features(

@@ -90,6 +90,8 @@ class LegFeatures:
         shape = np.shape(self.outline)
         if len(shape) != 2 or not np.isfinite(self.outline).all():
             raise ValueError(f"outline: got shape {shape}; expected two axes, finite")
+        if min(self.outline_step) <= 0:
+            raise ValueError(f"outline: got step {self.outline_step}; expected two above 0")
         if self.outline_kind == "line" and shape[1] != 2:
             raise ValueError(f"outline: got shape {shape}; expected (places, 2) of a line")
         if self.outline_kind != "line" and min(shape) < 3:

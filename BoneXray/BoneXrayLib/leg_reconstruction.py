@@ -65,6 +65,18 @@ class RebuiltLeg:
         )
 
 
+ORIGIN = (
+    "The bone is taken to lie near the origin of the frame, as nothing else is said: from one view "
+    "its depth and size follow from that."
+)
+
+
+def _origin_notes(placed: Shots) -> list[str]:
+    """Of a projection matrix, which says nothing of where on its rays the patient is."""
+    at = [geometry.isocentre for geometry in placed.geometries]
+    return [ORIGIN] if len(at) == 1 and not placed.is_typed and not np.any(at[0]) else []
+
+
 def _refuse_the_same(radiographs: Sequence[Radiograph]) -> None:
     """Two views of one image would look as sure as two images."""
     first, *others = (radiograph.pixels for radiograph in radiographs)
@@ -108,6 +120,7 @@ def reconstruct_leg(
     seen = _wanted(radiographs, features, config)
     shots = shots or [Shot(radiograph.geometry) for radiograph in radiographs]
     placed = shot_geometries(radiographs, shots, seen, shapes, config)
+    told.notes.extend(_origin_notes(placed))
     config = _as_known(config, placed)
     bones = []
     for turn, bone in enumerate(config.bones):

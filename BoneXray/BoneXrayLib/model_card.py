@@ -193,7 +193,7 @@ def _check_shape(values: object) -> None:
 def _check_separate(values: dict[str, Any], outputs: list[dict[str, Any]]) -> None:
     """What a separator sees and answers is fixed: its answers are no names of a user's bones."""
     recipe = values.get("recipe", "")
-    if recipe not in SEPARATE_RECIPES:
+    if not isinstance(recipe, str) or recipe not in SEPARATE_RECIPES:
         raise wrong("input.recipe", recipe, " or ".join(filter(None, SEPARATE_RECIPES)))
     shown, answers = SEPARATE_RECIPES[recipe]
     if values.get("masks") != SEPARATE_MASKS:

@@ -203,12 +203,13 @@ def mirrored_order(structures: tuple[Structure, ...]) -> list[int]:
 
     A left bone is a right one there, where both are among the structures; others stay.
     """
-    places = {s.name: place for place, s in enumerate(structures)}
+    # However they are spelled, as `structure` finds their side.
+    names = [" ".join(s.name.lower().replace("_", " ").split()) for s in structures]
+    places = {name: place for place, name in enumerate(names)}
     order = []
-    for place, found in enumerate(structures):
+    for place, (name, found) in enumerate(zip(names, structures, strict=True)):
         other = SIDES[found.side == "left"]
-        pattern = rf"(?i)\b{found.side}\b"
-        twin = re.sub(pattern, other, found.name) if found.side else found.name
+        twin = re.sub(rf"\b{found.side}\b", other, name) if found.side else name
         twin_place = places.get(twin, place)
         fits = found.side and structures[twin_place].side == other
         order.append(twin_place if fits else place)

@@ -148,6 +148,9 @@ def check_output_file(file: Path) -> Path:
     """
     if file.expanduser().is_dir():
         raise ValueError(f"output: {file} is a folder; expected a file")
+    folder = file.expanduser().absolute().parent
+    if not folder.is_dir():
+        raise ValueError(f"output: folder {folder} does not exist; expected an existing folder")
     return check_output(file.absolute().parent) / file.name
 
 

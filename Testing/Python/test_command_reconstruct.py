@@ -19,7 +19,7 @@ from BoneXrayLib.leg_feature_files import read_features, write_features
 from BoneXrayLib.leg_features import LegFeatures
 from BoneXrayLib.leg_geometry import Shot
 from BoneXrayLib.leg_picture import COLOURS, contour_lines, contour_picture
-from BoneXrayLib.leg_reconstruction import RebuiltLeg, reconstruct_leg
+from BoneXrayLib.leg_reconstruction import ORIGIN, RebuiltLeg, reconstruct_leg
 from BoneXrayLib.radiograph import Radiograph, radiograph_from_array, write_float_nrrd
 from BoneXrayLib.shape_model import read_shape_model, write_shape_model
 from BoneXrayTrainingLib.__main__ import main
@@ -114,6 +114,30 @@ def test_features_that_a_user_wrote_need_only_places_and_a_mask(tmp_path: Path) 
     assert read.outline.sum() == 40
 
 
+def test_a_map_that_was_found_comes_back_as_sure_as_it_was(tmp_path: Path) -> None:
+    share = np.rint(255 * 0.8 * np.hanning(30)[:, None] * np.hanning(30)).astype(np.float32) / 255
+    found = LegFeatures("femur", "right", "AP", outline=share)
+    write_features(tmp_path, "f", (found,), "image", (30, 30))
+    (read,) = read_features(tmp_path / "f.json", (30, 30))
+    assert read.outline == pytest.approx(share, abs=1e-6)
+
+
+def test_nulls_are_what_was_left_out_and_odd_entries_are_named(tmp_path: Path) -> None:
+    def read(**bone: object) -> LegFeatures:
+        record = {"side": "right", "view": None, "size": None, "bones": [{"bone": "femur"} | bone]}
+        (tmp_path / "f.json").write_text(json.dumps(record), encoding="utf-8")
+        return read_features(tmp_path / "f.json", (40, 40))[0]
+
+    found = read(points=None, ellipses=None, side=None, view=None, outline=None)
+    assert (found.side, found.view, dict(found.points)) == ("right", "", {})
+    for bone, named in (({"points": [1]}, "points: got"), ({"outline": "x.png"}, "outline: got"),
+                        ({"points": {"p": [10**400, 2]}}, "f.json")):  # fmt: skip
+        with pytest.raises(ValueError, match=rf"^features: .*{named}"):
+            read(**bone)
+    with pytest.raises(ValueError, match="outline: got step"):
+        LegFeatures("femur", "right", "AP", outline=np.ones((9, 9)), outline_step=(0.0, 1.0))
+
+
 def test_two_views_give_surface_record_and_pictures(folder: Path, capsys: Capture) -> None:
     exact = ("--view-angle", "0", "--view-shift", "0", "--edge-search", "0")
     assert main(words(folder, *exact)) == 0
@@ -176,6 +200,15 @@ def test_typed_views_give_the_bone_of_the_measured_ones() -> None:
     assert np.linalg.norm(away - vertices() + vertices().mean(axis=0), axis=1).mean() < 1.2
     marks = [found.landmarks[n] for n in seen("AP").points]
     assert np.abs(np.mean(marks, axis=0)).max() < 25, "what was found is about the origin"
+
+
+def test_one_view_whose_frame_says_nothing_of_the_bone_is_said_to() -> None:
+    view = made_view("AP")
+    for middle, is_said in ((np.zeros(3), True), (np.array([0, 0, 1.0]), False)):
+        geometry = dataclasses.replace(view, isocentre=middle)
+        leg = reconstruct_leg([radiograph("AP", geometry)], FEMUR, [[seen("AP")]],
+                              models=[made_model()])  # fmt: skip
+        assert (ORIGIN in leg.notes) is is_said
 
 
 def test_one_image_as_two_views_is_refused() -> None:

@@ -82,6 +82,14 @@ def test_visits_the_other_way_round_widen_as_much(apart: Draw, narrowed: Narrowi
     assert back.bend_deg == pytest.approx(-narrowed.bend_deg, abs=0.05)
 
 
+def test_bones_taken_in_the_other_order_in_a_visit_are_still_compared_with_themselves(
+    apart: Draw, narrowed: Narrowing
+) -> None:
+    first, second = map(layers_of, apart[2])
+    again = narrowing(first, second.turned_over())
+    assert again.narrowing_mm == pytest.approx(narrowed.narrowing_mm, abs=1e-9)
+
+
 def test_another_exposure_changes_nothing(apart: Draw, narrowed: Narrowing) -> None:
     first, second = map(layers_of, apart[2])
     brighter = replace(second, upper=2.5 * second.upper, lower=2.5 * second.lower)

@@ -65,6 +65,15 @@ def test_layers_are_never_below_zero_and_add_up_to_the_image(
     check_sum(found, masks_given=count > 0)
 
 
+def test_what_is_no_bone_may_be_as_low_as_the_image_where_that_begins_below_zero() -> None:
+    pixels = np.array([[-1000.0, -400.0, 300.0]], np.float32)
+    layers = np.array([[[0.0, 500.0, 1200.0]]], np.float32)
+    found = Layers(
+        Radiograph(pixels, "display"), (structure("radius"),), layers, layers > 0, "a model"
+    )
+    assert found.soft.tolist() == [[-1000.0, -900.0, -900.0]]
+
+
 def test_one_bone_has_all_that_bones_make_and_two_divide_it(
     model: Model, rng: np.random.Generator
 ) -> None:

@@ -102,3 +102,11 @@ def test_a_left_bone_without_its_right_one_keeps_its_place() -> None:
     assert mirrored_order((structure("femur left"), structure("sacrum"))) == [0, 1]
     no_side = Structure("femur right", (1, 2, 3), "1", "femur")
     assert mirrored_order((structure("femur left"), no_side)) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("femur left", "femur right"), ("femur_left", "Femur_Right"), ("Left femur", "Right femur")],
+)
+def test_sides_change_places_in_a_mirror_however_they_are_spelled(names: tuple[str, str]) -> None:
+    assert mirrored_order((*map(structure, names), structure("sacrum"))) == [1, 0, 2]

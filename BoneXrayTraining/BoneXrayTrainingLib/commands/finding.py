@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from ..console import Reporter, check_output
+from ..console import Reporter, check_output_file
 from .base import Command, OptionalFolder
 
 
@@ -49,7 +49,7 @@ class EvaluateFeatures(Command):
         if self.images < 1:
             raise ValueError(f"images: got {self.images}; expected at least 1")
         if self.json is not None:
-            check_output(self.json.absolute().parent)
+            check_output_file(self.json)
         data_root = None if self.data_root is None else str(self.data_root)
         kept = list(self.validation) or None
         config = read_config(self.config, data_root=data_root, validation=kept)
