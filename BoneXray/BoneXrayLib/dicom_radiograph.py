@@ -211,7 +211,9 @@ def _polarity(dataset: Dataset, polarity: str, notes: list[str]) -> tuple[bool, 
     if inverted_by_viewer:
         notes.append("MONOCHROME1: inverted so that bone is bright")
     elif raw or fluoroscopy:
-        notes.append("taken as bone bright; say polarity bone-dark if it is not")
+        notes.append(
+            "taken as bone bright; say bone-dark if it is not (--polarity, in the panel Stored)"
+        )
     shape = tag(dataset, "PresentationLUTShape")
     if shape == "INVERSE" and tag(dataset, "PhotometricInterpretation") != "MONOCHROME1":
         notes.append("PresentationLUTShape INVERSE contradicts MONOCHROME2: MONOCHROME2 believed")

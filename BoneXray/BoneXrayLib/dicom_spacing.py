@@ -10,7 +10,10 @@ from .dicom_files import number, number_or, numbers, tag
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-ASK = "pixel spacing is not in the file: give pixel_mm (mm at the detector) to measure in mm"
+ASK = (
+    "pixel spacing is not in the file: give it to measure in mm (--pixel, in the panel Pixel size; "
+    "mm at the detector)"
+)
 SMALLEST_MM, LARGEST_MM = 0.001, 10.0
 
 

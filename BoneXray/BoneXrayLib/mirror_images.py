@@ -18,8 +18,8 @@ CLEAR = 0.1
 Of twelve images of a wrist that a network had not learned from it chose wrongly in one, a lateral,
 where they differed by less than 0.01; in another lateral it was 0.04, elsewhere 0.2 and more."""
 DOUBTFUL = (
-    "is hardly told from its mirror image by the model: look at the bones, or state mirror, no or "
-    "yes"
+    "is hardly told from its mirror image by the model: look at the bones, or say which it is "
+    "(--mirror no or yes; in the panel, Mirrored)"
 )
 """As `domain_warnings` says what an image looks like: after "it"."""
 MAY_BE = 0.3

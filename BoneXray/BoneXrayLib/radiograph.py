@@ -212,7 +212,7 @@ def _from_image_file(file: Path, polarity: str) -> Radiograph:
 def _taken_as(polarity: str) -> str:
     if polarity == "bone-dark":
         return "inverted, as it was said to be bone dark"
-    return "taken as bone bright; say polarity bone-dark if it is not"
+    return "taken as bone bright; say bone-dark if it is not (--polarity, in the panel Stored)"
 
 
 def _finite(pixels: np.ndarray, file: Path) -> np.ndarray:
@@ -224,7 +224,7 @@ def _finite(pixels: np.ndarray, file: Path) -> np.ndarray:
 def _with_pixel(radiograph: Radiograph, pixel_mm: tuple[float, float]) -> Radiograph:
     before = radiograph.pixel_mm
     said = "the file says none" if before is None else f"the file says {before[0]:.4g} mm"
-    notes = [note for note in radiograph.notes if "give pixel_mm" not in note]
+    notes = [note for note in radiograph.notes if ASK not in note]
     notes.append(f"pixel {pixel_mm[0]:.4g} mm as given; {said}")
     return replace(radiograph, pixel_mm=pixel_mm, notes=tuple(notes))
 

@@ -105,6 +105,15 @@ def test_a_named_exposure_is_the_commands(panel: Any, name: str) -> None:
     assert panel.logic.getParameterNode().exposure_config() == EXPOSURES[name]
 
 
+def test_each_setting_of_an_exposure_is_an_option_of_the_command() -> None:
+    from BoneXrayTrainingLib.commands.imaging import Drr
+
+    options = {field.name: field.default for field in dataclasses.fields(Drr)}
+    assert {name for name, default in options.items() if default is None} >= {
+        field.name for field in dataclasses.fields(ExposureConfig)
+    }
+
+
 def test_every_choice_has_a_widget(panel: Any) -> None:
     bound = {w.property("SlicerParameterName") for w in vars(panel.ui).values()} - {None}
     assert set(panel.logic.getParameterNode().allParameters) - bound - BY_BUTTONS == set()

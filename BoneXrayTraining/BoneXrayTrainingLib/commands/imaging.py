@@ -15,11 +15,11 @@ from BoneXrayLib.segmentation import SegmentConfig
 
 from ..console import Reporter, check_output, table
 from .base import Command, Flag, OptionalOutput, Output
+from .exposing import OfExposure
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from BoneXrayLib.exposure_config import ExposureConfig
     from BoneXrayLib.volume import Volume
 
 
@@ -68,7 +68,7 @@ class OfCt(Command):
 
 
 @dataclass
-class Drr(OfCt):
+class Drr(OfExposure, OfCt):
     """Simulate the radiograph of a CT, with and without everything that is not bone.
 
     Writes into DIR: full.nrrd and bone.nrrd (optical density, float32), with --labels one .nrrd
@@ -80,16 +80,6 @@ class Drr(OfCt):
     config: Annotated[DrrConfig, arg(name="")] = field(default_factory=DrrConfig)
     device: Annotated[str, arg(metavar="NAME")] = "auto"
     """Where to project: cpu, cuda (a GPU, through nanodrr), or auto: the GPU where there is one."""
-    exposure: Annotated[str | None, arg(metavar="NAME")] = None
-    """Expose it, too: chest, extremity, pelvis, localizer or c-arm."""
-    kvp: Annotated[float | None, arg(metavar="KV")] = None
-    """Tube voltage instead of that exposure's [kV]."""
-    mas: Annotated[float | None, arg(metavar="MAS")] = None
-    """Tube current by time instead of that exposure's [mAs]."""
-    collimation: Annotated[float | None, arg(metavar="MM")] = None
-    """Border that the collimator covers [mm at the detector]."""
-    seed: Annotated[int | None, arg(metavar="N")] = None
-    """Which of the possible noises."""
 
     def run(self, report: Reporter) -> None:
         from BoneXrayLib.ct_exposure import expose_ct
@@ -97,7 +87,7 @@ class Drr(OfCt):
         from BoneXrayLib.exposure import write_exposed
 
         folder = check_output(self.output)
-        exposure = self._exposure_config()
+        exposure = self.exposure_config()
         volume, labels, names = _read_ct(self, report)
         if exposure is None:
             drr = simulate(volume, self.config, labels, names, report.progress, device=self.device)
@@ -108,20 +98,10 @@ class Drr(OfCt):
             files = write_drr(drr, folder, self.ct.name) | write_exposed(exposed, folder)
         layers = ", ".join(drr.layers)
         where = () if drr.device == "cpu" else (f"projected on {drr.device}",)
+        if not drr.bone.any():
+            where += ("no bone is seen: look at the bone window, or at where the tube stands",)
         report.result(f"{self.config.label} radiograph of {volume.name}: {layers}", files,
                       (*volume.notes, *where))  # fmt: skip
-
-    def _exposure_config(self) -> ExposureConfig | None:
-        """The exposure that is asked for, None for none; its own fields put in place."""
-        from BoneXrayLib.exposure_config import named_exposure
-
-        own = {name: getattr(self, name) for name in ("kvp", "mas", "collimation", "seed")}
-        if self.exposure is not None:
-            return named_exposure(self.exposure, **own)
-        given = next((name for name, value in own.items() if value is not None), None)
-        if given is not None:
-            raise ValueError(f"{given}: got {own[given]!r}; expected --exposure with it")
-        return None
 
 
 @dataclass
