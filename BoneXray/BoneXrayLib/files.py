@@ -115,11 +115,16 @@ class staged_folder:
         return self.stage
 
     def __exit__(self, kind: type | None, *_: object) -> None:
+        target = self.folder
         try:
             if kind is None:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 for path in sorted(self.stage.iterdir()):
-                    path.replace(self.folder / path.name)
+                    target = self.folder / path.name
+                    path.replace(target)
+        except OSError as error:
+            reason = error.strerror or error
+            raise ValueError(f"output: cannot write {target} ({reason})") from None
         finally:
             shutil.rmtree(self.stage, ignore_errors=True)
 

@@ -180,8 +180,10 @@ def _table_pairs(text: str) -> list[tuple[str, str]]:
 def _csv_pairs(text: str) -> list[tuple[str, str]]:
     rows = list(csv.DictReader(text.splitlines()))
     columns = {column.strip().lower(): column for column in (rows[0] if rows else {})}
-    value = next(columns[c] for c in ("value", "label", "index", "id") if c in columns)
-    name = next(columns[c] for c in ("name", "structure") if c in columns)
+    value = next((columns[c] for c in ("value", "label", "index", "id") if c in columns), None)
+    name = next((columns[c] for c in ("name", "structure") if c in columns), None)
+    if value is None or name is None:
+        raise ValueError("its first line heads no columns value and name")
     return [(row[value].strip(), row[name].strip()) for row in rows]
 
 

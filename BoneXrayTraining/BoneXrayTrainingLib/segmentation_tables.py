@@ -136,7 +136,7 @@ def _means(report: SegmentationReport, figure: str, distance: str = "", method: 
 
 
 def _cell(value: float, distance: float) -> str:
-    return f"{_number(value):>9}{_number(distance, 2) if math.isfinite(distance) else '':>6}"
+    return f"{_number(value):>8}{_number(distance, 2) if math.isfinite(distance) else '':>7}"
 
 
 def _number(value: float, digits: int = 3) -> str:

@@ -253,6 +253,12 @@ def test_a_name_is_read_whole_from_any_table(tmp_path: Path, name: str, text: st
     assert read_names(tmp_path / name) == {1: "left femur", 2: "tibia L"}
 
 
+def test_a_csv_without_headings_is_told_what_it_misses(tmp_path: Path) -> None:
+    (tmp_path / "names.csv").write_text("1,left femur\n2,tibia L\n")
+    with pytest.raises(ValueError, match="its first line heads no columns value and name"):
+        read_names(tmp_path / "names.csv")
+
+
 @pytest.mark.parametrize(
     "text", ['{"femur": null}', '{"femur": [1, 2]}', '{"1": {"name": "femur"}}', '{"1": 2}']
 )
