@@ -139,7 +139,12 @@ def stored_pixels(dataset: Dataset, name: str) -> np.ndarray:
     Raises:
         ValueError: no pixels, truncated or broken pixels, or a transfer syntax nobody here reads.
     """
-    layout = _layout(dataset)
+    try:
+        layout = _layout(dataset)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name}: its header says no rows, columns or bits ({one_line(error, 80)})"
+        ) from None
     if layout.rows < 1 or layout.columns < 1 or "PixelData" not in dataset:
         raise ValueError(f"{name}: holds no pixels (or is cut short); expected a whole DICOM image")
     size = math.prod(layout.shape) * layout.bits_allocated // 8

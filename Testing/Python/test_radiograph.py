@@ -188,6 +188,14 @@ def test_a_turned_tiff_is_set_upright(tmp_path: Path, turned: int, kind: str) ->
     assert np.array_equal(read_radiograph(path).pixels, grey)
 
 
+def test_a_header_whose_bits_are_two_numbers_is_refused_in_one_line(tmp_path: Path) -> None:
+    dataset = pydicom.dcmread(write_cr(tmp_path / "a.dcm", limb()))
+    dataset["BitsStored"] = pydicom.DataElement(0x00280101, "US", [12, 16])
+    dataset.save_as(tmp_path / "b.dcm")
+    with pytest.raises(ValueError, match=r"b\.dcm: its header says no rows, columns or bits"):
+        read_radiograph(tmp_path / "b.dcm")
+
+
 def test_padding_becomes_the_darkest_value(tmp_path: Path) -> None:
     stored = 4095 - limb()
     stored[:, :5] = 0  # MONOCHROME1: the blades' padding would be brightest
