@@ -44,7 +44,7 @@ def read_beginning(start_from: str, network: dict, task: str = "extract") -> Beg
         record = {
             "name": config["name"],
             "steps": read_state(checkpoint).step,
-            "sources": _sources(folder, config),
+            "sources": sources_of(folder, config),
         }
     else:
         model = find_model(start_from, task)
@@ -77,7 +77,7 @@ def read_record(run: Path) -> dict | None:
     return json.loads(path.read_text()) if path.is_file() else None
 
 
-def _sources(run: Path, config: dict) -> list[dict]:
+def sources_of(run: Path, config: dict) -> list[dict]:
     """What a run was trained on, and what that was started from."""
     kept = set(config.get("validation", ()))
     used = [c for c in config["ct"] if c["patient"] not in kept]

@@ -18,11 +18,12 @@ from PIL import Image
 from small_model import write_small_model
 
 from BoneXrayLib.drr import DrrConfig, read_geometry
+from BoneXrayLib.files import existing_path
 from BoneXrayLib.progress import Cancelled, raise_if_cancelled
 from BoneXrayLib.radiograph import read_radiograph
 from BoneXrayTrainingLib.__main__ import main
 from BoneXrayTrainingLib.commands import COMMANDS, ModelsList
-from BoneXrayTrainingLib.console import Reporter, ends_on_interrupt
+from BoneXrayTrainingLib.console import Reporter, check_output_file, ends_on_interrupt
 
 Capture = pytest.CaptureFixture[str]
 SMALL = ["--size", "48", "40", "--pixel", "6"]
@@ -325,3 +326,21 @@ def test_cancelling_is_an_exception_of_its_own() -> None:
     raise_if_cancelled(lambda: False)
     with pytest.raises(Cancelled):
         raise_if_cancelled(lambda: True)
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"output: folder .*nowhere does not exist; expected an"):
+        check_output_file(tmp_path / "nowhere" / "figures.json")
+    with pytest.raises(ValueError, match="is a folder; expected a file"):
+        check_output_file(tmp_path)
+    assert check_output_file(tmp_path / "figures.json") == tmp_path / "figures.json"
+
+
+def test_what_begins_with_a_tilde_may_be_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~scan").write_text("")
+    assert existing_path("~scan") == Path("~scan")
+    with pytest.raises(FileNotFoundError, match="~nobody does not exist"):
+        existing_path("~nobody")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -18,10 +19,13 @@ from BoneXrayLib.inference import run_network
 from BoneXrayLib.models import verify_model, write_card
 from BoneXrayLib.networks import build_network
 from BoneXrayLib.packed_weights import packed, unpacked
+from BoneXrayTrainingLib.beginnings import sources_of
 from BoneXrayTrainingLib.configuration import read_config
 from BoneXrayTrainingLib.dataset import CtSource
 from BoneXrayTrainingLib.export import export, make_card
 from BoneXrayTrainingLib.export_onnx import share_weights, store_weights_small, write_network
+from BoneXrayTrainingLib.mesh_ct import MeshConfig
+from BoneXrayTrainingLib.mesh_ct.meshes import Towards
 from BoneXrayTrainingLib.trainer import train
 
 
@@ -254,6 +258,23 @@ def test_the_card_counts_scans_label_maps_and_no_patient_kept_out(
     assert (card.trained_on["cts"], card.trained_on["label_maps"]) == (1, 1)
     assert [source["name"] for source in card.trained_on["sources"]] == ["scan", "labels"]
     assert "1 CT and 1 label map only" in card.limits
+
+
+def test_a_card_tells_the_presets_that_were_trained_on_and_whom_meshes_were_drawn_towards(
+    limb_file: Path, tmp_path: Path
+) -> None:
+    towards = Towards("other.npz", "other hand", "CC0", (0.0, 1.0))
+    ct = (
+        CtSource("scan.nrrd", "scan", "MIT", preset="400-800"),
+        CtSource("hand.npz", "hand", "MIT", mesh=MeshConfig(towards=towards)),
+    )
+    config = small_config(limb_file, tmp_path / "run", ct=ct)
+    card = make_card(config, "1", {"working_size": 64}, 7, [])
+    assert card.trained_on["bone"].startswith("Preset 400-800: Only voxels from 400 to 800 HU")
+    names = ["scan", "hand", "other hand"]
+    assert [source["name"] for source in card.trained_on["sources"]] == names
+    written = json.loads(json.dumps(dataclasses.asdict(config)))
+    assert [source["name"] for source in sources_of(tmp_path, written)] == names
 
 
 def test_a_run_that_is_damaged_or_none_is_refused_and_nothing_is_written(

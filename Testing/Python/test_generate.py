@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,6 +175,17 @@ def test_going_on_with_another_configuration_or_another_ct_is_refused(
     fewer = dataclasses.replace(config, ct=config.ct[:1])
     with pytest.raises(ValueError, match=r"ct: 1 CTs differs from .* \(2 CTs\)"):
         generate(fewer, workers=1, resume=True)
+
+
+def test_a_data_set_of_an_earlier_version_that_knew_fewer_entries_is_gone_on_with(
+    config: GenerateConfig, whole: PairStore, tmp_path: Path
+) -> None:
+    output = shutil.copytree(whole.folder, tmp_path / "earlier")
+    header = json.loads((output / "dataset.json").read_text())
+    for source in header["sources"]:
+        del source["label_names"]
+    (output / "dataset.json").write_text(json.dumps(header))
+    assert generate(config, output, workers=1, resume=True).made == 0
 
 
 def test_a_ct_that_changed_since_is_left_out_and_named(root: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from BoneXrayLib import leg_detection, leg_looks
 from BoneXrayLib.framing import to_working_size
 from BoneXrayLib.heat_maps import ellipse_of_disc, read_peak
 from BoneXrayLib.leg_channels import FIRST_MASK, FIRST_TOLD, OUTPUTS, POINTS, SIGMA
-from BoneXrayLib.leg_detection import DetectConfig, check_outputs, detect, read_looks
+from BoneXrayLib.leg_detection import DetectConfig, check_outputs, detect, read_looks, told
 from BoneXrayLib.leg_features import EllipseFeature
 from BoneXrayLib.leg_looks import Look, as_look, joined, squares
 from BoneXrayLib.leg_pieces import of_one_bone
@@ -31,6 +31,14 @@ NEAR_ENDS = {
     "medial_malleolus": 850.0,
 }  # fmt: skip
 """Rows of landmarks at hip and ankle; the others are at the knee."""
+
+
+@pytest.mark.parametrize(("right", "side"), [(0.02, "left"), (0.98, "right")])
+def test_the_side_of_a_view_that_was_said_is_told_whatever_view_the_network_sees(
+    right: float, side: str
+) -> None:
+    look = Look(np.zeros((1, 4, 4)), np.zeros(2), np.ones(2), told=(0.45, right))
+    assert told(look, DetectConfig(view="AP")) == (side, "AP", ())
 
 
 def whole_leg(is_right: bool = True, is_frontal: bool = True) -> LegTruth:

@@ -119,6 +119,19 @@ def test_a_broken_folder_is_listed_with_its_reason_and_spoils_nothing(tmp_path):
         find_model("bad", folders=[tmp_path])
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("recipe", []), ("recipe", {}), ("pixel_mm", [0.1, 10**400])]
+)
+def test_an_odd_card_is_refused_and_the_others_stay(tmp_path, key, value):
+    good, odd = a_folder(tmp_path, "good"), a_folder(tmp_path, "odd")
+    card = json.loads((odd / "card.json").read_text())
+    card["input"][key] = value
+    card["task"] = "separate" if key == "recipe" else card["task"]
+    (odd / "card.json").write_text(json.dumps(card))
+    assert [m.folder for m in list_models([tmp_path])][:1] == [good]
+    assert [r.folder for r in refused_models([tmp_path])] == [odd]
+
+
 def test_an_unknown_name_ends_in_one_line_that_names_those_there(folder):
     with pytest.raises(ValueError, match="'nothing' is neither a model nor a folder") as error:
         find_model("nothing", "extract", [folder])

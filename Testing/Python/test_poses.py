@@ -275,6 +275,7 @@ def test_every_kind_of_file_gives_the_same_pose(tmp_path: Path) -> None:
         write(tmp_path / "matrix.json", json.dumps(whole)),
         write(tmp_path / "lps.json", json.dumps(in_lps)),
         write(tmp_path / "drr.json", json.dumps(record)),
+        write(tmp_path / "marked.json", "\ufeff" + json.dumps(whole)),
     ]
     for path in files:
         found = read_pose(path, size=(40, 30), pixel=0.308, isocentre=ISOCENTRE)

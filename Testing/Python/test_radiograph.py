@@ -149,6 +149,19 @@ def test_rescale_is_applied_and_windows_are_not(tmp_path: Path) -> None:
     )
 
 
+def test_a_turned_16_bit_png_and_a_tiff_of_colour_pages_are_read(tmp_path: Path) -> None:
+    grey = limb(20, 30)
+    turned = Image.Exif()
+    turned[274] = 6
+    Image.fromarray(np.ascontiguousarray(grey.T[::-1])).save(tmp_path / "a.png", exif=turned)
+    assert np.array_equal(read_radiograph(tmp_path / "a.png").pixels, grey)
+    import SimpleITK as sitk
+
+    pages = np.repeat(np.stack([grey, grey // 2])[..., None], 3, axis=3)
+    sitk.WriteImage(sitk.GetImageFromArray(pages, isVector=True), str(tmp_path / "b.tif"))
+    assert read_radiograph(tmp_path / "b.tif").pixels.shape == grey.shape
+
+
 def test_a_falling_voi_lut_counts_as_one_inversion(tmp_path: Path) -> None:
     lut = pydicom.Dataset()
     lut.LUTDescriptor = [4096, 0, 16]
