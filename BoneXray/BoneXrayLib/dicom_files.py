@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DICOMDIR_CLASS = "1.2.840.10008.1.3.10"
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
 #: Decoded pixels of one file, all its frames; more is taken for a forged or unsuitable file.
 LARGEST_DECODED_BYTES = 4 * 2**30
 
@@ -129,6 +130,16 @@ def number_or(dataset: Dataset, keyword: str, default: float) -> float:
     """One finite number, or `default` where there is none."""
     value = number(dataset, keyword)
     return default if value is None else value
+
+
+def falling_voi_lut(dataset: Dataset) -> bool:
+    """Whether a VOI LUT shows high values dark; its first and last entries tell."""
+    data: Any = next((tag(i, "LUTData", 0) for i in tag(dataset, "VOILUTSequence", ())), 0)
+    if isinstance(data, bytes):  # of VR OW, and in every implicit file
+        is_big = tag(dataset.file_meta, "TransferSyntaxUID") == BIG_ENDIAN
+        data = np.frombuffer(data[: len(data) // 2 * 2], ">u2" if is_big else "<u2")
+    data = np.atleast_1d(data)
+    return bool(data.dtype.kind in "iuf" and len(data) > 2 and data[-1] < data[0])
 
 
 def stored_pixels(dataset: Dataset, name: str) -> np.ndarray:

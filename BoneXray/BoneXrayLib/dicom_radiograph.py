@@ -20,11 +20,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .dicom_files import (
+    falling_voi_lut,
     frame_count,
     number,
     number_or,
@@ -192,7 +193,7 @@ def _pydicom_processing() -> ModuleType:
 def _polarity(dataset: Dataset, polarity: str, notes: list[str]) -> tuple[bool, bool]:
     """Whether to invert the values, and whether they are beam intensities to take -ln of."""
     inverted_by_viewer = tag(dataset, "PhotometricInterpretation") == "MONOCHROME1"
-    if _falling_voi_lut(dataset):
+    if falling_voi_lut(dataset):
         inverted_by_viewer = not inverted_by_viewer
         notes.append("its VOI LUT falls: counted as one inversion")
     if polarity != "auto":
@@ -218,14 +219,6 @@ def _polarity(dataset: Dataset, polarity: str, notes: list[str]) -> tuple[bool, 
     if shape == "INVERSE" and tag(dataset, "PhotometricInterpretation") != "MONOCHROME1":
         notes.append("PresentationLUTShape INVERSE contradicts MONOCHROME2: MONOCHROME2 believed")
     return inverted_by_viewer, False
-
-
-def _falling_voi_lut(dataset: Dataset) -> bool:
-    data: Any = next((tag(i, "LUTData", 0) for i in tag(dataset, "VOILUTSequence", ())), 0)
-    if isinstance(data, bytes):  # of VR OW, and in every implicit file
-        data = np.frombuffer(data, ">u2" if dataset.original_encoding[1] is False else "<u2")
-    data = np.atleast_1d(data)
-    return bool(data.dtype.kind in "iuf" and len(data) > 2 and data[-1] < data[0])
 
 
 def _padded(stored: np.ndarray, dataset: Dataset) -> np.ndarray:

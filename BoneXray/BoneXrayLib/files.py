@@ -129,6 +129,16 @@ class staged_folder:
             shutil.rmtree(self.stage, ignore_errors=True)
 
 
+def untaken(name: str, taken: set[str], mark: str = "_") -> str:
+    """The name, numbered where a file system would take it for one in `taken`; adds it there."""
+    number, found = 1, name
+    while found.casefold() in taken:
+        number += 1
+        found = f"{name}{mark}{number}"
+    taken.add(found.casefold())
+    return found
+
+
 def plain_stem(path: Path) -> str:
     """The file's name without its (possibly double) suffix: `ct.nii.gz`, `leg.seg.nrrd`."""
     name = re.sub(r"\.gz$", "", path.name, flags=re.IGNORECASE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .files import untaken
+
 
 def named_images(
     full: np.ndarray, bone: np.ndarray, layers: dict[str, np.ndarray]
@@ -14,12 +16,7 @@ def named_images(
     """
     images, taken = {"full": full, "bone": bone}, {"full", "bone"}
     for layer, image in layers.items() if len(layers) > 2 else ():
-        number, name = 1, file_name(layer)
-        while name.casefold() in taken:
-            number += 1
-            name = f"{file_name(layer)}_{number}"
-        taken.add(name.casefold())
-        images[name] = image
+        images[untaken(file_name(layer), taken)] = image
     return images
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import __version__
 from .display import display_window, to_grey
-from .files import checked_output_folder, one_line, staged_folder
+from .files import checked_output_folder, one_line, staged_folder, untaken
 from .segment_dicom import (
     check_highdicom,
     made_source,
@@ -110,16 +110,11 @@ def segment_record(
 
 def file_names(names: Sequence[str]) -> dict[str, str]:
     """PNG file of each bone: its name without what file systems dislike, each another one."""
-    taken = {OVERLAY_FILE}
+    taken = {Path(OVERLAY_FILE).stem}
     found = {}
     for name in names:
         stem = re.sub(r"[^\w.+-]+", "-", name).strip("-.")[:80] or "bone"
-        number, file = 1, f"{stem}.png"
-        while file.lower() in taken:
-            number += 1
-            file = f"{stem}-{number}.png"
-        taken.add(file.lower())
-        found[name] = file
+        found[name] = f"{untaken(stem, taken, '-')}.png"
     return found
 
 

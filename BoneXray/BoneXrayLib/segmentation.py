@@ -69,7 +69,8 @@ class Segmentation:
         structures: the bones, in the order of the masks, all of different names.
         masks: (bones, rows, columns) bool; bones overlap.
         model: name and version of the model that found them.
-        warnings: what the image looks like if not like a radiograph; see `domain_warnings`.
+        warnings: what the image looks like if not like a radiograph (`domain_warnings`), and if
+            it is hardly told from its mirror image (`way_round_warnings`).
 
     Raises:
         ValueError: masks of another shape or kind, or one name twice.

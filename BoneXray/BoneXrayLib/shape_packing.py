@@ -19,8 +19,9 @@ FIRST, MORE = 150, 40
 is off."""
 APART_MM = 8.0
 """Least distance between those of a round."""
-WORTH = 3
-"""Of as many vertices as this one is kept at the most; with more of them all are."""
+WORTH, MOST_KEPT = 3, 1200
+"""One of so many vertices is kept at the most, and no more of them in all: each round solves for
+these. Where they do not do, every vertex is."""
 
 
 def packed_modes(
@@ -57,7 +58,7 @@ def kept_vertices(mean: np.ndarray, modes: np.ndarray, deviations: np.ndarray) -
     if len(mean) < WORTH * FIRST:
         return all_of_them
     kept = _spread(mean, FIRST)
-    while len(kept) * WORTH <= len(mean):
+    while len(kept) <= min(len(mean) // WORTH, MOST_KEPT):
         off = np.linalg.norm(drawn(mean, kept, modes[:, kept]) - modes, axis=2)
         off *= deviations[:, None]
         if off.max() <= DRAWN_OFF:

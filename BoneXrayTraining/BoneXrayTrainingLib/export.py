@@ -64,14 +64,8 @@ def export(
     Raises:
         ValueError: the run holds no checkpoint or its configuration is damaged, a wrong gain.
     """
-    if framing not in FRAMINGS:
-        raise ValueError(f"framing: got {framing!r}; expected one of {', '.join(FRAMINGS)}")
-    if bits not in BITS:
-        raise ValueError(f"bits: got {bits!r}; expected 16, 8, 6 or 4")
     run, output = Path(run), checked_output_folder(output)
-    latest_checkpoint(run)
-    if best and not checkpoints(run, "best"):
-        raise ValueError(f"best: {run} has none; expected a run with patients in validation")
+    _check_asked(run, framing, bits, best)
     config = from_mapping(TrainConfig, json.loads((run / "config.json").read_text()), "config")
     checkpoint = best_checkpoint(run) if best or config.patience else latest_checkpoint(run)
     config = dataclasses.replace(config, name=name or config.name)
@@ -91,6 +85,16 @@ def export(
         card = make_card(config, version, shown, step, evaluation or [])
         write_card(stage, with_beginning(card, read_record(run)))
     return output
+
+
+def _check_asked(run: Path, framing: str, bits: int, best: bool) -> None:
+    if framing not in FRAMINGS:
+        raise ValueError(f"framing: got {framing!r}; expected one of {', '.join(FRAMINGS)}")
+    if bits not in BITS:
+        raise ValueError(f"bits: got {bits!r}; expected 16, 8, 6 or 4")
+    latest_checkpoint(run)
+    if best and not checkpoints(run, "best"):
+        raise ValueError(f"best: {run} has none; expected a run with patients in validation")
 
 
 def _mirrors(config: TrainConfig) -> dict[str, str]:
