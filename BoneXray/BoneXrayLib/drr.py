@@ -23,6 +23,8 @@ from .volume import Volume
 
 RECORD = "drr.json"
 FROM_CONFIG = "view, distances and shift of the config"
+POSE_SAYS = ("view", "rotate", "beam", "source_detector", "source_object", "shift")
+"""Fields that a pose file stands for."""
 
 
 @dataclass
@@ -124,6 +126,17 @@ def exposure_geometry(config: DrrConfig, volume: Volume) -> Geometry:
 def pose_text(config: DrrConfig) -> str:
     """Where `exposure_geometry` takes source and detector from, in words."""
     return FROM_CONFIG if config.pose is None else f"file {Path(config.pose).name}"
+
+
+def pose_notes(config: DrrConfig) -> tuple[str, ...]:
+    """What of the config a pose file overrules, in a line, where it was set at all."""
+    if config.pose is None:
+        return ()
+    usual = DrrConfig()
+    unused = [n for n in POSE_SAYS if getattr(config, n) != getattr(usual, n)]
+    if not unused:
+        return ()
+    return (f"{', '.join(unused)}: not used, as {Path(config.pose).name} says the pose",)
 
 
 def _looks_past(geometry: Geometry, corners: np.ndarray) -> bool:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import torch
 
 NETWORKS = ("unet",)
+ENTRIES = ("name", "in_channels", "out_channels", "channels", "gain", "fold", "smooth", "whole")
 LEVELS, MOST_FOLD = 5, 4
 FIRST_LOGIT = -2.5
 """Added to the last layer: an untrained network answers about 8 %, near what bone adds."""
@@ -30,11 +31,14 @@ def build_network(description: dict) -> torch.nn.Module:
             one number for a whole image, told from the mean and the maximum of the deepest level.
 
     Raises:
-        ValueError: unknown name, or missing or wrong entries.
+        ValueError: unknown name, or missing, wrong or further entries.
     """
     name = description.get("name")
     if name not in NETWORKS:
         raise ValueError(f"network: got {name!r}; expected one of {', '.join(NETWORKS)}")
+    unknown = sorted(set(description) - set(ENTRIES))
+    if unknown:
+        raise ValueError(f"network: unknown {unknown[0]!r}; expected some of {', '.join(ENTRIES)}")
     try:
         channels = tuple(int(n) for n in description["channels"])
         sides = int(description["in_channels"]), int(description["out_channels"])

@@ -28,6 +28,7 @@ CHOICES = {
     "task": ("extract", "segment", "separate", "features"),
     "device": ("auto", "cpu", "cuda"),
     "precision": ("auto", "float32", "bfloat16"),
+    "optimiser": ("adamw", "muon"),
 }
 
 
@@ -61,6 +62,8 @@ class TrainConfig:
     steps: int = 20000
     batch: int = 8
     """Images a step; of each process, where several train together."""
+    optimiser: str = "adamw"
+    """adamw or muon; muon needs fewer steps, each a little longer."""
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     average: float = 0.998

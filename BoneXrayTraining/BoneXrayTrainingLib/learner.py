@@ -13,6 +13,7 @@ from BoneXrayLib.networks import build_network
 
 from .configuration import TrainConfig
 from .dataset import Batch
+from .muon import Muon
 from .processes import Processes
 
 ALONE = Processes(0, 1, torch.device("cpu"))
@@ -37,7 +38,7 @@ class Learner:
 
 
 def make_learner(config: TrainConfig, processes: Processes = ALONE) -> Learner:
-    """Network with its answer biased to little bone, average, AdamW, one-cycle schedule."""
+    """Network with its answer biased to little bone, average, optimiser, one-cycle schedule."""
     half = computes_in_half(config.precision, processes.device)
     network: Any = build_network(config.network)
     average: Any = build_network(config.network)
@@ -48,11 +49,16 @@ def make_learner(config: TrainConfig, processes: Processes = ALONE) -> Learner:
     average.load_state_dict(network.state_dict())
     average.eval()
     _freeze(network, config.frozen)
-    optimiser = torch.optim.AdamW(
+    kind = Muon if config.optimiser == "muon" else torch.optim.AdamW
+    optimiser = kind(
         network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, config.learning_rate, total_steps=config.steps + 1, pct_start=0.05
+        optimiser,
+        config.learning_rate,
+        total_steps=config.steps + 1,
+        pct_start=0.05,
+        cycle_momentum=config.optimiser == "adamw",
     )
     return Learner(network, average, optimiser, schedule, processes, half=half)
 

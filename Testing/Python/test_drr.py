@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from BoneXrayLib.drr import Drr, DrrConfig, read_geometry, simulate, write_drr
+from BoneXrayLib.drr import Drr, DrrConfig, pose_notes, read_geometry, simulate, write_drr
 from BoneXrayLib.files import staged_folder
 from BoneXrayLib.image_names import file_name, named_images
 from BoneXrayLib.radiograph import read_radiograph
@@ -128,3 +128,10 @@ def test_a_file_that_is_no_record_is_named(text: str, tmp_path: Path) -> None:
     path.write_text(text)
     with pytest.raises(ValueError, match=r"expected|frame"):
         read_geometry(path)
+
+
+def test_what_a_pose_file_overrules_is_said() -> None:
+    assert pose_notes(DrrConfig(view="LAO")) == ()
+    assert pose_notes(DrrConfig(pose="drr.json", size=(64, 64), pixel=2.0)) == ()
+    (note,) = pose_notes(DrrConfig(pose="there/drr.json", view="LAO", source_object=900.0))
+    assert note == "view, source_object: not used, as drr.json says the pose"

@@ -109,6 +109,7 @@ def test_what_is_told_of_a_whole_image_is_one_number_and_the_rest_stays_as_it_is
         ({"fold": 0}, "network: fold 0; expected 1 to 4"),
         ({"whole": 1}, "network: whole 1; expected fewer than the 1 outputs"),
         ({"in_channels": None}, "network: bad or missing entry"),
+        ({"norm": "instance"}, "network: unknown 'norm'; expected some of name, in_channels"),
     ],
 )
 def test_a_bad_description_is_refused_in_one_line(changes: dict, message: str) -> None:

@@ -83,7 +83,7 @@ class Drr(OfExposure, OfCt):
 
     def run(self, report: Reporter) -> None:
         from BoneXrayLib.ct_exposure import expose_ct
-        from BoneXrayLib.drr import simulate, write_drr
+        from BoneXrayLib.drr import pose_notes, simulate, write_drr
         from BoneXrayLib.exposure import write_exposed
 
         folder = check_output(self.output)
@@ -101,7 +101,7 @@ class Drr(OfExposure, OfCt):
         if not drr.bone.any():
             where += ("no bone is seen: look at the bone window, or at where the tube stands",)
         report.result(f"{self.config.label} radiograph of {volume.name}: {layers}", files,
-                      (*volume.notes, *where))  # fmt: skip
+                      (*volume.notes, *pose_notes(self.config), *where))  # fmt: skip
 
 
 @dataclass

@@ -7,6 +7,7 @@ pose     size, shape, turned fingers, a bent knee
 refine   coarse surfaces made fine, a radius that fits its carpals
 shape    each bone's own smooth change of shape
 wrist    how a wrist moves
+strays   each bone's own turn and shift
 contacts bones pushed apart where they run into each other
 carpus   shape, pose and cut of a patient's wrist
 voxels   triangles to voxels
@@ -26,7 +27,7 @@ from scipy import ndimage
 
 from BoneXrayLib.volume import Volume
 
-from .between import drawn_towards, read_others
+from .between import read_others, somebody_between
 from .bones import paint_bones
 from .carpus import region_of, wrist_bones, wrist_patient
 from .flesh import cropped, envelope, soft_tissue
@@ -97,7 +98,7 @@ def mesh_ct(
         patient = dataclasses.replace(patient, mirrored=not patient.mirrored)
     bones = prepared(meshes, config)
     if others:
-        bones = drawn_towards(bones, others, float(rng.uniform(*config.towards.between)))
+        bones = somebody_between(bones, others, config.towards, rng)
     bones = shaped(bones, patient, rng, config.variation)
     bones, pose = wrist_bones(bones, rng, config)
     bones = turned_joints(bones, rng, config.variation)

@@ -8,12 +8,13 @@ onto its counterpart, its place and direction change beside that: no bone shrink
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from .meshes import Mesh, MeshConfig, read_meshes
+from .meshes import Mesh, MeshConfig, Towards, read_meshes
 from .patient import Bone
 from .pose import DIGITS
 
@@ -32,7 +33,24 @@ def read_others(data_root: Path, config: MeshConfig) -> list[Mesh]:
     return read_meshes(data_root / config.towards.path) if config.towards.path else []
 
 
-def drawn_towards(bones: list[Bone], others: list[Mesh], share: float) -> list[Bone]:
+def somebody_between(
+    bones: list[Bone], others: list[Mesh], towards: Towards, rng: np.random.Generator
+) -> list[Bone]:
+    """The bones drawn towards their counterparts as far as `towards` lets `rng` say.
+
+    Each carpal goes somewhat further or less far than the bones around it.
+    """
+    share = float(rng.uniform(*towards.between))
+    if not towards.apart:
+        return drawn_towards(bones, others, share)
+    own = [b.mesh.name for b in bones if b.kind.name == "carpal"]
+    apart = dict(zip(own, towards.apart * rng.normal(size=len(own)), strict=True))
+    return drawn_towards(bones, others, share, apart)
+
+
+def drawn_towards(
+    bones: list[Bone], others: list[Mesh], share: float, apart: Mapping[str, float] | None = None
+) -> list[Bone]:
     """The bones, `share` of the way to their counterparts: 0 leaves them, 1 gives the others.
 
     Args:
@@ -40,6 +58,7 @@ def drawn_towards(bones: list[Bone], others: list[Mesh], share: float) -> list[B
         others: some of them of somebody else, in any place and direction; phalanges that are not
             there go and grow with their metacarpals.
         share: of the way; below 0 and above 1 it goes on beyond either.
+        apart: what is added to it for bones by name.
 
     Raises:
         ValueError: a counterpart with other triangles, or none at all.
@@ -60,7 +79,9 @@ def drawn_towards(bones: list[Bone], others: list[Mesh], share: float) -> list[B
     each = np.concatenate([np.full(len(a.vertices), 1.0 / len(a.vertices)) for a, _ in chosen])
     over, before, after = _rigid(other, own, each)
     moves = {
-        name: _part_way(one, (two.vertices - before) @ over.T + after, share)
+        name: _part_way(
+            one, (two.vertices - before) @ over.T + after, share + (apart or {}).get(name, 0.0)
+        )
         for name, (one, two) in pairs.items()
     }
     return [_moved(bone, moves) for bone in bones]

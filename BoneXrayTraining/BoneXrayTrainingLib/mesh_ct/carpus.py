@@ -11,6 +11,7 @@ from .flesh import Region
 from .meshes import MeshConfig
 from .patient import Bone, Patient
 from .shape import own_shapes, shared_shape
+from .strays import strayed
 from .wrist import CARPALS, WristPose, draw_wrist, moved_wrist
 
 DRAWN_BACK = (1.0, 0.7, 0.4, 0.15)
@@ -27,10 +28,10 @@ def wrist_bones(
 ) -> tuple[list[Bone], WristPose]:
     """The bones of one wrist in shape and pose, and the pose.
 
-    Without deformation and articulation they are what they were, vertex for vertex. No bone lies
-    more than `DEEPEST_MM` in another.
+    Without deformation, articulation and strays they are what they were, vertex for vertex. No
+    bone lies more than `DEEPEST_MM` in another.
     """
-    if not config.articulation and not config.deformation:
+    if not (config.articulation or config.deformation or config.own_turn or config.own_shift):
         return bones, WristPose()
     pose = draw_wrist(rng).times(config.articulation)
     seed = int(rng.integers(2**62))
@@ -39,6 +40,8 @@ def wrist_bones(
         lot = np.random.default_rng(seed)
         strength = share * config.deformation
         found = own_shapes(shared_shape(bones, lot, strength), lot, strength, middle)
+        turn, shift = share * config.own_turn, share * config.own_shift
+        found = strayed(found, lot, turn, shift, middle)
         found, gap = parted(moved_wrist(found, pose.times(share)))
         if gap > -DEEPEST_MM:
             return found, pose.times(share)

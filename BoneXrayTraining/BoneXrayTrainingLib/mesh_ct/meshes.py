@@ -23,7 +23,7 @@ SIDES = ("right", "left")
 REGIONS = ("", "wrist")
 RANGES = {
     "variation": 2.0, "articulation": 1.0, "deformation": 0.1, "refine": 5.0, "casts": 1.0,
-    "rings": 1.0,
+    "rings": 1.0, "own_turn": 20.0, "own_shift": 5.0,
 }  # fmt: skip
 SMALLEST_PIECE = 0.02
 """Pieces of a mesh below this share of its vertices are dropped."""
@@ -41,6 +41,8 @@ class Towards:
     """As its source states it; goes into the model's card."""
     between: tuple[float, float] = (0.0, 1.0)
     """How far patients lie towards them: 0 the file's own, 1 the other; beyond either, too."""
+    apart: float = 0.0
+    """How much the bones of one patient differ in that, standard deviation."""
 
     def __post_init__(self) -> None:
         if self.path and not (self.patient and self.licence):
@@ -49,6 +51,8 @@ class Towards:
         if not -1.0 <= low <= high <= 2.0:
             got = [low, high]
             raise ValueError(f"mesh.towards.between: got {got}; expected two of -1 to 2, rising")
+        if not 0.0 <= self.apart <= 1.0:
+            raise ValueError(f"mesh.towards.apart: got {self.apart}; expected 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,10 @@ class MeshConfig:
     """Share of a wrist's range of motion that poses are drawn from; 0 leaves it as in the file."""
     deformation: float = 0.0
     """Smooth change of each wrist bone's shape over its size, and of its size, 0.04 or so."""
+    own_turn: float = 0.0
+    """How far each bone of a wrist is turned on its own, about each axis [degrees], 6 or so."""
+    own_shift: float = 0.0
+    """How far each carpal is shifted on its own, along each axis [mm], 1 or so."""
     refine: float = 0.0
     """Edge [mm] that coarse surfaces are refined to, with a radius that fits its carpals; 0 off."""
     towards: Towards = field(default_factory=Towards)
