@@ -123,7 +123,8 @@ def detect(
     tell = part_of(progress, 0, 2)
     # Left and right look alike in a lateral image.
     side = SIDES[0] if config.view == VIEWS[1] and config.side == "auto" else config.side
-    looks = [looked(model, radiograph, part, side, tell, is_cancelled, runtime)]
+    frontal = None if config.view == "auto" else config.view == VIEWS[0]
+    looks = [looked(model, radiograph, part, side, tell, is_cancelled, runtime, frontal)]
     side, _, _ = told(looks[0], config)
     closer = squares(looks[0], radiograph.pixels.shape) if config.closer else []
     for number, square in enumerate(closer):

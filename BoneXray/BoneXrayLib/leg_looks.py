@@ -88,11 +88,13 @@ def looked(
     progress: Progress | None = None,
     is_cancelled: IsCancelled | None = None,
     runtime: str = "auto",
+    is_frontal: bool | None = None,
 ) -> Look:
     """What the network answers to a part of a radiograph, rows and columns.
 
     It knows right legs. Of a left leg it is shown the mirror image; where nobody said the side,
-    the image both ways, and what it tells of a frontal one decides.
+    the image both ways, and what it tells of a frontal one decides. Whether it is one the network
+    tells, too, unless somebody said so.
     """
     pixels = np.ascontiguousarray(radiograph.pixels[part])
     shown = replace(radiograph, pixels=pixels)
@@ -113,7 +115,8 @@ def looked(
         both = answer(True, part_of(progress, 0, 2)), answer(False, part_of(progress, 1, 2))
         (frontal, right), (frontal_too, left) = (_whole(each) for each in both)
         told = (frontal + frontal_too) / 2, (right + 1.0 - left) / 2
-        is_right = told[0] < 0.5 or told[1] >= 0.5
+        is_frontal = told[0] >= 0.5 if is_frontal is None else is_frontal
+        is_right = not is_frontal or told[1] >= 0.5
         shares = both[0] if is_right else both[1]
     return replace(as_look(shares[:FIRST_TOLD], part, pixels.shape), told=told)
 

@@ -283,11 +283,15 @@ def leg_model(folder: Path) -> Model:
 
 
 @pytest.mark.parametrize("is_left", [False, True])
+@pytest.mark.parametrize("frontal", [1.0, 0.2])
 @pytest.mark.parametrize("side", ["auto", "said"])
 def test_of_a_left_leg_the_network_is_shown_the_mirror_image(
-    is_left: bool, side: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    is_left: bool, side: str, frontal: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The network here knows legs whose left half of the image is the brighter one."""
+    """The network here knows legs whose left half of the image is the brighter one.
+
+    A frontal image that it takes for a lateral one is told to be frontal.
+    """
     pixels = np.full((64, 64), 0.2, np.float32)
     pixels[:, :30] = 0.8
     pixels = pixels[:, ::-1].copy() if is_left else pixels
@@ -299,15 +303,17 @@ def test_of_a_left_leg_the_network_is_shown_the_mirror_image(
         third = channels.shape[2] // 3
         bright = channels[0, :, :third].mean() > channels[0, :, -third:].mean()
         found[0] = heat_map(np.array([30.0, 12.0]), channels.shape[1:]) * bright
-        found[FIRST_TOLD], found[FIRST_TOLD + 1] = 1.0, float(bright)
+        found[FIRST_TOLD], found[FIRST_TOLD + 1] = frontal, float(bright)
         return found
 
     monkeypatch.setattr(leg_looks, "run_network", answer)
     asked = side if side == "auto" else ("left" if is_left else "right")
     part = (slice(0, 64), slice(0, 64))
-    look = leg_looks.looked(leg_model(tmp_path), Radiograph(pixels, "display"), part, asked)
+    is_frontal = None if frontal > 0.5 else True
+    image = Radiograph(pixels, "display")
+    look = leg_looks.looked(leg_model(tmp_path), image, part, asked, is_frontal=is_frontal)
     assert len(shown) == (2 if side == "auto" else 1)
-    assert look.told == (1.0, 0.0 if is_left else 1.0)
+    assert look.told == pytest.approx((frontal, 0.0 if is_left else 1.0))
     step = look.step[1]
     column = (12.0 + 0.5) * step - 0.5
     expected = 63.0 - column if is_left else column
