@@ -294,10 +294,12 @@ def test_make_read_and_report_work_in_the_shell_with_answers_from_a_pipe(
     words = "reader-study make --conditions model=good -o study --same 1 --bad 1"
     assert main(words.split()) == 0
     read = ["reader-study", "read", "study", "--reader", "anna"]
-    for lines, said in (("4\nwhat\n6\n5\nq\n", "2 of 4"), ("b\n2\n3\n3\n", "4 of 4")):
+    for lines, said in (("4\nwhat\n6\n5\nq\n", "2 of 4"), ("b\n2\nfair\n3\n", "4 of 4")):
         monkeypatch.setattr("sys.stdin", io.StringIO(lines))
         assert main(read) == 0
-        assert f"{said} answered by anna" in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert "1 = very poor, 2 = poor, 3 = fair" in told
+        assert f"{said} answered by anna" in told
     answers = read_answers(read_study(tmp_path / "study"), "anna")
     assert [a.value for a in answers.values()] == [4, 2, 3, 3]
     assert main(["reader-study", "report", "study", "-o", "report"]) == 0

@@ -72,7 +72,7 @@ class ReaderStudyRead(Command):
         reading = Reading(read_study(self.study), self.reader)
         choices = reading.study.choices
         if not self.json_progress:
-            numbered = ", ".join(f"{n} = {c}" for n, c in enumerate(choices, 1))
+            numbered = ", ".join(f"{n} = {name}" for n, name in enumerate(_names(choices), 1))
             print(f"{reading.study.question}\n{numbered}; b = back, q = stop", flush=True)
         while (showing := reading.current) is not None:
             if not _asked(reading, showing, report, self):
@@ -141,8 +141,13 @@ def _choice(word: str, choices: tuple[str, ...]) -> int | None:
     """A number from 1, or the beginning of a choice's name."""
     if word.isdecimal() and 1 <= int(word) <= len(choices):
         return int(word) - 1
-    begun = [n for n, choice in enumerate(choices) if word and choice.startswith(word)]
+    begun = [n for n, name in enumerate(_names(choices)) if word and name.startswith(word)]
     return begun[0] if len(begun) == 1 else None
+
+
+def _names(choices: tuple[str, ...]) -> list[str]:
+    """Of choices, without the number that those of a rating begin with."""
+    return [choice.removeprefix(f"{n} ") for n, choice in enumerate(choices, 1)]
 
 
 def _open(showing: Showing) -> None:
