@@ -131,3 +131,9 @@ def test_options_out_of_range_are_refused() -> None:
     some = [m for m in wrist() if "mc" not in m.name]
     with pytest.raises(ValueError, match=r"mesh.region: no radius or no metacarpals"):
         mesh_ct(some, np.random.default_rng(1), FROM_THE_FILE)
+
+
+def test_a_hand_that_points_up_is_refused_in_one_line() -> None:
+    over = [mesh.moved(mesh.vertices * (1.0, -1.0, -1.0)) for mesh in wrist()]
+    with pytest.raises(ValueError, match=r"^mesh\.region: no wrist .*hangs down \(mesh\.axes\)$"):
+        mesh_ct(over, np.random.default_rng(1), FROM_THE_FILE)

@@ -108,6 +108,9 @@ def _around(bones: list[Bone], patient: Patient, keep: tuple[float, float], regi
     if region.span is not None:
         low[2], high[2] = max(low[2], region.span[0]), min(high[2], region.span[1])
     bottom, length = low[2], high[2] - low[2]
+    if length <= 0:
+        raise ValueError("mesh.region: no wrist where metacarpals end; expected a limb that hangs "
+                         "down (mesh.axes)")  # fmt: skip
     low[2], high[2] = bottom + keep[0] * length, bottom + keep[1] * length
     volume = float(np.prod(high - low))
     return grid_around(low, high, max(1.6, (volume / COARSE_VOXELS) ** (1 / 3)))
