@@ -39,7 +39,7 @@ def chosen(answers: Sequence[np.ndarray], mirror: str) -> np.ndarray:
     if mirror == "mean":
         return sum(answers[1:], answers[0]) / len(answers)
     if mirror == "told":
-        return max(answers, key=_rightness)[:-1]
+        return max(answers, key=rightness)[:-1]
     return max(answers, key=_sureness) if mirror == "surer" else answers[0]
 
 
@@ -47,11 +47,11 @@ def way_round_warnings(answers: Sequence[np.ndarray], mirror: str) -> tuple[str,
     """A warning where a network that was taught to tell which way round an image is hardly does."""
     if mirror != "told" or len(answers) < 2:
         return ()
-    plain, mirrored = (_rightness(answer) for answer in answers)
+    plain, mirrored = (rightness(answer) for answer in answers)
     return (DOUBTFUL,) if abs(plain - mirrored) < CLEAR else ()
 
 
-def _rightness(shares: np.ndarray) -> float:
+def rightness(shares: np.ndarray) -> float:
     """How much speaks for an answer (bones + 1, rows, columns), what it tells and its sureness."""
     return float(shares[-1].mean()) + _sureness(shares[:-1])
 

@@ -17,14 +17,15 @@ import numpy as np
 from .domain import domain_warnings
 from .extraction import answers_both_ways, shown_part, working_channels
 from .framing import content
-from .geometry_config import one_of
 from .mask_pieces import tidy
-from .mirror_images import MIRRORS, WAY_ROUND, WAYS, chosen, way_round_warnings
+from .mirror_images import WAY_ROUND, WAYS, chosen, way_round_warnings
 from .models import Model, find_model
 from .progress import IsCancelled, Progress, part_of, raise_if_cancelled
-from .radiograph import Radiograph, check_reading
+from .radiograph import Radiograph
 from .resizing import resampling
+from .segment_config import SegmentConfig
 from .structures import Structure, mirrored_order, structure_from_output
+from .turned_images import answers_upright, turn_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,31 +34,6 @@ if TYPE_CHECKING:
 
 SPECK_SIDE = 3
 """Pieces of less than a square of so many pixels of the network's are specks."""
-
-
-@dataclass
-class SegmentConfig:
-    """The fields of command and panel for naming bones."""
-
-    model: str = "segment-wrist"
-    """Name or folder of the model."""
-    pixel: float | None = None
-    """Pixel size at the detector [mm], for files that do not say it."""
-    polarity: str = "auto"
-    """auto, bone-bright or bone-dark: how bone is stored in the file."""
-    threshold: float = 0.5
-    """Share from which a pixel belongs to a bone; lower makes bones larger."""
-    clean: bool = True
-    """Leave out specks and further pieces of a bone, and fill holes."""
-    mirror: str = "auto"
-    """auto, no or yes: whether the model goes by the mirror image, where it knows one hand only;
-    auto asks it both ways."""
-
-    def __post_init__(self) -> None:
-        check_reading(self.pixel, self.polarity)
-        one_of("mirror", self.mirror, MIRRORS)
-        if not (np.isfinite(self.threshold) and 0 < self.threshold < 1):
-            raise ValueError(f"threshold: got {self.threshold!r}; expected above 0 and below 1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +45,8 @@ class Segmentation:
         structures: the bones, in the order of the masks, all of different names.
         masks: (bones, rows, columns) bool; bones overlap.
         model: name and version of the model that found them.
-        warnings: what the image looks like if not like a radiograph (`domain_warnings`), and if
-            it is hardly told from its mirror image (`way_round_warnings`).
+        warnings: what the image looks like if not like a radiograph (`domain_warnings`), if it is
+            hardly told from its mirror image, and if it was taken for a turned one.
 
     Raises:
         ValueError: masks of another shape or kind, or one name twice.
@@ -158,15 +134,20 @@ def segment(
     channels = working_channels(shown, scale, model.card.input["working_size"])
     tell = part_of(progress, 0, 2)
     ways = WAYS[config.mirror]
-    answers = answers_both_ways(model, channels, tell, is_cancelled, runtime, ways)
     order = [*mirrored_order(structures), *range(len(structures), len(model.card.outputs))]
-    answers = [a[order] if mirrors else a for a, mirrors in zip(answers, ways, strict=True)]
+
+    def look(seen: np.ndarray) -> list[np.ndarray]:
+        found = answers_both_ways(model, seen, tell, is_cancelled, runtime, ways)
+        return [a[order] if mirrors else a for a, mirrors in zip(found, ways, strict=True)]
+
+    answers, degrees = answers_upright(look, channels, config.turn, model.card.mirror)
     shares = chosen(answers, model.card.mirror)
     masks = np.zeros((len(structures), *radiograph.pixels.shape), bool)
     tell = part_of(progress, 1, 2)
     found = masks_of_shares(shares, shown.pixels.shape, structures, config, tell, is_cancelled)
     masks[:, *part] = found[:, :, :: 1 if hung else -1]
-    warnings = (*domain_warnings(radiograph), *way_round_warnings(answers, model.card.mirror))
+    doubts = way_round_warnings(answers, model.card.mirror)
+    warnings = (*domain_warnings(radiograph), *doubts, *turn_warnings(degrees, config.turn))
     return Segmentation(radiograph, structures, masks, model.card.title, warnings)
 
 

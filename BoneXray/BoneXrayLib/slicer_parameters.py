@@ -32,6 +32,7 @@ from .segmentation import SegmentConfig
 from .slicer_exposure_parameters import ExposureChoices
 from .slicer_leg_parameters import LegChoices
 from .thinning import LARGEST_PIXEL_MM, SMALLEST_SIDE
+from .turned_images import TURNS
 
 HU_LIMITS = (-1024.0, 3071.0)
 """Ends of the HU slider; the upper one means that there is no upper bound."""
@@ -115,6 +116,7 @@ class BoneXrayParameterNode(ExposureChoices, LegChoices):
     )
     clean: bool = _SEGMENT.clean
     mirror: Annotated[str, Choice(list(MIRRORS))] = _SEGMENT.mirror
+    turn: Annotated[str, Choice(list(TURNS))] = _SEGMENT.turn
     segments: vtkMRMLSegmentationNode
     segment_fill: bool = True
     segment_outline: bool = True
@@ -206,6 +208,7 @@ class BoneXrayParameterNode(ExposureChoices, LegChoices):
             threshold=self.threshold,
             clean=self.clean,
             mirror=self.mirror,
+            turn=self.turn,
         )
 
     def separate_config(self) -> SeparateConfig:

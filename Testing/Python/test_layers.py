@@ -31,7 +31,8 @@ LIB_STAGES = """
     resizing framing card_checks model_card model_files models networks packed_weights
     runtimes tiles inference
     image_statistics polarity_statistics domain_weights domain extraction
-    structures mask_pieces mirror_images segmentation segment_terminology segment_nrrd
+    structures mask_pieces mirror_images turned_images segment_config segmentation
+    segment_terminology segment_nrrd
     mask_files layer_questions layer_alone layer_shares layers
     segment_dicom segment_files layer_files layer_blending
     picture_report comparison mask_comparison
@@ -259,6 +260,7 @@ TESTED_WITH = {
     "layers": "separation",
     "mask_pieces": "segmentation",
     "mirror_images": "segmentation",
+    "segment_config": "segmentation",
     "segment_dicom": "segment_files",
     "segment_nrrd": "segment_files",
     "segment_terminology": "segment_files",

@@ -109,6 +109,15 @@ def test_an_image_that_may_be_the_wrong_way_round_is_said_and_stated(
     assert asked == [2, 1]
 
 
+def test_how_an_image_is_turned_is_stated(panel: Any, radiograph: Any) -> None:
+    parameters = panel.logic.getParameterNode()
+    segment(panel)
+    assert parameters.segment_config().turn == "auto"
+    panel.ui.turnBox.setCurrentText("180")
+    assert parameters.segment_config().turn == "180"
+    assert count(segment(panel), "radius") > 0
+
+
 def test_fill_and_outline_are_switched_and_other_modules_choices_stay(
     panel: Any, radiograph: Any
 ) -> None:

@@ -59,7 +59,8 @@ def test_the_table_of_options_has_the_defaults_of_the_code() -> None:
     rows = re.findall(r"^\| [^|]+ \| `--([\w-]+)` \| (.+?) \|$", README, re.MULTILINE)
     fields = {f.name: f.default for kind in (ExtractConfig, LongLegConfig, DrrConfig, JointConfig)
               for f in dataclasses.fields(kind)}  # fmt: skip
-    fields |= {name: getattr(SegmentConfig(), name) for name in ("threshold", "clean", "mirror")}
+    words = ("threshold", "clean", "mirror", "turn")
+    fields |= {name: getattr(SegmentConfig(), name) for name in words}
     fields["device"] = inspect.signature(simulate).parameters["device"].default
     shown = {option.replace("-", "_"): default for option, default in rows}
     for kind in (DrrConfig, LongLegConfig, JointConfig):
