@@ -21,10 +21,9 @@ from .projection import PreparedParts, prepare_ct, project_on, used_device
 from .radiograph import Radiograph, display_window, write_float_nrrd, write_png
 from .volume import Volume
 
-RECORD = "drr.json"
-FROM_CONFIG = "view, distances and shift of the config"
+RECORD, FROM_CONFIG = "drr.json", "view, distances and shift of the config"
 POSE_SAYS = ("view", "rotate", "beam", "source_detector", "source_object", "shift")
-"""Fields that a pose file stands for."""
+"""Fields that a pose file stands for, beside size and pixel where it has them."""
 
 
 @dataclass
@@ -128,15 +127,16 @@ def pose_text(config: DrrConfig) -> str:
     return FROM_CONFIG if config.pose is None else f"file {Path(config.pose).name}"
 
 
-def pose_notes(config: DrrConfig) -> tuple[str, ...]:
-    """What of the config a pose file overrules, in a line, where it was set at all."""
+def pose_notes(config: DrrConfig, geometry: Geometry) -> tuple[str, ...]:
+    """What was typed that a pose file's geometry overrules, in a line."""
     if config.pose is None:
         return ()
-    usual = DrrConfig()
-    unused = [n for n in POSE_SAYS if getattr(config, n) != getattr(usual, n)]
-    if not unused:
-        return ()
-    return (f"{', '.join(unused)}: not used, as {Path(config.pose).name} says the pose",)
+    usual, names = DrrConfig(), [*POSE_SAYS]
+    names += ["size"] if config.size != geometry.size else []
+    names += ["pixel"] if not np.allclose(config.pixel, geometry.pixel_mm) else []
+    unused = [name for name in names if getattr(config, name) != getattr(usual, name)]
+    said = f"{', '.join(unused)}: not used, as {Path(config.pose).name} says the pose"
+    return (said,) if unused else ()
 
 
 def _looks_past(geometry: Geometry, corners: np.ndarray) -> bool:

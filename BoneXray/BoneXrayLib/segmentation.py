@@ -9,7 +9,7 @@ one after the other and within the box that holds them: many large masks never a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,7 @@ from .radiograph import Radiograph
 from .resizing import resampling
 from .segment_config import SegmentConfig
 from .structures import Structure, mirrored_order, structure_from_output
-from .turned_images import answers_upright, turn_warnings
+from .turned_images import answers_upright, most_looks, turn_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -132,11 +132,12 @@ def segment(
     part = content(radiograph.pixels, radiograph.domain, model.card.framing)
     shown, scale = shown_part(radiograph, part, is_mirrored=not hung)
     channels = working_channels(shown, scale, model.card.input["working_size"])
-    tell = part_of(progress, 0, 2)
-    ways = WAYS[config.mirror]
+    ways, turns = WAYS[config.mirror], count()
+    most = most_looks(config.turn, model.card.mirror)
     order = [*mirrored_order(structures), *range(len(structures), len(model.card.outputs))]
 
     def look(seen: np.ndarray) -> list[np.ndarray]:
+        tell = part_of(part_of(progress, 0, 2), next(turns), most)
         found = answers_both_ways(model, seen, tell, is_cancelled, runtime, ways)
         return [a[order] if mirrors else a for a, mirrors in zip(found, ways, strict=True)]
 

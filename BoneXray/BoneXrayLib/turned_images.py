@@ -24,6 +24,11 @@ a quarter or a half turn off; of six of a wrist unlike them 1.50 to 1.89, turned
 """
 
 
+def most_looks(turn: str, mirror: str) -> int:
+    """How often `answers_upright` looks at the most."""
+    return len(TURNS) - 1 if turn == "auto" and mirror == "told" else 1
+
+
 def answers_upright(
     look: Look, channels: np.ndarray, turn: str, mirror: str
 ) -> tuple[list[np.ndarray], int]:

@@ -82,3 +82,12 @@ def _convert(hint: Any, value: object, where: str) -> Any:
 
 def _is_a(value: object, hint: type) -> bool:
     return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+
+
+def says_the_same(before: Any, now: Any) -> bool:
+    """Whether two are equal, but for entries that what an earlier version wrote had not."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return all(name in now and says_the_same(before[name], now[name]) for name in before)
+    if isinstance(before, list) and isinstance(now, list):
+        return len(before) == len(now) and all(map(says_the_same, before, now))
+    return before == now

@@ -15,6 +15,7 @@ from BoneXrayLib.progress import IsCancelled, Progress
 from .beginnings import RECORD
 from .checkpoints import checkpoints, latest_checkpoint, read_state
 from .configuration import TrainConfig
+from .mappings import says_the_same
 
 if TYPE_CHECKING:
     from .bls_gan.config import BlsGanConfig
@@ -23,7 +24,7 @@ STOP_FILE = "stop"
 """A file of this name in the run's folder ends the run after the step at hand."""
 CONFIG_FILE = "config.json"
 LOG_FILE = "log.jsonl"
-LASTING = ("task", "structures", "network", "validation", "ct", "legs")
+LASTING = ("task", "structures", "network", "optimiser", "validation", "ct", "legs")
 """Entries of a configuration that a run keeps for good."""
 TOLD = ("loss", "eta_s", "validation_psnr", "validation_dice", "validation_overlap_mse")
 
@@ -60,25 +61,19 @@ def check_run(config: TrainConfig, resume: bool) -> Path:
 def _refuse_another(before: dict[str, Any], config: TrainConfig) -> None:
     """Refuse to go on with another network, task or patients: a card would tell of these alone.
 
+    With another optimiser neither: what one keeps of each weight is nothing to the other.
+
     Raises:
         ValueError: names the first entry that differs.
     """
     now = json.loads(json.dumps(dataclasses.asdict(config)))
+    before = {"optimiser": "adamw"} | before  # once there was no other
     for name in LASTING:
-        if name in before and not _says_the_same(before[name], now[name]):
+        if name in before and not says_the_same(before[name], now[name]):
             raise ValueError(
                 f"{name}: got {one_line(now[name], 80)}; expected that of the run to be resumed, "
                 f"{one_line(before[name], 80)}"
             )
-
-
-def _says_the_same(before: Any, now: Any) -> bool:
-    """Whether two are equal, but for entries that a run of an earlier version had not."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        return all(name in now and _says_the_same(before[name], now[name]) for name in before)
-    if isinstance(before, list) and isinstance(now, list):
-        return len(before) == len(now) and all(map(_says_the_same, before, now))
-    return before == now
 
 
 def begun(run: Path, resume: bool) -> dict[str, Any] | None:

@@ -130,8 +130,11 @@ def test_a_file_that_is_no_record_is_named(text: str, tmp_path: Path) -> None:
         read_geometry(path)
 
 
-def test_what_a_pose_file_overrules_is_said() -> None:
-    assert pose_notes(DrrConfig(view="LAO")) == ()
-    assert pose_notes(DrrConfig(pose="drr.json", size=(64, 64), pixel=2.0)) == ()
-    (note,) = pose_notes(DrrConfig(pose="there/drr.json", view="LAO", source_object=900.0))
-    assert note == "view, source_object: not used, as drr.json says the pose"
+def test_what_a_pose_file_overrules_is_said(drr: Drr) -> None:
+    as_it_is = {"size": SMALL["size"], "pixel": SMALL["pixel"]}
+    assert pose_notes(DrrConfig(view="LAO"), drr.geometry) == ()
+    assert pose_notes(DrrConfig(pose="drr.json"), drr.geometry) == ()
+    assert pose_notes(DrrConfig(pose="drr.json", **as_it_is), drr.geometry) == ()
+    typed = DrrConfig(pose="there/drr.json", view="LAO", source_object=900.0, pixel=2.0)
+    (note,) = pose_notes(typed, drr.geometry)
+    assert note == "view, source_object, pixel: not used, as drr.json says the pose"

@@ -183,7 +183,7 @@ def test_a_data_set_of_an_earlier_version_that_knew_fewer_entries_is_gone_on_wit
     output = shutil.copytree(whole.folder, tmp_path / "earlier")
     header = json.loads((output / "dataset.json").read_text())
     for source in header["sources"]:
-        del source["label_names"]
+        del source["label_names"], source["mesh"]["own_turn"], source["mesh"]["towards"]["apart"]
     (output / "dataset.json").write_text(json.dumps(header))
     assert generate(config, output, workers=1, resume=True).made == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,13 @@ from BoneXrayLib.mirror_images import WAY_ROUND
 from BoneXrayLib.models import Model, find_model
 from BoneXrayLib.radiograph import Radiograph
 from BoneXrayLib.segmentation import SegmentConfig, segment
-from BoneXrayLib.turned_images import CLEARER, TURNS, answers_upright, turn_warnings
+from BoneXrayLib.turned_images import (
+    CLEARER,
+    TURNS,
+    answers_upright,
+    most_looks,
+    turn_warnings,
+)
 
 ROWS, COLUMNS = 48, 32
 
@@ -79,13 +86,22 @@ def test_bones_lie_where_the_turned_image_has_them_and_a_warning_says_so(
     model = find_model(str(folder), "segment")
     network = Knows()
 
-    def answers(_model: Model, channels: np.ndarray, *_: object) -> list[np.ndarray]:
+    def answers(_model: Model, channels: np.ndarray, tell: Any, *_: object) -> list[np.ndarray]:
+        tell(1.0, "asked")
         plain = network(channels)[0]
         return [plain, 0.5 * network(channels[..., ::-1])[0][..., ::-1]]
 
     monkeypatch.setattr(segmentation, "answers_both_ways", answers)
     pixels = np.rot90(upright(), 2).copy()
-    found = segment(Radiograph(pixels, "display"), SegmentConfig(turn=word), model=model)
+    shares: list[float] = []
+    found = segment(
+        Radiograph(pixels, "display"),
+        SegmentConfig(turn=word),
+        model=model,
+        progress=lambda share, message: shares.append(share),
+    )
+    assert shares == sorted(shares), "it never goes back"
+    assert network.asked == 2 * most_looks(word, "told")
     warned = [w for w in found.warnings if "turned by 180 degrees clockwise" in w]
     assert bool(warned) == (word == "auto")
     truth = pixels > 0.6

@@ -101,7 +101,7 @@ class Drr(OfExposure, OfCt):
         if not drr.bone.any():
             where += ("no bone is seen: look at the bone window, or at where the tube stands",)
         report.result(f"{self.config.label} radiograph of {volume.name}: {layers}", files,
-                      (*volume.notes, *pose_notes(self.config), *where))  # fmt: skip
+                      (*volume.notes, *pose_notes(self.config, drr.geometry), *where))  # fmt: skip
 
 
 @dataclass

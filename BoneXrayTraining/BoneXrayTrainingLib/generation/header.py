@@ -10,6 +10,7 @@ from pathlib import Path
 
 from BoneXrayLib.files import one_line, written_whole
 
+from ..mappings import says_the_same
 from .config import SPLITS, GenerateConfig
 from .plan import CtJob
 from .sample import SCHEMA, versions
@@ -91,7 +92,9 @@ def refuse_another(folder: Path, config: GenerateConfig, jobs: list[CtJob]) -> d
     header = read_header(folder)
     before, now = dict(header["config"]), json.loads(json.dumps(dataclasses.asdict(config)))
     for name in before:
-        if name not in ("output", "data_root", "max_gb") and before[name] != now.get(name):
+        if name not in ("output", "data_root", "max_gb") and not says_the_same(
+            before[name], now.get(name)
+        ):
             raise ValueError(
                 f"{name}: got {one_line(now.get(name), 60)}; expected that of the data set to be "
                 f"resumed, {one_line(before[name], 60)}"
@@ -99,10 +102,9 @@ def refuse_another(folder: Path, config: GenerateConfig, jobs: list[CtJob]) -> d
     entries = [f.name for f in dataclasses.fields(config.ct[0])]
     old = [{name: s[name] for name in entries if name in s} for s in header["sources"]]
     new = json.loads(json.dumps([dataclasses.asdict(job.source) for job in jobs]))
-    if old:  # an earlier version may have had fewer entries
-        new = [{name: source[name] for name in old[0]} for source in new]
-    if old != new:
-        first = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), None)
+    if not says_the_same(old, new):
+        alike = map(says_the_same, old, new)
+        first = next((n for n, same in enumerate(alike) if not same), None)
         what = f"{len(new)} CTs" if first is None else f"CT {first} ({new[first]['path']})"
         raise ValueError(f"ct: {what} differs from the data set to be resumed ({len(old)} CTs)")
     return {number: source["sha256"] for number, source in enumerate(header["sources"])}
