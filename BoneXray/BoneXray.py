@@ -14,10 +14,10 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from BoneXrayLib.slicer_ct_logic import CtLogic
-from BoneXrayLib.slicer_layer_logic import LayerLogic
-from BoneXrayLib.slicer_leg_logic import LegLogic
-from BoneXrayLib.slicer_segment_logic import SegmentLogic
+from BoneXrayLib.leg_scene.slicer_leg_logic import LegLogic
+from BoneXrayLib.scene.slicer_ct_logic import CtLogic
+from BoneXrayLib.scene.slicer_layer_logic import LayerLogic
+from BoneXrayLib.scene.slicer_segment_logic import SegmentLogic
 
 
 class BoneXray(ScriptedLoadableModule):
@@ -42,7 +42,7 @@ class BoneXray(ScriptedLoadableModule):
 
 def registerSampleData():
     """Offer the samples in the Sample Data module; one is fetched when its button is pressed."""
-    from BoneXrayLib.slicer_samples import register_samples
+    from BoneXrayLib.scene.slicer_samples import register_samples
 
     register_samples()
 
@@ -58,7 +58,7 @@ class BoneXrayWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self):
         """Build the panel when the module is opened for the first time."""
         ScriptedLoadableModuleWidget.setup(self)
-        from BoneXrayLib.slicer_panel import Sections, SideBySide
+        from BoneXrayLib.panels.slicer_panel import Sections, SideBySide
 
         panel = slicer.util.loadUI(self.resourcePath("UI/BoneXray.ui"))
         self.layout.addWidget(panel)
@@ -123,20 +123,20 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic, CtLogic, SegmentLogic, LayerLog
 
     def getParameterNode(self):
         """What the user chose, typed."""
-        from BoneXrayLib.slicer_parameters import BoneXrayParameterNode
+        from BoneXrayLib.scene.slicer_parameters import BoneXrayParameterNode
 
         return BoneXrayParameterNode(super().getParameterNode())
 
     def showInScene(self, radiographNode):
         """Show tube, beam and detector of a simulated radiograph in the 3D views."""
-        from BoneXrayLib.slicer_scene import show_radiograph
+        from BoneXrayLib.scene.slicer_scene import show_radiograph
 
         show_radiograph(radiographNode)
 
     def loadRadiograph(self, path, pixelMm=None, polarity="auto"):
         """Load a DICOM, PNG, JPEG, TIFF or NRRD radiograph as a bone-bright volume node."""
         from BoneXrayLib.radiograph import read_radiograph
-        from BoneXrayLib.slicer_inputs import input_node
+        from BoneXrayLib.scene.slicer_inputs import input_node
 
         return input_node(read_radiograph(Path(path), pixelMm, polarity), Path(path))
 
@@ -146,7 +146,7 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic, CtLogic, SegmentLogic, LayerLog
         Returns nodes (bones, enhanced, uncertainty if asked for), placed beneath the radiograph.
         """
         from BoneXrayLib.extraction import ExtractConfig
-        from BoneXrayLib.slicer_results import extraction_nodes
+        from BoneXrayLib.scene.slicer_results import extraction_nodes
 
         config = config or ExtractConfig()
         found = self.extraction(radiographNode, config)(None, None)
@@ -154,7 +154,7 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic, CtLogic, SegmentLogic, LayerLog
 
     def setEnhance(self, enhancedNode, enhanceBy):
         """Show the bones `1 + enhanceBy` times as dense, -1 to 2; works in loaded scenes, too."""
-        from BoneXrayLib.slicer_results import set_enhance
+        from BoneXrayLib.scene.slicer_results import set_enhance
 
         set_enhance(enhancedNode, enhanceBy)
 
@@ -172,7 +172,7 @@ class BoneXrayLogic(ScriptedLoadableModuleLogic, CtLogic, SegmentLogic, LayerLog
 
     def extraction(self, radiographNode, config):
         """The extraction as a function of arrays, work(progress, is_cancelled), for a thread."""
-        from BoneXrayLib.slicer_inputs import extraction_work
+        from BoneXrayLib.scene.slicer_inputs import extraction_work
 
         return extraction_work(radiographNode, config)
 
@@ -187,7 +187,7 @@ class BoneXrayTest(ScriptedLoadableModuleTest):
         """A CT becomes a full and a bone-only radiograph beneath it."""
         from BoneXrayLib.drr import DrrConfig
         from BoneXrayLib.phantoms import synthetic_limb
-        from BoneXrayLib.slicer_samples import node_from_volume
+        from BoneXrayLib.scene.slicer_samples import node_from_volume
 
         ct = node_from_volume(synthetic_limb(4.0))
         nodes = BoneXrayLogic().makeRadiographs(ct, DrrConfig(size=(64, 64), pixel=4.0))

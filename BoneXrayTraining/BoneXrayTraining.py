@@ -43,11 +43,11 @@ class BoneXrayTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self):
         """Build the panel when the module is opened for the first time."""
         ScriptedLoadableModuleWidget.setup(self)
-        from BoneXrayLib.slicer_views import SideBySide
-        from BoneXrayTrainingLib.slicer_panel_data import PATHS, DataSection
-        from BoneXrayTrainingLib.slicer_panel_model import ModelSection
-        from BoneXrayTrainingLib.slicer_panel_pairs import PairsSection
-        from BoneXrayTrainingLib.slicer_panel_run import RunSection
+        from BoneXrayLib.scene.slicer_views import SideBySide
+        from BoneXrayTrainingLib.panels.slicer_panel_data import PATHS, DataSection
+        from BoneXrayTrainingLib.panels.slicer_panel_model import ModelSection
+        from BoneXrayTrainingLib.panels.slicer_panel_pairs import PairsSection
+        from BoneXrayTrainingLib.panels.slicer_panel_run import RunSection
 
         panel = slicer.util.loadUI(self.resourcePath("UI/BoneXrayTraining.ui"))
         self.layout.addWidget(panel)
@@ -152,7 +152,7 @@ class BoneXrayTrainingLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
-        from BoneXrayTrainingLib.slicer_process import TrainingProcess
+        from BoneXrayTrainingLib.panels.slicer_process import TrainingProcess
 
         self._process = TrainingProcess(
             lambda fraction, message: print(f"{fraction:.0%} {message}"), print, print
@@ -164,7 +164,7 @@ class BoneXrayTrainingLogic(ScriptedLoadableModuleLogic):
 
     def start(self, config, dataRoot, runFolder, resume=False, startFrom=""):
         """Start training; OSError when the child cannot be run."""
-        from BoneXrayTrainingLib.slicer_process import train_command
+        from BoneXrayTrainingLib.panels.slicer_process import train_command
 
         command = train_command(config, dataRoot, runFolder, resume, startFrom)
         self._process.start(command, runFolder)
@@ -195,7 +195,7 @@ class BoneXrayTrainingTest(ScriptedLoadableModuleTest):
 
     def test_the_command_names_config_data_and_run(self):
         """Paths arrive at the child as they are."""
-        from BoneXrayTrainingLib.slicer_process import train_command
+        from BoneXrayTrainingLib.panels.slicer_process import train_command
 
         command = train_command("a.toml", "data", "run", resume=True)
         assert command[1:5] == ["-m", "BoneXrayTrainingLib", "train", "a.toml"]

@@ -93,8 +93,8 @@ def write_scene(volume: Volume, drrs: list[Drr], found: list[Extraction], path: 
     """CT, radiographs and results as nodes of one scene, written and read back."""
     import scene_files
 
-    from BoneXrayLib.slicer_nodes import node_from_radiograph
-    from BoneXrayLib.slicer_results import drr_nodes, extraction_nodes
+    from BoneXrayLib.scene.slicer_nodes import node_from_radiograph
+    from BoneXrayLib.scene.slicer_results import drr_nodes, extraction_nodes
 
     with scene_files.scene():
         ct = scene_files.add_ct(volume)

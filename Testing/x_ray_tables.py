@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from BoneXrayLib.materials import COMPOSITIONS, ENERGIES_KEV, TABLES, read_attenuation
-from BoneXrayLib.spectra import read_tube_table
+from BoneXrayLib.physics.materials import COMPOSITIONS, ENERGIES_KEV, TABLES, read_attenuation
+from BoneXrayLib.physics.spectra import read_tube_table
 
 VOLTAGES = np.arange(40.0, 151.0, 2.0)
 ANGLES = np.array([6.0, 8.0, 10.0, 12.0, 14.0, 17.0, 20.0])

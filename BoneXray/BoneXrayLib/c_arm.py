@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .dicom_files import numbers, read_header
+from .dicom.dicom_files import numbers, read_header
 from .files import existing_path, naming
 from .geometry import Geometry, GeometryConfig, check_size, make_geometry
 

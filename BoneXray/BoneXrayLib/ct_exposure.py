@@ -6,10 +6,10 @@ import numpy as np
 
 from .drr import Drr, DrrConfig, simulate
 from .exposure import Exposed, expose_drr
-from .exposure_config import ExposureConfig
+from .physics.exposure_config import ExposureConfig
+from .physics.thicknesses import EXPOSURE_EDGES, object_of_bins
 from .progress import IsCancelled, Progress
 from .projection import PreparedParts, prepare_ct, project_bins
-from .thicknesses import EXPOSURE_EDGES, object_of_bins
 from .volume import Volume
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .dicom_radiograph import XRAY_NOTE
-from .domain_weights import KIND_OFFSETS, KIND_WEIGHTS, POLARITY_WEIGHTS
-from .image_statistics import KIND_NAMES, kind_numbers
+from .dicom.dicom_radiograph import XRAY_NOTE
+from .domains.domain_weights import KIND_OFFSETS, KIND_WEIGHTS, POLARITY_WEIGHTS
+from .domains.image_statistics import KIND_NAMES, kind_numbers
+from .domains.polarity_statistics import POLARITY_NAMES, polarity_numbers
 from .picture_files import COLOUR_NOTE
-from .polarity_statistics import POLARITY_NAMES, polarity_numbers
 from .radiograph import Radiograph
 
 KINDS = ("photograph", "ultrasound", "screenshot")

@@ -20,16 +20,16 @@ from pathlib import Path
 
 import numpy as np
 
-from .beam_field import lead_in_beam
-from .detector import DETECTORS, Detector, blurred, detect, open_beam
 from .drr import Drr
-from .exposure_config import EXPOSURES, ExposureConfig, named_exposure
 from .files import checked_output_folder, staged_folder
 from .geometry import Geometry
+from .physics.beam_field import lead_in_beam
+from .physics.detector import DETECTORS, Detector, blurred, detect, open_beam
+from .physics.exposure_config import EXPOSURES, ExposureConfig, named_exposure
+from .physics.scatter import GRID_PRIMARY, GRID_SCATTER, scattered
+from .physics.spectra import air_kerma, half_value_layer, mean_energy, tube_spectrum
+from .physics.thicknesses import Object, object_of_layers
 from .radiograph import Radiograph, display_window, write_float_nrrd, write_png
-from .scatter import GRID_PRIMARY, GRID_SCATTER, scattered
-from .spectra import air_kerma, half_value_layer, mean_energy, tube_spectrum
-from .thicknesses import Object, object_of_layers
 
 __all__ = [
     "EXPOSURES",

@@ -11,12 +11,12 @@ from collections import OrderedDict
 
 import numpy as np
 
+from .cards.model_files import ONNX_FILE, WEIGHTS_FILE
 from .files import one_line
-from .model_files import ONNX_FILE, WEIGHTS_FILE
 from .models import Model
 from .progress import Cancelled, IsCancelled, Progress, raise_if_cancelled
-from .runtimes import LOADERS, Runner, Stop
-from .tiles import tiles
+from .running.runtimes import LOADERS, Runner, Stop
+from .running.tiles import tiles
 
 RUNTIMES = ("auto", *LOADERS)
 MAX_PIXELS = 4096 * 4096

@@ -17,9 +17,9 @@ from .float_nrrd import read_float_image
 from .layers import Layers
 from .radiograph import Radiograph, write_float_nrrd
 from .segment_files import file_names, image_plane, measurements, overlay
-from .segment_nrrd import read_seg_nrrd, write_seg_nrrd
 from .segmentation import Segmentation
-from .structures import structure_from_output
+from .segments.segment_nrrd import read_seg_nrrd, write_seg_nrrd
+from .segments.structures import structure_from_output
 
 if TYPE_CHECKING:
     from .layers import SeparateConfig

@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .domain import domain_warnings
-from .layer_questions import check_separator, find_separator
-from .layer_shares import layers_of_masks, layers_without_masks
-from .mask_files import read_masks
 from .models import Model
 from .progress import IsCancelled, Progress, part_of
 from .radiograph import Radiograph, check_reading
 from .segmentation import SegmentConfig, check_names, segment
-from .structures import Structure, structure
+from .segments.mask_files import read_masks
+from .segments.structures import Structure, structure
+from .separating.layer_questions import check_separator, find_separator
+from .separating.layer_shares import layers_of_masks, layers_without_masks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

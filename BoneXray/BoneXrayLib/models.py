@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .cards.model_card import SCHEMA_VERSION, TASKS, ModelCard, card_from_json
+from .cards.model_files import CARD_FILE, check_files, hashes, read_limited, sha256_of
 from .files import one_line, written_whole
-from .model_card import SCHEMA_VERSION, TASKS, ModelCard, card_from_json
-from .model_files import CARD_FILE, check_files, hashes, read_limited, sha256_of
 
 __all__ = [
     "SCHEMA_VERSION",

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from .c_arm import CArm, geometry_from_c_arm, read_c_arm
-from .dicom_files import is_dicom
+from .dicom.dicom_files import is_dicom
 from .files import existing_path, one_line
 from .geometry import Geometry, GeometryConfig
 from .pose_matrix import FRAMES, TOLERANCE, geometry_from_matrix, projection_matrix

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .dicom_files import is_dicom
-from .dicom_radiograph import read_dicom_radiograph
-from .dicom_spacing import ASK
+from .dicom.dicom_files import is_dicom
+from .dicom.dicom_radiograph import read_dicom_radiograph
+from .dicom.dicom_spacing import ASK
 from .display import display_window, to_grey, write_png
 from .files import existing_path, naming, plain_stem
 from .float_nrrd import DOMAINS, FloatImage, read_float_image, write_float_image

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .edge_search import at_edges, edges_of_bone
-from .fit_posterior import LandmarkSpread, posterior
-from .fit_problem import FitProblem
-from .fit_solver import Solved, solve, solve_again
-from .fit_state import Pose
-from .fit_verdict import ViewResiduals, doubts, verdict, view_residuals
+from .fitting.edge_search import at_edges, edges_of_bone
+from .fitting.fit_posterior import LandmarkSpread, posterior
+from .fitting.fit_problem import FitProblem
+from .fitting.fit_solver import Solved, solve, solve_again
+from .fitting.fit_state import Pose
+from .fitting.fit_verdict import ViewResiduals, doubts, verdict, view_residuals
+from .fitting.image_contour import ImageContour, image_contour
+from .fitting.point_projection import pixels_per_mm
+from .fitting.reconstruction_config import ReconstructionConfig
 from .geometry import Geometry
-from .image_contour import ImageContour, image_contour
 from .leg_features import LegFeatures
-from .point_projection import pixels_per_mm
-from .reconstruction_config import ReconstructionConfig
 from .shape_model import ShapeModel, Sphere
 
 if TYPE_CHECKING:

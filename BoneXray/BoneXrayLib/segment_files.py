@@ -15,14 +15,14 @@ import numpy as np
 from . import __version__
 from .display import display_window, to_grey
 from .files import checked_output_folder, one_line, staged_folder, untaken
-from .segment_dicom import (
+from .segments.segment_dicom import (
     check_highdicom,
     made_source,
     source_header,
     write_dataset,
     write_dicom_seg,
 )
-from .segment_nrrd import SUFFIX, write_seg_nrrd
+from .segments.segment_nrrd import SUFFIX, write_seg_nrrd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

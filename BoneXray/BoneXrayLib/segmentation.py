@@ -17,15 +17,15 @@ import numpy as np
 from .domain import domain_warnings
 from .extraction import answers_both_ways, shown_part, working_channels
 from .framing import content
-from .mask_pieces import tidy
-from .mirror_images import WAY_ROUND, WAYS, chosen, way_round_warnings
 from .models import Model, find_model
 from .progress import IsCancelled, Progress, part_of, raise_if_cancelled
 from .radiograph import Radiograph
 from .resizing import resampling
-from .segment_config import SegmentConfig
-from .structures import Structure, mirrored_order, structure_from_output
-from .turned_images import answers_upright, most_looks, turn_warnings
+from .segments.mask_pieces import tidy
+from .segments.mirror_images import WAY_ROUND, WAYS, chosen, way_round_warnings
+from .segments.segment_config import SegmentConfig
+from .segments.structures import Structure, mirrored_order, structure_from_output
+from .segments.turned_images import answers_upright, most_looks, turn_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

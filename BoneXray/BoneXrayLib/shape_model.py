@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .cards.model_card import ModelCard
+from .cards.model_files import SHAPE_FILE
 from .files import one_line, staged_folder
-from .model_card import ModelCard
-from .model_files import SHAPE_FILE
 from .models import Model, find_model, read_model_file, write_card
 from .shape_marks import Mark, Sphere, fitted_sphere
 from .shape_packing import packed_modes, unpacked_modes

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .dicom_files import is_dicom
-from .dicom_series import find_slices
+from .dicom.dicom_files import is_dicom
+from .dicom.dicom_series import find_slices
+from .dicom.slice_stack import stack_slices
 from .files import existing_path, naming, one_line, plain_stem
 from .label_maps import read_labels, resample_labels
 from .progress import IsCancelled, Progress
-from .slice_stack import stack_slices
 from .volume_files import LPS_TO_RAS, is_image_file, read_image_file
 
 __all__ = [

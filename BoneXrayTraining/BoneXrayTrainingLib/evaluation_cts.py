@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .configuration import from_mapping
+from .learning.configuration import from_mapping
 
 ANATOMY = re.compile(r"^(.+):([A-Za-z][\w -]*)$")
 UNKNOWN = "unknown"

@@ -21,11 +21,11 @@ import numpy as np
 from BoneXrayLib.drr import Drr, DrrConfig, exposure_geometry, simulate
 from BoneXrayLib.exposure import expose, named_exposure
 from BoneXrayLib.geometry import Geometry
+from BoneXrayLib.physics.thicknesses import EXPOSURE_EDGES, object_of_bins
+from BoneXrayLib.physics.water_correction import water_line_integrals
 from BoneXrayLib.projection import PreparedParts, project_bins
 from BoneXrayLib.radiograph import Radiograph
-from BoneXrayLib.thicknesses import EXPOSURE_EDGES, object_of_bins
 from BoneXrayLib.volume import Volume
-from BoneXrayLib.water_correction import water_line_integrals
 
 PAIRINGS = ("drr", "localizer")
 SMALLEST_SIDE = 176

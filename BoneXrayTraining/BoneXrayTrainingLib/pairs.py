@@ -11,7 +11,7 @@ import numpy as np
 from BoneXrayLib.bone import BoneConfig, Parts, make_parts
 from BoneXrayLib.geometry import VIEWS, Geometry, GeometryConfig, make_geometry
 from BoneXrayLib.projection import PreparedParts, prepare, project_prepared
-from BoneXrayLib.structures import structure
+from BoneXrayLib.segments.structures import structure
 from BoneXrayLib.volume import Volume
 
 from .pair_config import PairConfig

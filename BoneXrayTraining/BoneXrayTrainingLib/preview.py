@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from BoneXrayLib.files import staged_folder
-from BoneXrayLib.leg_channels import FIRST_MASK, FIRST_TOLD
+from BoneXrayLib.legs.leg_channels import FIRST_MASK, FIRST_TOLD
 from BoneXrayLib.progress import Progress
 from BoneXrayLib.radiograph import radiograph_from_array, write_float_nrrd
 
-from .configuration import TrainConfig, on_dataset
-from .dataset import PoolConfig
 from .generation.pool import StorePool
-from .pool import Pool, make_batch
-from .run_pools import leg_pool, patient_of, pool_of
+from .learning.configuration import TrainConfig, on_dataset
+from .learning.run_pools import leg_pool, patient_of, pool_of
+from .sampling.dataset import PoolConfig
+from .sampling.pool import Pool, make_batch
 
 COUNT, COLUMNS = 6, 3
 FEW_LEGS = 3

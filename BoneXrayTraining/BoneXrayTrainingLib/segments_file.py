@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from BoneXrayLib.files import written_whole
-from BoneXrayLib.structures import structure
+from BoneXrayLib.segments.structures import structure
 from BoneXrayLib.volume_files import write_image_file
 
 SUFFIX = ".seg.nrrd"

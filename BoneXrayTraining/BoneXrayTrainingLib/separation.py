@@ -26,9 +26,9 @@ from .bls_gan.config import BlsGanConfig, stage_of
 from .bls_gan.joints import Joints, make_joints
 from .bls_gan.learner import GanLearner, gan_step, make_gan_learner, validate_gan
 from .bls_gan.objective import Given
-from .checkpoints import RunState, latest_checkpoint
-from .processes import joined
-from .run_folder import (
+from .learning.checkpoints import RunState, latest_checkpoint
+from .learning.processes import joined
+from .learning.run_folder import (
     STOP_FILE,
     RunLog,
     begun,
@@ -36,7 +36,7 @@ from .run_folder import (
     last_checkpoint_or_none,
     prepare_run,
 )
-from .watch import Watch
+from .learning.watch import Watch
 
 log = logging.getLogger(__name__)
 KEPT_ON_RESUME = ("recipe", "generator", "supervisor", "reconstructor", "side")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from BoneXrayLib.structures import TRUNK, WRIST
+from BoneXrayLib.segments.structures import TRUNK, WRIST
 
 SIDES = ("left", "right")
 LETTERS = {"l": "left", "r": "right"}

@@ -12,7 +12,7 @@ from typing import Any
 
 WAYS = multiprocessing.get_all_start_methods()
 CONTEXT = multiprocessing.get_context("forkserver" if "forkserver" in WAYS else "spawn")
-PRELOADED = ["BoneXrayTrainingLib.trainer", "monai.losses", "monai.networks.nets"]
+PRELOADED = ["BoneXrayTrainingLib.learning.trainer", "monai.losses", "monai.networks.nets"]
 
 
 def start(function: Callable[..., object], *arguments: Any) -> BaseProcess:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 from small_model import write_small_model
 
-from BoneXrayLib.structures import WRIST, structure
+from BoneXrayLib.segments.structures import WRIST, structure
 from BoneXrayLib.volume import Volume
 from BoneXrayLib.volume_files import write_image_file
 

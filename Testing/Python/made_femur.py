@@ -9,8 +9,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.interpolate import CubicSpline
 
-from BoneXrayLib.conics import sphere_ellipse
-from BoneXrayLib.edge_search import OWN_BLUR_MM
+from BoneXrayLib.fitting.conics import sphere_ellipse
+from BoneXrayLib.fitting.edge_search import OWN_BLUR_MM
 from BoneXrayLib.geometry import Geometry, GeometryConfig, make_geometry
 from BoneXrayLib.leg_features import LegFeatures, PointFeature
 from BoneXrayLib.models import ModelCard

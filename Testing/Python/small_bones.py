@@ -6,7 +6,7 @@ import numpy as np
 
 from BoneXrayLib.radiograph import Radiograph
 from BoneXrayLib.segmentation import Segmentation
-from BoneXrayLib.structures import structure
+from BoneXrayLib.segments.structures import structure
 
 NAMES = ("radius", "ulna", "femur left", "lunate")
 

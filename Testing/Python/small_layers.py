@@ -10,7 +10,7 @@ from small_bones import small_bones
 
 from BoneXrayLib.layers import UPRIGHT, Layers
 from BoneXrayLib.radiograph import Radiograph
-from BoneXrayLib.structures import structure
+from BoneXrayLib.segments.structures import structure
 
 
 def small_layers(count: int = 2, **changes) -> Layers:

@@ -9,7 +9,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
-from BoneXrayLib.structures import structure
+from BoneXrayLib.segments.structures import structure
 
 
 def write_small_model(

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from BoneXrayTrainingLib.augmentation import AugmentationConfig
-from BoneXrayTrainingLib.configuration import TrainConfig
-from BoneXrayTrainingLib.dataset import CtSource, PoolConfig
+from BoneXrayTrainingLib.learning.configuration import TrainConfig
 from BoneXrayTrainingLib.pairs import PairConfig
+from BoneXrayTrainingLib.sampling.augmentation import AugmentationConfig
+from BoneXrayTrainingLib.sampling.dataset import CtSource, PoolConfig
 
 CROP = 48
 NETWORK = {"name": "unet", "in_channels": 3, "out_channels": 1, "channels": [4, 4, 8, 8, 8, 4]}

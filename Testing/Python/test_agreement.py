@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from BoneXrayTrainingLib.agreement import agreement, krippendorff_alpha
 from BoneXrayTrainingLib.intervals import mean_interval, resampled_interval, wilson
+from BoneXrayTrainingLib.readers.agreement import agreement, krippendorff_alpha
 
 # Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), example C: four observers,
 # twelve units, some answers missing (.).

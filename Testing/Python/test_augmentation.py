@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from BoneXrayTrainingLib.appearance import add_noise, blur, collimate, expose, respond
-from BoneXrayTrainingLib.augmentation import (
+from BoneXrayTrainingLib.pairs import TISSUES
+from BoneXrayTrainingLib.sampling.appearance import add_noise, blur, collimate, expose, respond
+from BoneXrayTrainingLib.sampling.augmentation import (
     BONE,
     LEAN,
     AugmentationConfig,
@@ -21,7 +22,6 @@ from BoneXrayTrainingLib.augmentation import (
     smooth_field,
     vary_densities,
 )
-from BoneXrayTrainingLib.pairs import TISSUES
 
 torch.set_num_threads(1)
 CONFIG = AugmentationConfig(crop=48, scale=(0.9, 1.3))
@@ -61,7 +61,9 @@ def test_the_same_seed_gives_the_same_image(layers: np.ndarray) -> None:
 def test_bone_never_takes_away_and_adds_no_more_than_is_there(
     layers: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("BoneXrayTrainingLib.augmentation.add_noise", lambda image, *_: image)
+    monkeypatch.setattr(
+        "BoneXrayTrainingLib.sampling.augmentation.add_noise", lambda image, *_: image
+    )
     for seed in SEEDS:
         image = made(layers, DENSITY, seed)
         assert image.target.min() >= 0
@@ -76,7 +78,7 @@ def test_contrast_medium_makes_blood_denser_and_never_bone(
     filled = torch.from_numpy(layers.astype(np.float32))
     filled[blood] = 0.5
     for hu, gain in ((90.0, 0.0), (450.0, 0.2)):
-        monkeypatch.setattr("BoneXrayTrainingLib.augmentation.CONTRAST_HU", (hu, hu))
+        monkeypatch.setattr("BoneXrayTrainingLib.sampling.augmentation.CONTRAST_HU", (hu, hu))
         for seed in SEEDS:
             out = add_contrast(filled, np.random.default_rng(seed))
             assert out[blood].mean() >= (1 + gain) * 0.5 - 0.02
@@ -105,7 +107,7 @@ def test_display_images_never_hold_contrast_medium(
     def fail(*_: object) -> None:
         raise AssertionError("contrast medium in a display image")
 
-    monkeypatch.setattr("BoneXrayTrainingLib.augmentation.add_contrast", fail)
+    monkeypatch.setattr("BoneXrayTrainingLib.sampling.augmentation.add_contrast", fail)
     for seed in SEEDS:
         made(layers, dataclasses.replace(DISPLAY, contrast_share=1.0), seed)
 
@@ -130,7 +132,9 @@ def test_optical_density_stays_additive_when_framed_and_varied(layers: np.ndarra
 def test_the_target_is_the_bone_layer_itself_in_optical_density(
     layers: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("BoneXrayTrainingLib.augmentation.add_noise", lambda image, *_: image)
+    monkeypatch.setattr(
+        "BoneXrayTrainingLib.sampling.augmentation.add_noise", lambda image, *_: image
+    )
     image = made(layers, DENSITY, 2)
     rng = np.random.default_rng(2)
     framed, pixel_mm = frame(torch.from_numpy(layers.astype(np.float32)), 1.0, DENSITY, rng)
@@ -155,7 +159,7 @@ def test_a_response_keeps_equal_densities_equal_and_denser_not_darker(
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("BoneXrayTrainingLib.appearance.sharpen", lambda level, _: level)
+            patch.setattr("BoneXrayTrainingLib.sampling.appearance.sharpen", lambda level, _: level)
             full, bare = respond(torch.stack([total, without]), rng)
         order = torch.argsort(total.ravel())
         assert torch.diff(full.ravel()[order]).min() >= -1e-6
@@ -167,7 +171,7 @@ def test_a_response_keeps_equal_densities_equal_and_denser_not_darker(
 def test_the_target_of_a_display_image_is_what_bone_adds_under_the_response(
     layers: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = "BoneXrayTrainingLib.augmentation"
+    module = "BoneXrayTrainingLib.sampling.augmentation"
     monkeypatch.setattr(f"{module}.add_noise", lambda image, *_: image)
     monkeypatch.setattr(f"{module}.expose", lambda total, without, _: torch.stack([total, without]))
     monkeypatch.setattr(f"{module}.respond", lambda pair, _: (pair[0] ** 2, pair[1] ** 2))
@@ -186,7 +190,7 @@ def test_scatter_lowers_the_density_most_where_it_is_high(layers: np.ndarray) ->
     lowered = []
     for seed in SEEDS:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("BoneXrayTrainingLib.appearance.blur", lambda image, _: image)
+            patch.setattr("BoneXrayTrainingLib.sampling.appearance.blur", lambda image, _: image)
             lowered.append(total - expose(total, without, np.random.default_rng(seed))[0])
     for loss in lowered:
         assert loss.min() >= -1e-6

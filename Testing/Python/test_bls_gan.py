@@ -15,10 +15,10 @@ from safetensors import safe_open
 from small_finger import NAMES, SOURCE, VIEWS, write_finger
 
 from BoneXrayLib.label_maps import read_labels
-from BoneXrayLib.layer_alone import alone_images, density_scale
 from BoneXrayLib.layers import separate
 from BoneXrayLib.models import verify_model
 from BoneXrayLib.radiograph import radiograph_from_array
+from BoneXrayLib.separating.layer_alone import alone_images, density_scale
 from BoneXrayLib.volume_files import write_image_file
 from BoneXrayTrainingLib.__main__ import main
 from BoneXrayTrainingLib.bls_gan.batches import collate_joints, make_joint_batch
@@ -46,11 +46,11 @@ from BoneXrayTrainingLib.bls_gan.objective import (
     supervisor_loss,
 )
 from BoneXrayTrainingLib.bls_gan.physics import overlap_of, recombined
-from BoneXrayTrainingLib.checkpoints import latest_checkpoint
-from BoneXrayTrainingLib.dataset import PoolConfig
-from BoneXrayTrainingLib.joint_images import JointImage
-from BoneXrayTrainingLib.joint_places import JointPool
-from BoneXrayTrainingLib.overlap_questions import EXCESS_OD
+from BoneXrayTrainingLib.learning.checkpoints import latest_checkpoint
+from BoneXrayTrainingLib.sampling.dataset import PoolConfig
+from BoneXrayTrainingLib.sampling.joint_images import JointImage
+from BoneXrayTrainingLib.sampling.joint_places import JointPool
+from BoneXrayTrainingLib.sampling.overlap_questions import EXCESS_OD
 from BoneXrayTrainingLib.separation import train_bls_gan
 
 SIDE = 32

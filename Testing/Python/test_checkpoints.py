@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_run import small_config
 
-from BoneXrayTrainingLib.checkpoints import (
+from BoneXrayTrainingLib.learning.checkpoints import (
     RunState,
     checkpoints,
     latest_checkpoint,
@@ -17,9 +17,9 @@ from BoneXrayTrainingLib.checkpoints import (
     read_state,
     write_checkpoint,
 )
-from BoneXrayTrainingLib.dataset import Batch
-from BoneXrayTrainingLib.learner import Learner, make_learner, step
-from BoneXrayTrainingLib.losses import ExtractionLoss
+from BoneXrayTrainingLib.learning.learner import Learner, make_learner, step
+from BoneXrayTrainingLib.learning.losses import ExtractionLoss
+from BoneXrayTrainingLib.sampling.dataset import Batch
 
 
 def batch(seed: int) -> Batch:
@@ -101,7 +101,7 @@ def test_a_kill_while_writing_leaves_the_checkpoint_before(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("BoneXrayTrainingLib.checkpoints.json.dumps", killed)
+        patch.setattr("BoneXrayTrainingLib.learning.checkpoints.json.dumps", killed)
         with pytest.raises(KeyboardInterrupt):
             write_checkpoint(tmp_path, learner, RunState(2, 0))
     assert checkpoints(tmp_path) == [whole]

@@ -14,7 +14,7 @@ from BoneXrayTrainingLib.choices import (
     write_choice,
     write_dataset_choice,
 )
-from BoneXrayTrainingLib.configuration import read_config
+from BoneXrayTrainingLib.learning.configuration import read_config
 
 TEMPLATE = """
 name = "tiny"

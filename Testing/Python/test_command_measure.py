@@ -11,18 +11,18 @@ import pytest
 from joint_phantom import PIXEL_MM, Visit, drawn_visits, origin_mm, true_narrowing
 from PIL import Image
 
-from BoneXrayLib.joint_space import space_of
-from BoneXrayLib.joint_space_picture import (
+from BoneXrayLib.joints.joint_space import space_of
+from BoneXrayLib.joints.joint_space_picture import (
     LOWER_COLOUR,
     OVERLAP_COLOUR,
     UPPER_COLOUR,
     joint_picture,
 )
-from BoneXrayLib.joint_visit import joint_of, read_joint
+from BoneXrayLib.joints.joint_visit import joint_of, read_joint
 from BoneXrayLib.layer_files import write_layers
 from BoneXrayLib.layers import Layers
 from BoneXrayLib.radiograph import radiograph_from_array
-from BoneXrayLib.structures import structure
+from BoneXrayLib.segments.structures import structure
 from BoneXrayTrainingLib.__main__ import main
 
 Capture = pytest.CaptureFixture[str]

@@ -14,12 +14,12 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from BoneXrayLib.geometry import Geometry
-from BoneXrayLib.leg_config import LegConfig
-from BoneXrayLib.leg_feature_files import read_features, write_features
 from BoneXrayLib.leg_features import LegFeatures
-from BoneXrayLib.leg_geometry import Shot
-from BoneXrayLib.leg_picture import COLOURS, contour_lines, contour_picture
-from BoneXrayLib.leg_reconstruction import ORIGIN, RebuiltLeg, reconstruct_leg
+from BoneXrayLib.legs.leg_config import LegConfig
+from BoneXrayLib.legs.leg_feature_files import read_features, write_features
+from BoneXrayLib.legs.leg_geometry import Shot
+from BoneXrayLib.legs.leg_picture import COLOURS, contour_lines, contour_picture
+from BoneXrayLib.legs.leg_reconstruction import ORIGIN, RebuiltLeg, reconstruct_leg
 from BoneXrayLib.radiograph import Radiograph, radiograph_from_array, write_float_nrrd
 from BoneXrayLib.shape_model import read_shape_model, write_shape_model
 from BoneXrayTrainingLib.__main__ import main

@@ -11,7 +11,7 @@ from panels import write_png
 from PIL import Image
 from small_model import write_small_model
 
-from BoneXrayLib.segment_nrrd import read_seg_nrrd
+from BoneXrayLib.segments.segment_nrrd import read_seg_nrrd
 from BoneXrayTrainingLib.__main__ import main
 
 Capture = pytest.CaptureFixture[str]
@@ -87,7 +87,9 @@ def test_bad_input_ends_in_one_line_and_leaves_nothing(
 def test_without_highdicom_it_says_so_before_any_work(
     image: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("BoneXrayLib.segment_dicom.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr(
+        "BoneXrayLib.segments.segment_dicom.importlib.util.find_spec", lambda name: None
+    )
     words = ["run", "segment", str(image), "-o", str(tmp_path / "out"), "--model", "names"]
     assert main([*words, "--dicom-seg"]) == 2
     assert "dicom_seg: needs the package highdicom" in capsys.readouterr().err

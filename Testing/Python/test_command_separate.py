@@ -14,10 +14,10 @@ from small_model import write_small_model, write_small_separator
 from BoneXrayLib.float_nrrd import read_float_image
 from BoneXrayLib.layer_files import overlap_picture, read_layers, write_layers
 from BoneXrayLib.layers import Layers, SeparateConfig
-from BoneXrayLib.mask_files import read_masks
 from BoneXrayLib.models import list_models
 from BoneXrayLib.radiograph import Radiograph, read_radiograph, write_float_nrrd
-from BoneXrayLib.structures import structure
+from BoneXrayLib.segments.mask_files import read_masks
+from BoneXrayLib.segments.structures import structure
 from BoneXrayTrainingLib.__main__ import main
 
 Capture = pytest.CaptureFixture[str]

@@ -27,7 +27,7 @@ from dicom_writing import (
     transcode,
 )
 
-from BoneXrayLib.dicom_files import read_dataset, stored_pixels
+from BoneXrayLib.dicom.dicom_files import read_dataset, stored_pixels
 
 LOSSLESS = (JPEG_LOSSLESS, JPEG_LOSSLESS_14, JPEG_LS, JPEG_2000_LOSSLESS, HTJ2K_LOSSLESS)
 LOSSY = (JPEG_BASELINE, JPEG_EXTENDED, JPEG_LS_NEAR, JPEG_2000, HTJ2K)
@@ -218,7 +218,7 @@ def test_compressed_files_are_read_where_gdcm_cannot_be_imported(tmp_path: Path)
         from pathlib import Path
 
         sys.modules["gdcm"] = None  # an import of it now fails
-        from BoneXrayLib.dicom_files import read_dataset, stored_pixels
+        from BoneXrayLib.dicom.dicom_files import read_dataset, stored_pixels
 
         for path in sorted(Path({str(tmp_path)!r}).iterdir()):
             stored_pixels(read_dataset(path), path.name)

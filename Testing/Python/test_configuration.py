@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from BoneXrayTrainingLib.configuration import read_config
+from BoneXrayTrainingLib.learning.configuration import read_config
 
 GOOD = """
 name = "tiny"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from BoneXrayLib.conics import ellipse_ray, sphere_ellipse
+from BoneXrayLib.fitting.conics import ellipse_ray, sphere_ellipse
+from BoneXrayLib.fitting.point_projection import moved_back, projection_slopes, rays_through
 from BoneXrayLib.geometry import BEAMS, Geometry, GeometryConfig, make_geometry
 from BoneXrayLib.leg_features import EllipseFeature
-from BoneXrayLib.point_projection import moved_back, projection_slopes, rays_through
 
 CENTRE, RADIUS = np.array([60.0, 40.0, -70.0]), 40.0
 

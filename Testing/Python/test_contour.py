@@ -11,9 +11,9 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 from surfaces import ball
 
-from BoneXrayLib.conics import sphere_ellipse
-from BoneXrayLib.contour import Surface
-from BoneXrayLib.image_contour import ImageContour, image_contour
+from BoneXrayLib.fitting.conics import sphere_ellipse
+from BoneXrayLib.fitting.contour import Surface
+from BoneXrayLib.fitting.image_contour import ImageContour, image_contour
 from BoneXrayLib.leg_features import LegFeatures
 
 

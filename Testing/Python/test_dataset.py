@@ -11,8 +11,8 @@ import torch
 from BoneXrayLib.bone import Parts
 from BoneXrayLib.extraction import image_scale, input_channels
 from BoneXrayLib.volume_files import write_image_file
-from BoneXrayTrainingLib.augmentation import TrainingImage
-from BoneXrayTrainingLib.dataset import CtSource, collate, load_source
+from BoneXrayTrainingLib.sampling.augmentation import TrainingImage
+from BoneXrayTrainingLib.sampling.dataset import CtSource, collate, load_source
 
 LIMB = CtSource(path="limb.nrrd", patient="limb", licence="MIT")
 

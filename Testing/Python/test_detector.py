@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from BoneXrayLib.detector import CSI, SELENIUM, blurred, detect, open_beam, transfer
-from BoneXrayLib.materials import (
+from BoneXrayLib.physics.detector import CSI, SELENIUM, blurred, detect, open_beam, transfer
+from BoneXrayLib.physics.materials import (
     ENERGIES_KEV,
     mass_attenuation,
 )
-from BoneXrayLib.scatter import SCATTER_PER_GRAM, scattered
-from BoneXrayLib.spectra import (
+from BoneXrayLib.physics.scatter import SCATTER_PER_GRAM, scattered
+from BoneXrayLib.physics.spectra import (
     tube_spectrum,
 )
 

@@ -10,10 +10,10 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
 from BoneXrayLib.domain import domain_warnings
+from BoneXrayLib.domains.image_statistics import kind_numbers
+from BoneXrayLib.domains.polarity_statistics import polarity_numbers
 from BoneXrayLib.drr import DrrConfig, simulate
-from BoneXrayLib.image_statistics import kind_numbers
 from BoneXrayLib.picture_files import COLOUR_NOTE
-from BoneXrayLib.polarity_statistics import polarity_numbers
 from BoneXrayLib.radiograph import Radiograph, radiograph_from_array, read_radiograph
 from BoneXrayLib.volume import Volume
 

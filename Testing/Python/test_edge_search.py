@@ -9,9 +9,9 @@ import pytest
 from made_femur import made_features, made_image, made_model, made_view
 from scipy import ndimage
 
-from BoneXrayLib.contour import Contour
-from BoneXrayLib.edge_search import OWN_BLUR_MM, at_edges, edges_of_bone
-from BoneXrayLib.image_contour import ImageContour, image_contour
+from BoneXrayLib.fitting.contour import Contour
+from BoneXrayLib.fitting.edge_search import OWN_BLUR_MM, at_edges, edges_of_bone
+from BoneXrayLib.fitting.image_contour import ImageContour, image_contour
 from BoneXrayLib.leg_features import LegFeatures
 from BoneXrayLib.radiograph import Radiograph
 from BoneXrayLib.reconstruction import ReconstructionConfig, View, reconstruct

@@ -17,16 +17,20 @@ from small_run import NETWORK, small_config
 
 from BoneXrayLib.inference import run_network
 from BoneXrayLib.models import verify_model, write_card
-from BoneXrayLib.networks import build_network
-from BoneXrayLib.packed_weights import packed, unpacked
-from BoneXrayTrainingLib.beginnings import sources_of
-from BoneXrayTrainingLib.configuration import read_config
-from BoneXrayTrainingLib.dataset import CtSource
-from BoneXrayTrainingLib.export import export, make_card
-from BoneXrayTrainingLib.export_onnx import share_weights, store_weights_small, write_network
+from BoneXrayLib.running.networks import build_network
+from BoneXrayLib.running.packed_weights import packed, unpacked
+from BoneXrayTrainingLib.exporting.export import export, make_card
+from BoneXrayTrainingLib.exporting.export_onnx import (
+    share_weights,
+    store_weights_small,
+    write_network,
+)
+from BoneXrayTrainingLib.learning.beginnings import sources_of
+from BoneXrayTrainingLib.learning.configuration import read_config
+from BoneXrayTrainingLib.learning.trainer import train
 from BoneXrayTrainingLib.mesh_ct import MeshConfig
 from BoneXrayTrainingLib.mesh_ct.meshes import Towards
-from BoneXrayTrainingLib.trainer import train
+from BoneXrayTrainingLib.sampling.dataset import CtSource
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from BoneXrayLib.beam_field import lead_in_beam, side_letter
 from BoneXrayLib.drr import DrrConfig, simulate
 from BoneXrayLib.exposure import (
     EXPOSURES,
@@ -21,8 +20,9 @@ from BoneXrayLib.exposure import (
 )
 from BoneXrayLib.geometry import Geometry, GeometryConfig, make_geometry
 from BoneXrayLib.phantoms import synthetic_limb
+from BoneXrayLib.physics.beam_field import lead_in_beam, side_letter
+from BoneXrayLib.physics.thicknesses import Object
 from BoneXrayLib.radiograph import read_radiograph
-from BoneXrayLib.thicknesses import Object
 
 QUIET = {"noise": False, "marker": "none"}
 

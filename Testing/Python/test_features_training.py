@@ -11,33 +11,33 @@ import pytest
 import torch
 from small_leg import CONFIG, leg_source
 
-from BoneXrayLib.leg_channels import FIRST_MASK, FIRST_TOLD, MASKS, OUTPUTS, POINTS
-from BoneXrayLib.leg_detection import detect
 from BoneXrayLib.leg_features import LegFeatures, PointFeature
+from BoneXrayLib.legs.leg_channels import FIRST_MASK, FIRST_TOLD, MASKS, OUTPUTS, POINTS
+from BoneXrayLib.legs.leg_detection import detect
 from BoneXrayLib.models import find_model, verify_model
-from BoneXrayTrainingLib.augmentation import AugmentationConfig
 from BoneXrayTrainingLib.commands.finding import EvaluateFeatures
-from BoneXrayTrainingLib.configuration import TrainConfig
 from BoneXrayTrainingLib.console import Reporter
-from BoneXrayTrainingLib.dataset import Batch, PoolConfig
-from BoneXrayTrainingLib.export import export
-from BoneXrayTrainingLib.features_evaluation import (
+from BoneXrayTrainingLib.evaluating_legs.features_evaluation import (
     evaluate_features,
     figures,
     leg_case,
     measured,
     subjects_of,
 )
-from BoneXrayTrainingLib.features_loss import FeaturesLoss, validate_features
-from BoneXrayTrainingLib.learner import make_learner, step
-from BoneXrayTrainingLib.leg_images import augment_leg, collate_legs, heat_map
-from BoneXrayTrainingLib.leg_pool import LegPool
-from BoneXrayTrainingLib.losses import LossConfig
+from BoneXrayTrainingLib.exporting.export import export
+from BoneXrayTrainingLib.learning.configuration import TrainConfig
+from BoneXrayTrainingLib.learning.features_loss import FeaturesLoss, validate_features
+from BoneXrayTrainingLib.learning.learner import make_learner, step
+from BoneXrayTrainingLib.learning.losses import LossConfig
+from BoneXrayTrainingLib.learning.run_pools import leg_pool
+from BoneXrayTrainingLib.learning.trainer import train
 from BoneXrayTrainingLib.pairs import PairConfig
-from BoneXrayTrainingLib.pool import make_batch
 from BoneXrayTrainingLib.preview import write_preview
-from BoneXrayTrainingLib.run_pools import leg_pool
-from BoneXrayTrainingLib.trainer import train
+from BoneXrayTrainingLib.sampling.augmentation import AugmentationConfig
+from BoneXrayTrainingLib.sampling.dataset import Batch, PoolConfig
+from BoneXrayTrainingLib.sampling.leg_images import augment_leg, collate_legs, heat_map
+from BoneXrayTrainingLib.sampling.leg_pool import LegPool
+from BoneXrayTrainingLib.sampling.pool import make_batch
 
 PLAIN = AugmentationConfig(
     crop=64, scale=(1.8, 2.3), rotation=4.0, warp=0.0, contrast_share=0.0, quarter_share=0.0,
@@ -235,9 +235,9 @@ def test_the_preview_shows_legs(config: TrainConfig, tmp_path: Path) -> None:
 
 
 def test_the_shipped_configuration_is_right() -> None:
-    from BoneXrayTrainingLib.configuration import read_config
+    from BoneXrayTrainingLib.learning.configuration import read_config
 
-    folder = Path(read_config.__code__.co_filename).parent / "configs"
+    folder = Path(read_config.__code__.co_filename).parents[1] / "configs"
     found = read_config(folder / "features-leg.toml")
     assert found.network["out_channels"] == len(OUTPUTS) == FIRST_TOLD + 2
     assert len(MASKS) == FIRST_TOLD - FIRST_MASK

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from small_data_set import small_data_set, write_limbs
 
-from BoneXrayLib.exposure_config import EXPOSURES
+from BoneXrayLib.physics.exposure_config import EXPOSURES
 from BoneXrayLib.volume import Volume
 from BoneXrayTrainingLib.__main__ import main
 from BoneXrayTrainingLib.generation.config import GenerateConfig

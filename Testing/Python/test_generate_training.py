@@ -17,16 +17,16 @@ from small_run import NETWORK, small_config
 from BoneXrayLib.radiograph import read_radiograph
 from BoneXrayLib.volume import Volume
 from BoneXrayTrainingLib.__main__ import main
-from BoneXrayTrainingLib.augmentation import AugmentationConfig
-from BoneXrayTrainingLib.configuration import TrainConfig, on_dataset, read_config
-from BoneXrayTrainingLib.dataset import load_source
-from BoneXrayTrainingLib.export import export
+from BoneXrayTrainingLib.exporting.export import export
 from BoneXrayTrainingLib.generation.config import SplitConfig
 from BoneXrayTrainingLib.generation.pool import StorePool
 from BoneXrayTrainingLib.generation.run import generate
+from BoneXrayTrainingLib.learning.configuration import TrainConfig, on_dataset, read_config
+from BoneXrayTrainingLib.learning.trainer import train
 from BoneXrayTrainingLib.pairs import PairConfig, make_pair
-from BoneXrayTrainingLib.pool import make_batch
-from BoneXrayTrainingLib.trainer import train
+from BoneXrayTrainingLib.sampling.augmentation import AugmentationConfig
+from BoneXrayTrainingLib.sampling.dataset import load_source
+from BoneXrayTrainingLib.sampling.pool import make_batch
 
 PAIRS = PairConfig(size=64)
 FIRST = "ct00000-000000-0002"

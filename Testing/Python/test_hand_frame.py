@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from labelled_hand import labelled_hand
 
-from BoneXrayLib.structures import WRIST
+from BoneXrayLib.segments.structures import WRIST
 from BoneXrayTrainingLib.hand_frame import HandFrame, hand_frame
 
 NAMES = dict(enumerate(WRIST, start=1))

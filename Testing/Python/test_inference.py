@@ -219,7 +219,7 @@ def test_torch_and_onnx_runtime_agree(tmp_path, rng):
     pytest.importorskip("monai")
     from safetensors.torch import save_file
 
-    from BoneXrayLib.networks import build_network, size_multiple
+    from BoneXrayLib.running.networks import build_network, size_multiple
 
     description = {
         "name": "unet",
@@ -232,7 +232,7 @@ def test_torch_and_onnx_runtime_agree(tmp_path, rng):
     folder = tmp_path / "unet"
     folder.mkdir()
     save_file(network.state_dict(), folder / "weights.safetensors")
-    export_module = pytest.importorskip("BoneXrayTrainingLib.export_onnx")
+    export_module = pytest.importorskip("BoneXrayTrainingLib.exporting.export_onnx")
     export_module.write_onnx(network, description, folder / "model.onnx")
     made = card("unet", multiple=size_multiple(description), network=description)
     write_card(folder, made)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from joints import joint, save, write_bls_gan, write_plain
 
-from BoneXrayTrainingLib.joint_images import joint_files, patient_of, read_joint
-from BoneXrayTrainingLib.layer_images import brightness_of_density
+from BoneXrayTrainingLib.sampling.joint_images import joint_files, patient_of, read_joint
+from BoneXrayTrainingLib.sampling.layer_images import brightness_of_density
 
 NAMES = ("20210609-AO-033_L_11_1-2", "20210609-AO-033_R_5_1-2", "20210609-AY-001_L_2_1-9")
 

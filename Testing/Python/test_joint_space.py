@@ -17,9 +17,15 @@ from joint_phantom import (
     true_widths,
 )
 
-from BoneXrayLib.joint_space import JointLayers, JointSpace, Narrowing, joint_space, narrowing
-from BoneXrayLib.joint_space_config import JointConfig
-from BoneXrayLib.layer_registration import register
+from BoneXrayLib.joints.joint_space import (
+    JointLayers,
+    JointSpace,
+    Narrowing,
+    joint_space,
+    narrowing,
+)
+from BoneXrayLib.joints.joint_space_config import JointConfig
+from BoneXrayLib.joints.layer_registration import register
 
 Draw = tuple[tuple[Bone, Bone], tuple[Placed, Placed], tuple[Visit, Visit]]
 

@@ -146,7 +146,7 @@ def test_what_cannot_be_learned_is_refused_by_name() -> None:
 
 def test_to_pull_bones_apart_answers_and_sides_stay_as_the_task_has_them() -> None:
     pytest.importorskip("torch")
-    from BoneXrayTrainingLib.configuration import TrainConfig, from_mapping
+    from BoneXrayTrainingLib.learning.configuration import TrainConfig, from_mapping
 
     template = read_template(SEPARATE_CONFIG)
     cts = [LabelledCt("a", "b", {"femur left": [1], "tibia left": [2], "talus left": [3]})]
@@ -180,9 +180,9 @@ def test_the_panels_configuration_trains_a_model_that_lists_its_bones(
     legs: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("torch")
-    from BoneXrayTrainingLib.configuration import read_config
-    from BoneXrayTrainingLib.export import export
-    from BoneXrayTrainingLib.trainer import train
+    from BoneXrayTrainingLib.exporting.export import export
+    from BoneXrayTrainingLib.learning.configuration import read_config
+    from BoneXrayTrainingLib.learning.trainer import train
 
     cts = [ct for ct in read_labelled(legs) if not ct.reason]
     choice = LabelledChoice(legs, cts, ("tibia left", "femur left"), "b.nrrd", "CC0")
@@ -199,7 +199,7 @@ def test_the_panels_configuration_trains_a_model_that_lists_its_bones(
 
 def test_a_run_starts_from_a_run_of_its_own_task_only(legs: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from BoneXrayTrainingLib.beginnings import read_beginning
+    from BoneXrayTrainingLib.learning.beginnings import read_beginning
 
     (tmp_path / "checkpoint-00000001").mkdir()
     (tmp_path / "checkpoint-00000001/state.json").write_text("{}")

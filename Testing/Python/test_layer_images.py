@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from BoneXrayTrainingLib.layer_images import (
+from BoneXrayTrainingLib.sampling.layer_images import (
     SEAM,
     brightness_of_density,
     density_of_brightness,

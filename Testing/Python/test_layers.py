@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,16 @@ REPOSITORY = Path(__file__).parents[2]
 LIB = REPOSITORY / "BoneXray" / "BoneXrayLib"
 TRAINING = REPOSITORY / "BoneXrayTraining" / "BoneXrayTrainingLib"
 DOORS = (REPOSITORY / "BoneXray/BoneXray.py", REPOSITORY / "BoneXrayTraining/BoneXrayTraining.py")
+
+# Folders whose files are stages of their own; every other folder is one stage.
+LIB_FOLDERS = """
+    cards dicom domains fitting joints leg_scene legs panels physics running scene segments
+    separating
+""".split()  # noqa: SIM905
+TRAINING_FOLDERS = """
+    evaluating_layers evaluating_legs evaluating_segments exporting learning panels readers sampling
+""".split()  # noqa: SIM905
+FOLDERS = {LIB: LIB_FOLDERS, TRAINING: TRAINING_FOLDERS}
 
 # In the order of the data: a stage imports what stands before it. Files of one stage that are
 # split (a stage's parts stand directly before it) are stages of their own here.
@@ -93,17 +104,21 @@ HEAVY_PACKAGES = {"torch", "numba", "monai", "onnxruntime", "SimpleITK", "pydico
 LIGHT_STAGES = "progress volume phantoms bone attenuation geometry drr models extraction samples"
 
 
-def stages_of(package: Path) -> list[str]:
-    """Names of the files and sub-packages of a package."""
-    files = [p.stem for p in package.glob("*.py") if p.stem != "__init__"]
-    return files + [p.parent.name for p in package.glob("*/__init__.py")]
+def places_of(package: Path) -> dict[str, Path]:
+    """The stages of a package by name: files, also those in `FOLDERS`, and other folders."""
+    own = [p for p in package.glob("*.py") if p.stem != "__init__"]
+    folders = [p.parent for p in package.glob("*/__init__.py")]
+    alone = [p for p in folders if p.name not in FOLDERS[package]]
+    within = [p for f in FOLDERS[package] for p in (package / f).glob("*.py") if p.stem[0] != "_"]
+    places = {p.stem: p for p in (*own, *alone, *within)}
+    assert len(places) == len(own) + len(alone) + len(within), "two stages are called alike"
+    return places
 
 
 def files_of(package: Path, stage: str) -> list[Path]:
     """The file of a stage, or the files of its folder."""
-    return [package / f"{stage}.py"] if (package / f"{stage}.py").is_file() else sorted(
-        (package / stage).glob("*.py")
-    )  # fmt: skip
+    place = places_of(package)[stage]
+    return [place] if place.is_file() else sorted(place.glob("*.py"))
 
 
 def imports(path: Path, at_file_scope: bool = False) -> Iterator[str]:
@@ -150,9 +165,10 @@ def _absolute(node: ast.ImportFrom, path: Path) -> str:
 
 def stage_imports(package: Path, stage: str) -> set[str]:
     """Stages of the same package that a stage imports."""
-    names = [n for path in files_of(package, stage) for n in imports(path)]
-    inside = (n.split(".")[1] for n in names if n.startswith(f"{package.name}.") and "." in n)
-    return {n for n in inside if n in stages_of(package)} - {stage}
+    names = [n.split(".") for path in files_of(package, stage) for n in imports(path)]
+    inside = [n[1:] for n in names if n[0] == package.name and len(n) > 1]
+    inside = [n[1:] if n[0] in FOLDERS[package] and len(n) > 1 else n for n in inside]
+    return {n[0] for n in inside} & set(places_of(package)) - {stage}
 
 
 def tops(path: Path, at_file_scope: bool = False) -> set[str]:
@@ -162,7 +178,18 @@ def tops(path: Path, at_file_scope: bool = False) -> set[str]:
 
 @pytest.mark.parametrize(("package", "stages"), [(LIB, LIB_STAGES), (TRAINING, TRAINING_STAGES)])
 def test_every_file_has_its_place_in_the_order(package: Path, stages: list[str]) -> None:
-    assert set(stages_of(package)) == set(stages)
+    assert set(places_of(package)) == set(stages)
+
+
+@pytest.mark.parametrize("package", [LIB, TRAINING])
+def test_folders_import_each_other_one_way_only(package: Path) -> None:
+    places = places_of(package)
+    home = {s: p.parent.name if p.parent != package else s for s, p in places.items()}
+    reach: dict[str, set[str]] = {}
+    for stage in places:
+        found = {home[s] for s in stage_imports(package, stage)}
+        reach.setdefault(home[stage], set()).update(found - {home[stage]})
+    assert len(tuple(TopologicalSorter(reach).static_order())) == len(reach)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +228,7 @@ def test_importing_a_package_imports_nothing_heavy(package: Path) -> None:
 
 @pytest.mark.parametrize("stage", LIGHT_STAGES.split())
 def test_a_stage_that_every_start_needs_is_light(stage: str) -> None:
-    assert HEAVY_PACKAGES.isdisjoint(tops(LIB / f"{stage}.py", at_file_scope=True))
+    assert HEAVY_PACKAGES.isdisjoint(tops(places_of(LIB)[stage], at_file_scope=True))
 
 
 def test_the_commands_are_light() -> None:

@@ -11,18 +11,18 @@ import pytest
 import torch
 from small_model import write_small_model
 
-from BoneXrayLib import leg_detection, leg_looks
 from BoneXrayLib.framing import to_working_size
-from BoneXrayLib.heat_maps import ellipse_of_disc, read_peak
-from BoneXrayLib.leg_channels import FIRST_MASK, FIRST_TOLD, OUTPUTS, POINTS, SIGMA
-from BoneXrayLib.leg_detection import DetectConfig, check_outputs, detect, read_looks, told
 from BoneXrayLib.leg_features import EllipseFeature
-from BoneXrayLib.leg_looks import Look, as_look, joined, squares
-from BoneXrayLib.leg_pieces import of_one_bone
+from BoneXrayLib.legs import leg_detection, leg_looks
+from BoneXrayLib.legs.heat_maps import ellipse_of_disc, read_peak
+from BoneXrayLib.legs.leg_channels import FIRST_MASK, FIRST_TOLD, OUTPUTS, POINTS, SIGMA
+from BoneXrayLib.legs.leg_detection import DetectConfig, check_outputs, detect, read_looks, told
+from BoneXrayLib.legs.leg_looks import Look, as_look, joined, squares
+from BoneXrayLib.legs.leg_pieces import of_one_bone
 from BoneXrayLib.models import Model, find_model
 from BoneXrayLib.radiograph import Radiograph
-from BoneXrayTrainingLib.leg_images import disc, heat_map, leg_target
-from BoneXrayTrainingLib.leg_views import LegTruth
+from BoneXrayTrainingLib.sampling.leg_images import disc, heat_map, leg_target
+from BoneXrayTrainingLib.sampling.leg_views import LegTruth
 
 ROWS, COLUMNS = 900, 320
 """A whole leg, a pixel about a millimetre."""

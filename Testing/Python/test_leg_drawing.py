@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from BoneXrayLib import leg_finding
-from BoneXrayLib.leg_config import LegConfig
-from BoneXrayLib.leg_drawing import (
+from BoneXrayLib.leg_features import EllipseFeature, LegFeatures, PointFeature
+from BoneXrayLib.legs import leg_finding
+from BoneXrayLib.legs.leg_config import LegConfig
+from BoneXrayLib.legs.leg_drawing import (
     Drawing,
     drawing_of,
     ellipse_around,
@@ -20,8 +21,7 @@ from BoneXrayLib.leg_drawing import (
     note_of,
     places_around,
 )
-from BoneXrayLib.leg_feature_files import PLACED_PX2
-from BoneXrayLib.leg_features import EllipseFeature, LegFeatures, PointFeature
+from BoneXrayLib.legs.leg_feature_files import PLACED_PX2
 
 
 def same_curve(one: EllipseFeature, other: EllipseFeature) -> None:

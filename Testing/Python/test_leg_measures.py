@@ -10,10 +10,10 @@ import pytest
 from made_femur import made_features, made_model, made_view
 from scipy.spatial.transform import Rotation
 
-from BoneXrayLib.fit_posterior import LandmarkSpread
-from BoneXrayLib.leg_measures import MeasuredBone, hip_knee_ankle_angle, leg_measures
+from BoneXrayLib.fitting.fit_posterior import LandmarkSpread
+from BoneXrayLib.legs.leg_measures import MeasuredBone, hip_knee_ankle_angle, leg_measures
+from BoneXrayLib.legs.reconstruction_files import write_reconstructions, write_stl
 from BoneXrayLib.reconstruction import ReconstructionConfig, View, reconstruct
-from BoneXrayLib.reconstruction_files import write_reconstructions, write_stl
 
 FEMUR = {
     "head_centre": (-40.0, 0.0, 400.0),

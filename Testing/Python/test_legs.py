@@ -13,20 +13,12 @@ from scipy.spatial.transform import Rotation
 from small_leg import CONFIG, HEAD, HEAD_RADIUS, femur, leg_source, tibia
 
 from BoneXrayLib.geometry import GeometryConfig, make_geometry
-from BoneXrayLib.leg_channels import FEMUR_POINTS, POINTS, TIBIA_POINTS
+from BoneXrayLib.legs.leg_channels import FEMUR_POINTS, POINTS, TIBIA_POINTS
 from BoneXrayLib.projection import project
 from BoneXrayLib.shape_marks import Mark
 from BoneXrayLib.shape_model import ShapeModel
+from BoneXrayTrainingLib.evaluating_legs.silhouettes import silhouette
 from BoneXrayTrainingLib.labelled import MASK_OD
-from BoneXrayTrainingLib.leg_images import EDGE_OD
-from BoneXrayTrainingLib.leg_views import (
-    LegTruth,
-    draw_leg,
-    ellipse_form,
-    leg_pair,
-    projected,
-    turned,
-)
 from BoneXrayTrainingLib.legs.bones import Bones, modelled_bone, read_bones, sampled_bone
 from BoneXrayTrainingLib.legs.config import LegsConfig
 from BoneXrayTrainingLib.legs.foot import drawn_foot
@@ -37,7 +29,15 @@ from BoneXrayTrainingLib.legs.standing import femur_place, joint_gap, standing_l
 from BoneXrayTrainingLib.mesh_ct import MeshConfig
 from BoneXrayTrainingLib.mesh_ct.meshes import Towards
 from BoneXrayTrainingLib.pairs import TISSUES, PairConfig, place
-from BoneXrayTrainingLib.silhouettes import silhouette
+from BoneXrayTrainingLib.sampling.leg_images import EDGE_OD
+from BoneXrayTrainingLib.sampling.leg_views import (
+    LegTruth,
+    draw_leg,
+    ellipse_form,
+    leg_pair,
+    projected,
+    turned,
+)
 from BoneXrayTrainingLib.sources import CtSource
 
 PAIRS = PairConfig(size=160, source_detector=(1000.0, 2000.0), magnification=(1.05, 1.3))
@@ -240,7 +240,7 @@ def test_features_follow_what_is_shown_of_a_sample() -> None:
     """A dot at each landmark stays under it when the sample is turned, scaled and shifted."""
     import torch
 
-    from BoneXrayTrainingLib.augmentation import AugmentationConfig, sampled, turned_by
+    from BoneXrayTrainingLib.sampling.augmentation import AugmentationConfig, sampled, turned_by
 
     config = AugmentationConfig(crop=96, warp=0.0)
     matrix, shift = turned_by(0.3, 1.2), np.array([6.0, -4.0])

@@ -9,7 +9,7 @@ import pytest
 import torch
 from squeeze_weights import write_squeeze_weights
 
-from BoneXrayTrainingLib.losses import (
+from BoneXrayTrainingLib.learning.losses import (
     ExtractionLoss,
     LossConfig,
     SqueezeFeatures,

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from BoneXrayLib.mask_files import read_masks
 from BoneXrayLib.radiograph import Radiograph
 from BoneXrayLib.segment_files import write_segmentation
-from BoneXrayLib.segment_nrrd import write_seg_nrrd
 from BoneXrayLib.segmentation import Segmentation
-from BoneXrayLib.structures import structure
+from BoneXrayLib.segments.mask_files import read_masks
+from BoneXrayLib.segments.segment_nrrd import write_seg_nrrd
+from BoneXrayLib.segments.structures import structure
 from BoneXrayLib.volume_files import write_image_file
 
 SHAPE = (40, 30)

@@ -9,11 +9,18 @@ import pytest
 from labelled_hand import answer_of, write_segment_model
 from PIL import Image
 
-from BoneXrayLib.structures import WRIST
+from BoneXrayLib.segments.structures import WRIST
 from BoneXrayTrainingLib.__main__ import main
-from BoneXrayTrainingLib.masked_radiographs import RAM_CHANNELS, radiograph_files, read_masked
-from BoneXrayTrainingLib.segmentation_data import RadiographSource, segmentation_sources
-from BoneXrayTrainingLib.segmentation_evaluation import evaluate_segment
+from BoneXrayTrainingLib.evaluating_segments.masked_radiographs import (
+    RAM_CHANNELS,
+    radiograph_files,
+    read_masked,
+)
+from BoneXrayTrainingLib.evaluating_segments.segmentation_data import (
+    RadiographSource,
+    segmentation_sources,
+)
+from BoneXrayTrainingLib.evaluating_segments.segmentation_evaluation import evaluate_segment
 
 SHAPE = (60, 50)
 

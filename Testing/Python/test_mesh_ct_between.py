@@ -14,21 +14,24 @@ from surfaces import ball, long_bone, volume_of, wrist
 
 from BoneXrayLib.models import Model
 from BoneXrayTrainingLib.atlas.meshes_file import write_meshes
-from BoneXrayTrainingLib.configuration import TrainConfig
-from BoneXrayTrainingLib.dataset import CtSource
-from BoneXrayTrainingLib.export_card import make_card
+from BoneXrayTrainingLib.evaluating_segments.labelled_cts import load_labelled
+from BoneXrayTrainingLib.evaluating_segments.segmentation_data import (
+    LabelledSource,
+    segmentation_sources,
+)
+from BoneXrayTrainingLib.evaluating_segments.segmentation_evaluation import leaks
+from BoneXrayTrainingLib.exporting.export_card import make_card
 from BoneXrayTrainingLib.generation.config import GenerateSource, SampleConfig
 from BoneXrayTrainingLib.generation.hashes import path_sha256
 from BoneXrayTrainingLib.generation.sample import load_ct
 from BoneXrayTrainingLib.generation.splits import refuse_shared_people
 from BoneXrayTrainingLib.labelled import named_variants
-from BoneXrayTrainingLib.labelled_cts import load_labelled
+from BoneXrayTrainingLib.learning.configuration import TrainConfig
 from BoneXrayTrainingLib.mesh_ct import MeshConfig, read_patient
 from BoneXrayTrainingLib.mesh_ct.between import drawn_towards
 from BoneXrayTrainingLib.mesh_ct.meshes import Mesh, Towards
 from BoneXrayTrainingLib.mesh_ct.patient import Bone, as_bones
-from BoneXrayTrainingLib.segmentation_data import LabelledSource, segmentation_sources
-from BoneXrayTrainingLib.segmentation_evaluation import leaks
+from BoneXrayTrainingLib.sampling.dataset import CtSource
 
 TURN = Rotation.from_rotvec([0.4, -0.9, 0.7]).as_matrix()
 PISIFORM = 1.5

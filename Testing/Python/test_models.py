@@ -283,7 +283,7 @@ def test_strange_files_are_refused_though_listed(folder):
 
 
 def test_a_huge_file_is_refused_before_it_is_read(folder, monkeypatch):
-    monkeypatch.setattr("BoneXrayLib.model_files.MAX_FILE_BYTES", 20)
+    monkeypatch.setattr("BoneXrayLib.cards.model_files.MAX_FILE_BYTES", 20)
     with pytest.raises(ValueError, match="bytes; expected at most 20"):
         verify_model(folder)
 

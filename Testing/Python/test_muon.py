@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from BoneXrayTrainingLib.checkpoints import moments, restore
-from BoneXrayTrainingLib.configuration import TrainConfig
-from BoneXrayTrainingLib.dataset import CtSource
-from BoneXrayTrainingLib.learner import make_learner
-from BoneXrayTrainingLib.muon import ADAMW_RMS, Muon, is_hidden, orthogonal
+from BoneXrayTrainingLib.learning.checkpoints import moments, restore
+from BoneXrayTrainingLib.learning.configuration import TrainConfig
+from BoneXrayTrainingLib.learning.learner import make_learner
+from BoneXrayTrainingLib.learning.muon import ADAMW_RMS, Muon, is_hidden, orthogonal
+from BoneXrayTrainingLib.sampling.dataset import CtSource
 
 RATE = 1e-2
 

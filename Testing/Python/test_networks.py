@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_run import NETWORK
 
-from BoneXrayLib.networks import FIRST_LOGIT, build_network, size_multiple, unfolded
+from BoneXrayLib.running.networks import FIRST_LOGIT, build_network, size_multiple, unfolded
 
 
 @pytest.fixture(scope="module")

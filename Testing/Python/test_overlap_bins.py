@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from BoneXrayTrainingLib.overlap_bins import OVERLAP_BINS, bin_name, overlap_bin, pixels_at_256
+from BoneXrayTrainingLib.sampling.overlap_bins import (
+    OVERLAP_BINS,
+    bin_name,
+    overlap_bin,
+    pixels_at_256,
+)
 
 
 def test_every_size_from_the_least_on_is_of_one_bin_and_the_bins_leave_no_gap() -> None:

@@ -11,7 +11,7 @@ import pytest
 from BoneXrayLib.bone import BoneConfig, Parts
 from BoneXrayLib.projection import project
 from BoneXrayLib.volume import Volume
-from BoneXrayTrainingLib.configuration import from_mapping
+from BoneXrayTrainingLib.learning.configuration import from_mapping
 from BoneXrayTrainingLib.pairs import (
     TISSUES,
     Draw,

@@ -202,7 +202,7 @@ def test_a_pose_file_replaces_view_and_angles_until_it_is_cleared(
     panel: Any, ct: Any, tmp_path: Path
 ) -> None:
     from BoneXrayLib.drr import DrrConfig, simulate, write_drr
-    from BoneXrayLib.slicer_nodes import volume_from_node
+    from BoneXrayLib.scene.slicer_nodes import volume_from_node
 
     config = DrrConfig(view="LAT-L", rotate=(5, 8), size=(256, 200), pixel=2.0)
     wanted = simulate(volume_from_node(ct), config)

@@ -14,12 +14,12 @@ standin = start_slicer()
 from slicer.parameterNodeWrapper import Choice, FloatRange, WithinRange  # noqa: E402
 
 from BoneXrayLib.drr import DrrConfig  # noqa: E402
-from BoneXrayLib.exposure_config import EXPOSURES, ExposureConfig  # noqa: E402
 from BoneXrayLib.extraction import ExtractConfig  # noqa: E402
-from BoneXrayLib.joint_space_config import JointConfig  # noqa: E402
+from BoneXrayLib.joints.joint_space_config import JointConfig  # noqa: E402
 from BoneXrayLib.layers import SeparateConfig  # noqa: E402
-from BoneXrayLib.leg_config import LegConfig  # noqa: E402
+from BoneXrayLib.legs.leg_config import LegConfig  # noqa: E402
 from BoneXrayLib.long_leg_config import LongLegConfig  # noqa: E402
+from BoneXrayLib.physics.exposure_config import EXPOSURES, ExposureConfig  # noqa: E402
 from BoneXrayLib.segmentation import SegmentConfig  # noqa: E402
 
 CHOSEN: dict[type, Callable[[Any], Any]] = {

@@ -17,7 +17,7 @@ import slicer.util  # noqa: E402
 from BoneXrayLib import live  # noqa: E402
 from BoneXrayLib.drr import simulate  # noqa: E402
 from BoneXrayLib.exposure import expose_drr, named_exposure  # noqa: E402
-from BoneXrayLib.slicer_nodes import volume_from_node  # noqa: E402
+from BoneXrayLib.scene.slicer_nodes import volume_from_node  # noqa: E402
 
 
 @pytest.fixture

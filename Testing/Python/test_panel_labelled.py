@@ -74,7 +74,7 @@ def take_folder(panel: Any, folder: Path) -> None:
 
 def started_with(panel: Any, monkeypatch: pytest.MonkeyPatch) -> dict:
     """Press Start; the configuration that the child is given."""
-    from BoneXrayTrainingLib import slicer_process
+    from BoneXrayTrainingLib.panels import slicer_process
 
     given: list[tuple] = []
     monkeypatch.setattr(
@@ -268,7 +268,7 @@ def test_a_model_that_names_bones_is_opened_where_there_is_a_place_for_it(
     panel: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import BoneXray
-    from BoneXrayTrainingLib.slicer_panel_model import open_in_bonexray
+    from BoneXrayTrainingLib.panels.slicer_panel_model import open_in_bonexray
 
     class Place:
         segment_model = separate_model = leg_finder = model = ""

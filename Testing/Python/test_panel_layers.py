@@ -18,7 +18,7 @@ import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 from standin import application  # noqa: E402
 
-from BoneXrayLib import slicer_layers, slicer_nodes  # noqa: E402
+from BoneXrayLib.scene import slicer_layers, slicer_nodes  # noqa: E402
 
 UPRIGHT = ["upper bone", "lower bone", "soft tissue"]
 
@@ -228,7 +228,7 @@ def test_a_layer_that_was_deleted_is_said_once_and_ends_the_sliders(
 
 
 def test_what_is_measured_of_a_joint_is_chosen_as_in_the_command(panel: Any) -> None:
-    from BoneXrayLib.joint_space_config import JointConfig
+    from BoneXrayLib.joints.joint_space_config import JointConfig
 
     two_visits(panel)
     ui, parameters = panel.ui, panel.logic.getParameterNode()

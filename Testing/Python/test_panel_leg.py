@@ -20,14 +20,14 @@ import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 from standin import application  # noqa: E402
 
-from BoneXrayLib import slicer_leg_features, slicer_leg_markups, slicer_leg_nodes  # noqa: E402
-from BoneXrayLib.leg_config import LegConfig  # noqa: E402
-from BoneXrayLib.leg_drawing import Item  # noqa: E402
 from BoneXrayLib.leg_features import LegFeatures  # noqa: E402
+from BoneXrayLib.leg_scene import slicer_leg_features, slicer_leg_markups, slicer_leg_nodes  # noqa: E402
+from BoneXrayLib.legs.leg_config import LegConfig  # noqa: E402
+from BoneXrayLib.legs.leg_drawing import Item  # noqa: E402
 from BoneXrayLib.radiograph import radiograph_from_array  # noqa: E402
+from BoneXrayLib.scene.slicer_nodes import node_from_radiograph  # noqa: E402
+from BoneXrayLib.scene.slicer_scene import find_model  # noqa: E402
 from BoneXrayLib.shape_model import write_shape_model  # noqa: E402
-from BoneXrayLib.slicer_nodes import node_from_radiograph  # noqa: E402
-from BoneXrayLib.slicer_scene import find_model  # noqa: E402
 
 NAMES = ("AP", "LAT-R")
 

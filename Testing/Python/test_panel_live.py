@@ -17,8 +17,8 @@ from standin import application  # noqa: E402
 
 from BoneXrayLib.drr import simulate  # noqa: E402
 from BoneXrayLib.phantoms import synthetic_limb  # noqa: E402
-from BoneXrayLib.slicer_nodes import volume_from_node  # noqa: E402
-from BoneXrayLib.slicer_samples import node_from_volume  # noqa: E402
+from BoneXrayLib.scene.slicer_nodes import volume_from_node  # noqa: E402
+from BoneXrayLib.scene.slicer_samples import node_from_volume  # noqa: E402
 from BoneXrayLib.volume import Volume  # noqa: E402
 
 HELD_MS = 50.0

@@ -20,10 +20,11 @@ import slicer.util  # noqa: E402
 from standin import application  # noqa: E402
 
 import BoneXrayLib.long_leg  # noqa: E402
-from BoneXrayLib import slicer_panel_long_leg, slicer_scene  # noqa: E402
 from BoneXrayLib.long_leg import LongLegConfig, long_leg, plan_shots  # noqa: E402
+from BoneXrayLib.panels import slicer_panel_long_leg  # noqa: E402
 from BoneXrayLib.progress import Cancelled  # noqa: E402
-from BoneXrayLib.slicer_nodes import volume_from_node  # noqa: E402
+from BoneXrayLib.scene import slicer_scene  # noqa: E402
+from BoneXrayLib.scene.slicer_nodes import volume_from_node  # noqa: E402
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 from standin import application  # noqa: E402
 
-from BoneXrayLib import slicer_panel_reader  # noqa: E402
+from BoneXrayLib.panels import slicer_panel_reader  # noqa: E402
 from BoneXrayLib.reading import Reading, read_answers  # noqa: E402
 from BoneXrayLib.reading_study import read_study  # noqa: E402
-from BoneXrayTrainingLib.reader_study import StudyConfig, make_study  # noqa: E402
+from BoneXrayTrainingLib.readers.reader_study import StudyConfig, make_study  # noqa: E402
 
 
 @pytest.fixture

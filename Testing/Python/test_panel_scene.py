@@ -16,10 +16,10 @@ import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 from standin import application  # noqa: E402
 
-from BoneXrayLib import slicer_layouts, slicer_scene  # noqa: E402
 from BoneXrayLib.beam_models import beam_outline  # noqa: E402
 from BoneXrayLib.geometry import Geometry, make_geometry  # noqa: E402
-from BoneXrayLib.slicer_nodes import volume_from_node  # noqa: E402
+from BoneXrayLib.scene import slicer_layouts, slicer_scene  # noqa: E402
+from BoneXrayLib.scene.slicer_nodes import volume_from_node  # noqa: E402
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from panels import load_module, load_picture, opened_panel, start_slicer, wait, write_png
 from small_model import write_small_model
 
-from BoneXrayLib.segment_nrrd import read_seg_nrrd
+from BoneXrayLib.segments.segment_nrrd import read_seg_nrrd
 
 standin = start_slicer()
 
@@ -92,7 +92,8 @@ def test_a_lower_threshold_makes_larger_bones_and_defaults_are_the_commands(
 def test_an_image_that_may_be_the_wrong_way_round_is_said_and_stated(
     panel: Any, radiograph: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from BoneXrayLib import mirror_images, segmentation
+    from BoneXrayLib import segmentation
+    from BoneXrayLib.segments import mirror_images
 
     asked = []
 

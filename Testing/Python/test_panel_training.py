@@ -21,7 +21,7 @@ import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 from standin import application  # noqa: E402
 
-from BoneXrayLib.slicer_layouts import LAYOUTS  # noqa: E402
+from BoneXrayLib.scene.slicer_layouts import LAYOUTS  # noqa: E402
 from BoneXrayLib.volume import read_volume  # noqa: E402
 
 CHILD = """
@@ -76,7 +76,7 @@ def ready(panel: Any, tmp_path: Path) -> Any:
 
 def play(panel: Any, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a child in the command's place that speaks as it does."""
-    from BoneXrayTrainingLib import slicer_process
+    from BoneXrayTrainingLib.panels import slicer_process
 
     def command(config: str, data: str, run: str, resume: bool, start_from: str) -> list[str]:
         return [sys.executable, "-u", "-c", CHILD, run, str(steps)]
@@ -134,7 +134,7 @@ def test_stop_lets_the_run_write_its_checkpoint(
 
 
 def test_stop_pressed_twice_ends_at_once(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from BoneXrayTrainingLib import slicer_process
+    from BoneXrayTrainingLib.panels import slicer_process
 
     sleeper = [sys.executable, "-u", "-c", "import time; print('deaf'); time.sleep(60)"]
     monkeypatch.setattr(slicer_process, "train_command", lambda *_: sleeper)
@@ -221,7 +221,7 @@ def test_loss_and_validation_grow_into_tables_and_plots(
 def test_a_resumed_run_takes_the_configuration_it_was_started_with(
     ready: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from BoneXrayTrainingLib import slicer_process
+    from BoneXrayTrainingLib.panels import slicer_process
 
     given: list[tuple] = []
     monkeypatch.setattr(
@@ -240,7 +240,7 @@ def test_a_resumed_run_takes_the_configuration_it_was_started_with(
 
 def started_with(panel: Any, monkeypatch: pytest.MonkeyPatch) -> dict:
     """Press Start; the configuration that the child is given."""
-    from BoneXrayTrainingLib import slicer_process
+    from BoneXrayTrainingLib.panels import slicer_process
 
     given: list[str] = []
     monkeypatch.setattr(
@@ -338,7 +338,7 @@ for name, level in (("images", 2.0), ("bones", 1.0)):
 def test_sample_pairs_are_shown_side_by_side_before_training(
     ready: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from BoneXrayTrainingLib import slicer_panel_pairs
+    from BoneXrayTrainingLib.panels import slicer_panel_pairs
 
     def command(config: Path, data: str, folder: Path) -> list[str]:
         return [sys.executable, "-c", PAIRS, str(folder), *sys.path]
@@ -370,7 +370,7 @@ def test_sample_pairs_are_shown_side_by_side_before_training(
 def test_sample_pairs_that_fail_or_are_cancelled_say_so(
     ready: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from BoneXrayTrainingLib import slicer_panel_pairs
+    from BoneXrayTrainingLib.panels import slicer_panel_pairs
 
     for code, said in (("sys.exit('ct: it is broken')", "ct: it is broken"), ("1", "Cancelled.")):
         program = f"import sys, time; {code}; time.sleep(60)"
@@ -387,7 +387,7 @@ def test_sample_pairs_that_fail_or_are_cancelled_say_so(
 def test_a_model_of_the_run_is_exported_and_chosen_in_bonexray(
     ready: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from BoneXrayTrainingLib import slicer_panel_model
+    from BoneXrayTrainingLib.panels import slicer_panel_model
 
     assert tip(ready.ui.exportButton) == "There is no checkpoint in the folder of the run yet"
     run = tmp_path / "run"
@@ -422,8 +422,9 @@ def test_a_model_of_the_run_is_exported_and_chosen_in_bonexray(
 
 
 def test_the_child_understands_its_command() -> None:
-    from BoneXrayTrainingLib import commands, slicer_process
+    from BoneXrayTrainingLib import commands
     from BoneXrayTrainingLib.__main__ import _parse
+    from BoneXrayTrainingLib.panels import slicer_process
 
     words = slicer_process.train_command("c.toml", "data", "run", resume=True)
     assert words[1:4] == ["-m", "BoneXrayTrainingLib", "train"]
@@ -452,7 +453,8 @@ def test_the_child_understands_its_command() -> None:
 
 def test_the_stop_file_is_the_one_the_trainer_looks_for() -> None:
     pytest.importorskip("torch")
-    from BoneXrayTrainingLib import run_folder, slicer_curves, slicer_process
+    from BoneXrayTrainingLib.learning import run_folder
+    from BoneXrayTrainingLib.panels import slicer_curves, slicer_process
 
     assert slicer_process.STOP_FILE == run_folder.STOP_FILE
     assert slicer_curves.LOG_FILE == run_folder.LOG_FILE

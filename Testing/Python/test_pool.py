@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from BoneXrayLib.bone import Parts
-from BoneXrayTrainingLib.augmentation import AugmentationConfig
-from BoneXrayTrainingLib.dataset import Batch, CtSource, PoolConfig, load_source
 from BoneXrayTrainingLib.pairs import Pair, PairConfig
-from BoneXrayTrainingLib.pool import AHEAD, PairPool, Share, make_batch
+from BoneXrayTrainingLib.sampling.augmentation import AugmentationConfig
+from BoneXrayTrainingLib.sampling.dataset import Batch, CtSource, PoolConfig, load_source
+from BoneXrayTrainingLib.sampling.pool import AHEAD, PairPool, Share, make_batch
 
 PAIRS = PairConfig(size=48)
 FEW = PoolConfig(capacity=3, first=3, images_per_sample=2.0)
@@ -136,7 +136,7 @@ def test_an_error_while_projecting_reaches_the_one_who_draws(
     def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("BoneXrayTrainingLib.pool.make_pair", broken)
+    monkeypatch.setattr("BoneXrayTrainingLib.sampling.pool.make_pair", broken)
     pool = PairPool(sources, PAIRS, FEW, seed=1)
     pool.start()
     with pytest.raises((ValueError, RuntimeError), match=told):

@@ -15,11 +15,10 @@ from fresh_process import ended, start
 from safetensors.torch import load_file, save_file
 from small_run import small_config
 
-from BoneXrayTrainingLib import trainer
-from BoneXrayTrainingLib.checkpoints import latest_checkpoint
-from BoneXrayTrainingLib.configuration import TrainConfig
-from BoneXrayTrainingLib.dataset import Batch, PoolConfig, load_source
-from BoneXrayTrainingLib.learner import (
+from BoneXrayTrainingLib.learning import trainer
+from BoneXrayTrainingLib.learning.checkpoints import latest_checkpoint
+from BoneXrayTrainingLib.learning.configuration import TrainConfig
+from BoneXrayTrainingLib.learning.learner import (
     Learner,
     computes_in_half,
     make_learner,
@@ -27,10 +26,11 @@ from BoneXrayTrainingLib.learner import (
     predict,
     step,
 )
-from BoneXrayTrainingLib.losses import ExtractionLoss
-from BoneXrayTrainingLib.pool import PairPool, Share
-from BoneXrayTrainingLib.processes import Processes, joined
-from BoneXrayTrainingLib.trainer import batches_ahead
+from BoneXrayTrainingLib.learning.losses import ExtractionLoss
+from BoneXrayTrainingLib.learning.processes import Processes, joined
+from BoneXrayTrainingLib.learning.trainer import batches_ahead
+from BoneXrayTrainingLib.sampling.dataset import Batch, PoolConfig, load_source
+from BoneXrayTrainingLib.sampling.pool import PairPool, Share
 
 STEPS = 3
 

@@ -17,10 +17,10 @@ from BoneXrayLib.radiograph import radiograph_from_array, write_float_nrrd
 from BoneXrayLib.reading import Reading, Showing, read_answers, readers_of
 from BoneXrayLib.reading_study import Study, read_study
 from BoneXrayTrainingLib.__main__ import main
-from BoneXrayTrainingLib.reader_images import grey_of, images_of, spoilt
-from BoneXrayTrainingLib.reader_report import reader_report
-from BoneXrayTrainingLib.reader_study import StudyConfig, key_of, make_study
-from BoneXrayTrainingLib.reader_tables import as_markdown, write_reader_report
+from BoneXrayTrainingLib.readers.reader_images import grey_of, images_of, spoilt
+from BoneXrayTrainingLib.readers.reader_report import reader_report
+from BoneXrayTrainingLib.readers.reader_study import StudyConfig, key_of, make_study
+from BoneXrayTrainingLib.readers.reader_tables import as_markdown, write_reader_report
 
 CASES = 6
 

@@ -13,7 +13,7 @@ import pytest
 
 from BoneXrayLib.drr import DrrConfig, simulate
 from BoneXrayLib.extraction import ExtractConfig
-from BoneXrayLib.joint_space_config import JointConfig
+from BoneXrayLib.joints.joint_space_config import JointConfig
 from BoneXrayLib.long_leg_config import LongLegConfig
 from BoneXrayLib.segmentation import SegmentConfig
 from BoneXrayTrainingLib.__main__ import main
@@ -103,7 +103,7 @@ def test_every_command_in_the_text_exists() -> None:
 def test_the_logics_methods_in_the_text_exist() -> None:
     methods = set()
     module = REPOSITORY / "BoneXray"
-    for file in (module / "BoneXray.py", *module.glob("BoneXrayLib/slicer_*_logic.py")):
+    for file in (module / "BoneXray.py", *module.glob("BoneXrayLib/*/slicer_*_logic.py")):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         logic = next(n for n in tree.body if getattr(n, "name", "").endswith("Logic"))
         methods |= {n.name for n in ast.walk(logic) if isinstance(n, ast.FunctionDef)}

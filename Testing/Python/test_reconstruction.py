@@ -11,8 +11,8 @@ from made_femur import made_features, made_model, made_view
 from scipy.spatial import KDTree
 from scipy.spatial.transform import Rotation
 
-from BoneXrayLib.fit_problem import FitProblem, Stage
-from BoneXrayLib.fit_state import FitState
+from BoneXrayLib.fitting.fit_problem import FitProblem, Stage
+from BoneXrayLib.fitting.fit_state import FitState
 from BoneXrayLib.geometry import Geometry
 from BoneXrayLib.leg_features import LegFeatures, PointFeature
 from BoneXrayLib.reconstruction import (

@@ -17,20 +17,17 @@ from scipy.ndimage import binary_dilation
 from scipy.spatial.transform import Rotation
 from surfaces import ball
 
-from BoneXrayLib.leg_detection import DetectConfig, LegDetection
+from BoneXrayLib.legs.leg_detection import DetectConfig, LegDetection
 from BoneXrayLib.radiograph import Radiograph
 from BoneXrayLib.reconstruction import Pose, Reconstruction, ReconstructionConfig
-from BoneXrayTrainingLib import (
+from BoneXrayTrainingLib.__main__ import main
+from BoneXrayTrainingLib.evaluating_legs import (
     reconstruction_evaluation,
     reconstruction_folds,
     reconstruction_network,
 )
-from BoneXrayTrainingLib.__main__ import main
-from BoneXrayTrainingLib.legs.bones import Bones, LegBone
-from BoneXrayTrainingLib.legs.landmarks import Marks, femur_marks, tibia_marks
-from BoneXrayTrainingLib.mesh_ct.meshes import Mesh
-from BoneXrayTrainingLib.reconstruction_asked import ReconstructionTest
-from BoneXrayTrainingLib.reconstruction_cases import (
+from BoneXrayTrainingLib.evaluating_legs.reconstruction_asked import ReconstructionTest
+from BoneXrayTrainingLib.evaluating_legs.reconstruction_cases import (
     OFF,
     ONE,
     TWO,
@@ -39,18 +36,24 @@ from BoneXrayTrainingLib.reconstruction_cases import (
     true_case,
     waved,
 )
-from BoneXrayTrainingLib.reconstruction_evaluation import Subjects, evaluate_reconstruct_into
-from BoneXrayTrainingLib.reconstruction_folds import Fold, folds
-from BoneXrayTrainingLib.reconstruction_report import ReconstructionReport, Row
-from BoneXrayTrainingLib.reconstruction_scores import (
+from BoneXrayTrainingLib.evaluating_legs.reconstruction_evaluation import (
+    Subjects,
+    evaluate_reconstruct_into,
+)
+from BoneXrayTrainingLib.evaluating_legs.reconstruction_folds import Fold, folds
+from BoneXrayTrainingLib.evaluating_legs.reconstruction_report import ReconstructionReport, Row
+from BoneXrayTrainingLib.evaluating_legs.reconstruction_scores import (
     Nearness,
     Scores,
     measure_errors,
     scores,
     volume_dice,
 )
+from BoneXrayTrainingLib.evaluating_legs.silhouettes import silhouette
+from BoneXrayTrainingLib.legs.bones import Bones, LegBone
+from BoneXrayTrainingLib.legs.landmarks import Marks, femur_marks, tibia_marks
+from BoneXrayTrainingLib.mesh_ct.meshes import Mesh
 from BoneXrayTrainingLib.shape_building.config import ShapeModelConfig, SurfaceSource
-from BoneXrayTrainingLib.silhouettes import silhouette
 
 Capture = pytest.CaptureFixture[str]
 EXACT = ReconstructionTest("truth", landmark_noise=0.0, outline_noise=0.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from BoneXrayTrainingLib.dataset import CtSource
 from BoneXrayTrainingLib.regions import inside_chains
+from BoneXrayTrainingLib.sampling.dataset import CtSource
 
 SPACING = 2.0
 IJK_TO_RAS = np.diag([-SPACING, -SPACING, SPACING, 1.0])

@@ -16,11 +16,11 @@ from fresh_process import ended, start
 from safetensors import safe_open
 from small_run import small_config
 
-from BoneXrayTrainingLib.checkpoints import checkpoints, latest_checkpoint
-from BoneXrayTrainingLib.configuration import TrainConfig
-from BoneXrayTrainingLib.dataset import CtSource, PoolConfig
-from BoneXrayTrainingLib.run_folder import check_run
-from BoneXrayTrainingLib.trainer import train
+from BoneXrayTrainingLib.learning.checkpoints import checkpoints, latest_checkpoint
+from BoneXrayTrainingLib.learning.configuration import TrainConfig
+from BoneXrayTrainingLib.learning.run_folder import check_run
+from BoneXrayTrainingLib.learning.trainer import train
+from BoneXrayTrainingLib.sampling.dataset import CtSource, PoolConfig
 
 MOVING = PoolConfig(capacity=4, first=3, images_per_sample=3.0)
 FIGURES = ("step", "loss", "samples", "validation_psnr")
@@ -157,7 +157,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("BoneXrayTrainingLib.trainer.write_checkpoint", killed)
+        patch.setattr("BoneXrayTrainingLib.learning.trainer.write_checkpoint", killed)
         with pytest.raises(KeyboardInterrupt):
             train(config)
     with pytest.raises(ValueError, match="exists already; resume it"):

@@ -18,12 +18,12 @@ from BoneXrayLib.drr import DrrConfig, simulate
 from BoneXrayLib.label_maps import read_labels
 from BoneXrayLib.phantoms import synthetic_limb
 from BoneXrayLib.radiograph import read_radiograph
-from BoneXrayLib.segment_dicom import made_source, source_header
 from BoneXrayLib.segment_files import file_names, image_plane, overlay, write_segmentation
-from BoneXrayLib.segment_nrrd import read_seg_nrrd, shared_layers, write_seg_nrrd
-from BoneXrayLib.segment_terminology import named_structure, terminology_entry
 from BoneXrayLib.segmentation import Segmentation
-from BoneXrayLib.structures import TRUNK, WRIST, structure
+from BoneXrayLib.segments.segment_dicom import made_source, source_header
+from BoneXrayLib.segments.segment_nrrd import read_seg_nrrd, shared_layers, write_seg_nrrd
+from BoneXrayLib.segments.segment_terminology import named_structure, terminology_entry
+from BoneXrayLib.segments.structures import TRUNK, WRIST, structure
 
 
 # -- .seg.nrrd ------------------------------------------------------------------------------------

@@ -16,20 +16,20 @@ from BoneXrayLib.geometry import GeometryConfig, make_geometry
 from BoneXrayLib.models import verify_model
 from BoneXrayLib.projection import project
 from BoneXrayLib.segmentation import model_structures
-from BoneXrayLib.structures import WRIST
+from BoneXrayLib.segments.structures import WRIST
 from BoneXrayLib.volume_files import write_image_file
-from BoneXrayTrainingLib.augmentation import AugmentationConfig
-from BoneXrayTrainingLib.configuration import TrainConfig
-from BoneXrayTrainingLib.export import export
+from BoneXrayTrainingLib.exporting.export import export
 from BoneXrayTrainingLib.labelled import named_parts, named_variants
-from BoneXrayTrainingLib.learner import make_learner, step
-from BoneXrayTrainingLib.losses import LossConfig
+from BoneXrayTrainingLib.learning.configuration import TrainConfig
+from BoneXrayTrainingLib.learning.learner import make_learner, step
+from BoneXrayTrainingLib.learning.losses import LossConfig
+from BoneXrayTrainingLib.learning.segment_loss import SegmentationLoss, validate_segments
+from BoneXrayTrainingLib.learning.trainer import train
 from BoneXrayTrainingLib.pairs import TISSUES, PairConfig, draw_pair, make_pair
-from BoneXrayTrainingLib.pool import PairPool, PoolConfig, make_batch
-from BoneXrayTrainingLib.segment_images import augment_segments, mirrored
-from BoneXrayTrainingLib.segment_loss import SegmentationLoss, validate_segments
+from BoneXrayTrainingLib.sampling.augmentation import AugmentationConfig
+from BoneXrayTrainingLib.sampling.pool import PairPool, PoolConfig, make_batch
+from BoneXrayTrainingLib.sampling.segment_images import augment_segments, mirrored
 from BoneXrayTrainingLib.sources import CtSource
-from BoneXrayTrainingLib.trainer import train
 
 SPACING = 2.0
 NAMES = ("bone left", "bone right")

@@ -11,8 +11,6 @@ import pytest
 from small_model import write_small_model
 
 from BoneXrayLib.geometry import GeometryConfig, make_geometry
-from BoneXrayLib.mask_pieces import tidy
-from BoneXrayLib.mirror_images import WAY_ROUND, chosen, way_round_warnings
 from BoneXrayLib.models import Model, verify_model
 from BoneXrayLib.progress import Cancelled
 from BoneXrayLib.radiograph import Radiograph
@@ -24,7 +22,9 @@ from BoneXrayLib.segmentation import (
     model_structures,
     segment,
 )
-from BoneXrayLib.structures import structure
+from BoneXrayLib.segments.mask_pieces import tidy
+from BoneXrayLib.segments.mirror_images import WAY_ROUND, chosen, way_round_warnings
+from BoneXrayLib.segments.structures import structure
 
 ULNA, RIBS, HIP, SPINE = (
     structure(name) for name in ("ulna", "ribs left", "hip bone left", "vertebrae")

@@ -21,18 +21,25 @@ from surfaces import ball, long_bone
 
 from BoneXrayLib.label_maps import read_labels
 from BoneXrayLib.progress import Cancelled
-from BoneXrayLib.structures import WRIST
-from BoneXrayTrainingLib import segmentation_evaluation
-from BoneXrayTrainingLib.labelled_cts import LabelledCt, load_labelled
-from BoneXrayTrainingLib.mesh_ct import MeshConfig
-from BoneXrayTrainingLib.segmentation_baselines import otsu_threshold
-from BoneXrayTrainingLib.segmentation_data import LabelledSource, segmentation_sources
-from BoneXrayTrainingLib.segmentation_evaluation import (
+from BoneXrayLib.segments.structures import WRIST
+from BoneXrayTrainingLib.evaluating_segments import segmentation_evaluation
+from BoneXrayTrainingLib.evaluating_segments.labelled_cts import LabelledCt, load_labelled
+from BoneXrayTrainingLib.evaluating_segments.segmentation_baselines import otsu_threshold
+from BoneXrayTrainingLib.evaluating_segments.segmentation_data import (
+    LabelledSource,
+    segmentation_sources,
+)
+from BoneXrayTrainingLib.evaluating_segments.segmentation_evaluation import (
     assumed_axes,
     evaluate_segment,
     evaluate_segment_into,
 )
-from BoneXrayTrainingLib.segmentation_views import MaskedRadiograph, SegmentViews, take_views
+from BoneXrayTrainingLib.evaluating_segments.segmentation_views import (
+    MaskedRadiograph,
+    SegmentViews,
+    take_views,
+)
+from BoneXrayTrainingLib.mesh_ct import MeshConfig
 
 PLAIN = SegmentViews(exposure="none", pixel=1.0)
 TURN = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])

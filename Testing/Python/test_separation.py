@@ -11,12 +11,12 @@ import pytest
 from scipy import ndimage
 from small_model import write_small_model, write_small_separator
 
-from BoneXrayLib.layer_questions import REACH, holds, mask_region, question_regions
 from BoneXrayLib.layers import Layers, SeparateConfig, separate
 from BoneXrayLib.models import Model, verify_model
 from BoneXrayLib.progress import Cancelled
 from BoneXrayLib.radiograph import DOMAINS, Radiograph
-from BoneXrayLib.structures import structure
+from BoneXrayLib.segments.structures import structure
+from BoneXrayLib.separating.layer_questions import REACH, holds, mask_region, question_regions
 
 SHAPE = (150, 110)
 
@@ -300,7 +300,7 @@ def test_a_model_of_another_task_is_refused(rng: np.random.Generator, tmp_path: 
 def test_without_any_separator_it_says_how_to_get_one(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("BoneXrayLib.layer_questions.list_models", lambda *_: [])
+    monkeypatch.setattr("BoneXrayLib.separating.layer_questions.list_models", lambda *_: [])
     with pytest.raises(ValueError, match=r"model: 'nowhere' is neither .*bone-xray train"):
         separate(image(rng), SeparateConfig(model="nowhere"), masks=DISCS)
 

@@ -16,27 +16,34 @@ from small_model import write_small_separator
 from squeeze_weights import write_squeeze_weights
 
 from BoneXrayLib.progress import Cancelled
-from BoneXrayLib.structures import WRIST
-from BoneXrayTrainingLib import separation_evaluation
+from BoneXrayLib.segments.structures import WRIST
 from BoneXrayTrainingLib.__main__ import main
-from BoneXrayTrainingLib.labelled import MASK_OD
-from BoneXrayTrainingLib.labelled_cts import LabelledCt
-from BoneXrayTrainingLib.overlap_bins import OVERLAP_BINS
-from BoneXrayTrainingLib.reader_study import StudyConfig, make_study
-from BoneXrayTrainingLib.segmentation_data import RadiographSource
-from BoneXrayTrainingLib.segmentation_views import SegmentViews
-from BoneXrayTrainingLib.separation_cases import psnr_of
-from BoneXrayTrainingLib.separation_evaluation import (
+from BoneXrayTrainingLib.evaluating_layers import separation_evaluation
+from BoneXrayTrainingLib.evaluating_layers.separation_cases import psnr_of
+from BoneXrayTrainingLib.evaluating_layers.separation_evaluation import (
     evaluate_separate,
     evaluate_separate_into,
     separation_sources,
 )
-from BoneXrayTrainingLib.separation_features import FeatureExtractor, distances, frechet_distance
-from BoneXrayTrainingLib.separation_floors import COPY, FLOORS
-from BoneXrayTrainingLib.separation_questions import LayerQuestion, SeparationConfig
-from BoneXrayTrainingLib.separation_regions import over_soft_tissue, take_regions
-from BoneXrayTrainingLib.separation_rows import FREE, GIVEN
-from BoneXrayTrainingLib.separation_shifts import take_shifts
+from BoneXrayTrainingLib.evaluating_layers.separation_features import (
+    FeatureExtractor,
+    distances,
+    frechet_distance,
+)
+from BoneXrayTrainingLib.evaluating_layers.separation_floors import COPY, FLOORS
+from BoneXrayTrainingLib.evaluating_layers.separation_questions import (
+    LayerQuestion,
+    SeparationConfig,
+)
+from BoneXrayTrainingLib.evaluating_layers.separation_regions import over_soft_tissue, take_regions
+from BoneXrayTrainingLib.evaluating_layers.separation_rows import FREE, GIVEN
+from BoneXrayTrainingLib.evaluating_layers.separation_shifts import take_shifts
+from BoneXrayTrainingLib.evaluating_segments.labelled_cts import LabelledCt
+from BoneXrayTrainingLib.evaluating_segments.segmentation_data import RadiographSource
+from BoneXrayTrainingLib.evaluating_segments.segmentation_views import SegmentViews
+from BoneXrayTrainingLib.labelled import MASK_OD
+from BoneXrayTrainingLib.readers.reader_study import StudyConfig, make_study
+from BoneXrayTrainingLib.sampling.overlap_bins import OVERLAP_BINS
 
 VIEWS = SegmentViews(("PA", "lateral"), exposure="none", pixel=0.4)
 LATERAL = SegmentViews(("lateral",), exposure="none", pixel=0.4)

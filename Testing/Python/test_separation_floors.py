@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from BoneXrayTrainingLib.separation_floors import (
+from BoneXrayTrainingLib.evaluating_layers.separation_floors import (
     COPY,
     FLOORS,
     HALF,

@@ -15,27 +15,27 @@ from BoneXrayLib.bone import Parts
 from BoneXrayLib.layers import separate
 from BoneXrayLib.models import verify_model
 from BoneXrayLib.radiograph import radiograph_from_array
-from BoneXrayTrainingLib.augmentation import AugmentationConfig
-from BoneXrayTrainingLib.bone_excess import SOFT_HU, excess_pair, excess_parts
-from BoneXrayTrainingLib.configuration import TrainConfig
-from BoneXrayTrainingLib.dataset import PoolConfig
-from BoneXrayTrainingLib.export import export
-from BoneXrayTrainingLib.joint_places import JointPool, joint_places
+from BoneXrayTrainingLib.exporting.export import export
 from BoneXrayTrainingLib.labelled import named_parts
-from BoneXrayTrainingLib.losses import LossConfig
-from BoneXrayTrainingLib.mask_errors import ERROR_PX, erred
-from BoneXrayTrainingLib.overlap_bins import OVERLAP_BINS, overlap_bin, pixels_at_256
-from BoneXrayTrainingLib.overlap_questions import (
+from BoneXrayTrainingLib.learning.configuration import TrainConfig
+from BoneXrayTrainingLib.learning.losses import LossConfig
+from BoneXrayTrainingLib.learning.separation_loss import SeparationLoss, layers_of
+from BoneXrayTrainingLib.learning.trainer import train
+from BoneXrayTrainingLib.pairs import TISSUES, Pair, draw_pair, project_draw
+from BoneXrayTrainingLib.sampling.augmentation import AugmentationConfig
+from BoneXrayTrainingLib.sampling.bone_excess import SOFT_HU, excess_pair, excess_parts
+from BoneXrayTrainingLib.sampling.dataset import PoolConfig
+from BoneXrayTrainingLib.sampling.joint_places import JointPool, joint_places
+from BoneXrayTrainingLib.sampling.mask_errors import ERROR_PX, erred
+from BoneXrayTrainingLib.sampling.overlap_bins import OVERLAP_BINS, overlap_bin, pixels_at_256
+from BoneXrayTrainingLib.sampling.overlap_questions import (
     EXCESS_OD,
     LayerConfig,
     draw_question,
     draw_target,
 )
-from BoneXrayTrainingLib.pairs import TISSUES, Pair, draw_pair, project_draw
-from BoneXrayTrainingLib.pool import make_batch
-from BoneXrayTrainingLib.separation_images import augment_layers, collate_layers
-from BoneXrayTrainingLib.separation_loss import SeparationLoss, layers_of
-from BoneXrayTrainingLib.trainer import train
+from BoneXrayTrainingLib.sampling.pool import make_batch
+from BoneXrayTrainingLib.sampling.separation_images import augment_layers, collate_layers
 
 PLAIN = AugmentationConfig(crop=96, scale=(0.9, 1.3), rotation=5.0, contrast_share=0.0)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from surfaces import long_bone, volume_of
 
-from BoneXrayLib.reconstruction_files import write_stl
+from BoneXrayLib.legs.reconstruction_files import write_stl
 from BoneXrayTrainingLib.mesh_ct.meshes import Mesh
 from BoneXrayTrainingLib.shape_building.config import (
     ShapeModelConfig,

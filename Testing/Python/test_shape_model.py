@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from BoneXrayLib.model_card import ModelCard
+from BoneXrayLib.cards.model_card import ModelCard
 from BoneXrayLib.shape_model import (
     Mark,
     ShapeModel,

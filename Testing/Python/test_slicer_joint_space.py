@@ -17,10 +17,10 @@ start_slicer()
 import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 
-from BoneXrayLib import slicer_joint_space, slicer_layers, slicer_nodes  # noqa: E402
-from BoneXrayLib.joint_space import narrowing, space_of  # noqa: E402
-from BoneXrayLib.joint_visit import joint_of  # noqa: E402
+from BoneXrayLib.joints.joint_space import narrowing, space_of  # noqa: E402
+from BoneXrayLib.joints.joint_visit import joint_of  # noqa: E402
 from BoneXrayLib.layers import LOWER, UPPER, Layers  # noqa: E402
+from BoneXrayLib.scene import slicer_joint_space, slicer_layers, slicer_nodes  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ start_slicer()
 import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 
-from BoneXrayLib import (  # noqa: E402
+from BoneXrayLib.scene import (  # noqa: E402
     slicer_layer_looks,
     slicer_layer_nodes,
     slicer_layers,

@@ -19,7 +19,7 @@ import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 import vtk  # noqa: E402
 
-from BoneXrayLib import slicer_nodes, slicer_results  # noqa: E402
+from BoneXrayLib.scene import slicer_nodes, slicer_results  # noqa: E402
 from BoneXrayLib.thinning import thinned  # noqa: E402
 
 

@@ -13,8 +13,8 @@ from panels import load_module, start_slicer
 from small_bones import small_bones
 
 from BoneXrayLib.segment_files import image_plane
-from BoneXrayLib.segment_nrrd import read_seg_nrrd, write_seg_nrrd
 from BoneXrayLib.segmentation import Segmentation
+from BoneXrayLib.segments.segment_nrrd import read_seg_nrrd, write_seg_nrrd
 
 start_slicer()
 
@@ -22,7 +22,7 @@ import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 import vtk  # noqa: E402
 
-from BoneXrayLib import slicer_nodes, slicer_segments  # noqa: E402
+from BoneXrayLib.scene import slicer_nodes, slicer_segments  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ start_slicer()
 import slicer  # noqa: E402
 import slicer.util  # noqa: E402
 
-from BoneXrayLib import slicer_layouts, slicer_nodes, slicer_views  # noqa: E402
+from BoneXrayLib.scene import slicer_layouts, slicer_nodes, slicer_views  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,8 @@ import pytest
 
 from BoneXrayLib.bone import Parts
 from BoneXrayLib.geometry import GeometryConfig, make_geometry
-from BoneXrayLib.materials import (
+from BoneXrayLib.phantoms import synthetic_limb
+from BoneXrayLib.physics.materials import (
     CT_KEV,
     ENERGIES_KEV,
     mass_attenuation,
@@ -15,20 +16,19 @@ from BoneXrayLib.materials import (
     read_attenuation,
     shares,
 )
-from BoneXrayLib.phantoms import synthetic_limb
-from BoneXrayLib.projection import BinnedView, prepare, project_bins
-from BoneXrayLib.spectra import (
+from BoneXrayLib.physics.spectra import (
     air_kerma,
     half_value_layer,
     mean_energy,
     tube_spectrum,
 )
-from BoneXrayLib.thicknesses import (
+from BoneXrayLib.physics.thicknesses import (
     EXPOSURE_EDGES,
     object_of_bins,
     object_of_layers,
     thicknesses_of_bins,
 )
+from BoneXrayLib.projection import BinnedView, prepare, project_bins
 
 ALUMINIUM = (("aluminium", 3.0),)
 

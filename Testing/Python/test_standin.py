@@ -30,8 +30,8 @@ from standin.seen import ROOTS, SEEN  # noqa: E402
 MODULE_FILES = [
     REPOSITORY / "BoneXray" / "BoneXray.py",
     REPOSITORY / "BoneXrayTraining" / "BoneXrayTraining.py",
-    *sorted((REPOSITORY / "BoneXray" / "BoneXrayLib").glob("slicer_*.py")),
-    *sorted((REPOSITORY / "BoneXrayTraining" / "BoneXrayTrainingLib").glob("slicer_*.py")),
+    *sorted((REPOSITORY / "BoneXray" / "BoneXrayLib").rglob("slicer_*.py")),
+    *sorted((REPOSITORY / "BoneXrayTraining" / "BoneXrayTrainingLib").rglob("slicer_*.py")),
 ]
 
 

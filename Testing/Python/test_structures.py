@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from BoneXrayLib.structures import (
+from BoneXrayLib.segments.structures import (
     BONE,
     TRUNK,
     WRIST,

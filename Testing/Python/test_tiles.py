@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from BoneXrayLib import inference
-from BoneXrayLib import tiles as tiling
 from BoneXrayLib.inference import run_network
 from BoneXrayLib.models import Model, find_model
 from BoneXrayLib.progress import Cancelled
-from BoneXrayLib.tiles import KEPT_SIDE, MARGIN, tiles
+from BoneXrayLib.running import tiles as tiling
+from BoneXrayLib.running.tiles import KEPT_SIDE, MARGIN, tiles
 
 EDGE = KEPT_SIDE + 2 * MARGIN
 
@@ -58,7 +58,7 @@ def test_every_pixel_is_kept_once_and_shown_at_its_place(
 def test_what_lies_beyond_the_margin_does_not_reach_a_pixel() -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("monai")
-    from BoneXrayLib.networks import build_network, size_multiple
+    from BoneXrayLib.running.networks import build_network, size_multiple
 
     description = {
         "name": "unet", "in_channels": 1, "out_channels": 1, "channels": [2, 2, 2, 2, 2, 2],

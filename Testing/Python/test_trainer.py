@@ -17,17 +17,17 @@ from safetensors.torch import load_file
 from small_run import CROP, NETWORK, small_config
 
 from BoneXrayLib.models import verify_model
-from BoneXrayTrainingLib.augmentation import AugmentationConfig
-from BoneXrayTrainingLib.checkpoints import best_checkpoint, read_state
-from BoneXrayTrainingLib.configuration import TrainConfig
-from BoneXrayTrainingLib.dataset import CtSource, PoolConfig, load_source
-from BoneXrayTrainingLib.export import export
-from BoneXrayTrainingLib.learner import make_learner, predict, step, validate
-from BoneXrayTrainingLib.losses import ExtractionLoss
-from BoneXrayTrainingLib.pool import PairPool, make_batch
-from BoneXrayTrainingLib.run_folder import STOP_FILE
-from BoneXrayTrainingLib.trainer import train
-from BoneXrayTrainingLib.watch import Watch
+from BoneXrayTrainingLib.exporting.export import export
+from BoneXrayTrainingLib.learning.checkpoints import best_checkpoint, read_state
+from BoneXrayTrainingLib.learning.configuration import TrainConfig
+from BoneXrayTrainingLib.learning.learner import make_learner, predict, step, validate
+from BoneXrayTrainingLib.learning.losses import ExtractionLoss
+from BoneXrayTrainingLib.learning.run_folder import STOP_FILE
+from BoneXrayTrainingLib.learning.trainer import train
+from BoneXrayTrainingLib.learning.watch import Watch
+from BoneXrayTrainingLib.sampling.augmentation import AugmentationConfig
+from BoneXrayTrainingLib.sampling.dataset import CtSource, PoolConfig, load_source
+from BoneXrayTrainingLib.sampling.pool import PairPool, make_batch
 
 
 def steps_of(run: Path, key: str = "loss") -> list[int]:
@@ -102,7 +102,7 @@ def test_a_run_that_cannot_begin_leaves_no_folder(
     def broken(*_: object) -> None:
         raise ValueError("no CT")
 
-    monkeypatch.setattr("BoneXrayTrainingLib.pool.make_pair", broken)
+    monkeypatch.setattr("BoneXrayTrainingLib.sampling.pool.make_pair", broken)
     with pytest.raises(ValueError, match=r"^no CT$"):
         train(config)
     assert not run.exists()
@@ -184,7 +184,8 @@ def test_a_run_ends_when_it_gets_no_better_and_keeps_its_best_weights(
 ) -> None:
     figures = iter([20.0, 22.0, 21.0, 22.0, 30.0, 31.0])
     monkeypatch.setattr(
-        "BoneXrayTrainingLib.trainer.validate", lambda *_: {"validation_psnr": next(figures)}
+        "BoneXrayTrainingLib.learning.trainer.validate",
+        lambda *_: {"validation_psnr": next(figures)},
     )
     config = two_patients(limb_file, tmp_path, steps=20, patience=2)
     last = train(config)
@@ -307,7 +308,7 @@ def test_without_tensorboard_the_log_says_so(
 
 def test_the_share_of_waiting_and_the_speed_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 10.0, 13.0, 20.0, 30.0, 30.5, 40.0])
-    monkeypatch.setattr("BoneXrayTrainingLib.watch.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("BoneXrayTrainingLib.learning.watch.time.monotonic", lambda: next(clock))
     watch = Watch(10, 50)
     assert watch.waiting_for(iter("a")) == "a"
     assert watch.figures(20) == {"eta_s": 60, "steps_per_s": 0.5, "wait_share": 0.15}

@@ -11,11 +11,11 @@ import pytest
 from small_model import write_small_model
 
 from BoneXrayLib import segmentation
-from BoneXrayLib.mirror_images import WAY_ROUND
 from BoneXrayLib.models import Model, find_model
 from BoneXrayLib.radiograph import Radiograph
 from BoneXrayLib.segmentation import SegmentConfig, segment
-from BoneXrayLib.turned_images import (
+from BoneXrayLib.segments.mirror_images import WAY_ROUND
+from BoneXrayLib.segments.turned_images import (
     CLEARER,
     TURNS,
     answers_upright,

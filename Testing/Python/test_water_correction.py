@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from BoneXrayLib.detector import DETECTORS, detect, open_beam
-from BoneXrayLib.exposure_config import ExposureConfig, named_exposure
-from BoneXrayLib.materials import CT_KEV, mass_attenuation
-from BoneXrayLib.spectra import tube_spectrum
-from BoneXrayLib.water_correction import water_line_integrals
+from BoneXrayLib.physics.detector import DETECTORS, detect, open_beam
+from BoneXrayLib.physics.exposure_config import ExposureConfig, named_exposure
+from BoneXrayLib.physics.materials import CT_KEV, mass_attenuation
+from BoneXrayLib.physics.spectra import tube_spectrum
+from BoneXrayLib.physics.water_correction import water_line_integrals
 
 
 def density_behind(material: str, grams: np.ndarray, config: ExposureConfig) -> np.ndarray:

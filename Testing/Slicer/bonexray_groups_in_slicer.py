@@ -53,7 +53,7 @@ class BoneXrayGroupsInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
     def test_a_reader_answers_a_study_and_its_images_go(self):
         from BoneXrayLib.reading import read_answers
         from BoneXrayLib.reading_study import read_study
-        from BoneXrayTrainingLib.reader_study import StudyConfig, make_study
+        from BoneXrayTrainingLib.readers.reader_study import StudyConfig, make_study
 
         ui = self.ui
         with tempfile.TemporaryDirectory() as folder:

@@ -58,7 +58,7 @@ def write_png(path):
 
 def add_limb():
     from BoneXrayLib.phantoms import synthetic_limb
-    from BoneXrayLib.slicer_samples import node_from_volume
+    from BoneXrayLib.scene.slicer_samples import node_from_volume
 
     return node_from_volume(synthetic_limb(4.0))
 
@@ -92,7 +92,7 @@ class BoneXrayLogicInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
         assert made.full.GetAttribute("BoneXray.LongLeg").count('"first_row"') == 2
 
     def test_labels_of_a_segmentation(self):
-        from BoneXrayLib.slicer_nodes import labels_from_node
+        from BoneXrayLib.scene.slicer_nodes import labels_from_node
 
         ct = add_limb()
         mask = slicer.util.arrayFromVolume(ct) > 200
@@ -153,7 +153,7 @@ class BoneXrayPanelInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
 
     def test_the_images_follow_a_dragged_window_and_a_dragged_orbit(self):
         from BoneXrayLib.drr import simulate
-        from BoneXrayLib.slicer_nodes import volume_from_node
+        from BoneXrayLib.scene.slicer_nodes import volume_from_node
 
         ui, ct = self.panel.ui, add_limb()
         ui.ctSelector.setCurrentNode(ct)
@@ -193,7 +193,7 @@ class BoneXrayPanelInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest):
         assert ras[4] < slice_to_ras[2, 3] < ras[5], "the view is off the image's plane"
 
     def test_tube_outlines_and_rays_are_in_the_scene(self):
-        from BoneXrayLib.slicer_scene import LOOKS, find_model, geometry_of_node
+        from BoneXrayLib.scene.slicer_scene import LOOKS, find_model, geometry_of_node
 
         ui, ct = self.panel.ui, add_limb()
         ui.ctSelector.setCurrentNode(ct)

@@ -31,8 +31,8 @@ def visits_in_scene():
     """The faded nodes of a joint in two visits, made without a network."""
     from small_layers import joint_visits
 
-    from BoneXrayLib.slicer_layers import layer_nodes
-    from BoneXrayLib.slicer_nodes import node_from_radiograph
+    from BoneXrayLib.scene.slicer_layers import layer_nodes
+    from BoneXrayLib.scene.slicer_nodes import node_from_radiograph
 
     found = []
     for visit in joint_visits():

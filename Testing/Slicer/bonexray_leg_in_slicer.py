@@ -28,7 +28,7 @@ def radiographs_in_scene():
     from made_femur import made_features, made_image, made_view
 
     from BoneXrayLib.radiograph import radiograph_from_array
-    from BoneXrayLib.slicer_nodes import node_from_radiograph
+    from BoneXrayLib.scene.slicer_nodes import node_from_radiograph
 
     vertices, model = made_bone()
     nodes, found = [], []
@@ -58,8 +58,8 @@ class WithShapes:
     def setUp(self):
         from made_femur import made_card
 
+        from BoneXrayLib.leg_scene.slicer_leg_features import show_features
         from BoneXrayLib.shape_model import write_shape_model
-        from BoneXrayLib.slicer_leg_features import show_features
 
         slicer.mrmlScene.Clear()
         self.folder = tempfile.TemporaryDirectory()
@@ -82,8 +82,8 @@ class BoneXrayLegLogicInSlicer(WithShapes, ScriptedLoadableModule.ScriptedLoadab
     """What works without a window."""
 
     def test_a_bone_and_its_measures_survive_a_saved_scene(self):
-        from BoneXrayLib.leg_config import LegConfig
-        from BoneXrayLib.slicer_leg_nodes import nodes_of_leg, surface_of
+        from BoneXrayLib.leg_scene.slicer_leg_nodes import nodes_of_leg, surface_of
+        from BoneXrayLib.legs.leg_config import LegConfig
 
         config = LegConfig(bones=("femur",), model=("shape-made",), side="right")
         made = self.logic.rebuildLeg(self.nodes, config)

@@ -39,9 +39,9 @@ class BoneXrayTrainingInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest
     def test_ct_list_pairs_and_plots_are_shown_by_the_panel(self):
         from BoneXrayLib.phantoms import synthetic_limb
         from BoneXrayLib.radiograph import radiograph_from_array
-        from BoneXrayLib.slicer_layouts import LAYOUTS
-        from BoneXrayLib.slicer_nodes import node_from_radiograph
-        from BoneXrayLib.slicer_samples import node_from_volume
+        from BoneXrayLib.scene.slicer_layouts import LAYOUTS
+        from BoneXrayLib.scene.slicer_nodes import node_from_radiograph
+        from BoneXrayLib.scene.slicer_samples import node_from_volume
 
         slicer.util.selectModule("BoneXrayTraining")
         panel = slicer.modules.BoneXrayTrainingWidget
@@ -84,7 +84,7 @@ class BoneXrayTrainingInSlicer(ScriptedLoadableModule.ScriptedLoadableModuleTest
 
         from BoneXrayLib.label_maps import read_labels
         from BoneXrayLib.phantoms import synthetic_limb
-        from BoneXrayLib.slicer_samples import node_from_volume
+        from BoneXrayLib.scene.slicer_samples import node_from_volume
 
         slicer.util.selectModule("BoneXrayTraining")
         panel = slicer.modules.BoneXrayTrainingWidget

@@ -32,7 +32,7 @@ def picture(path):
 
 def main(ct_file, radiograph_file, folder):
     """Work as a user does, and take a picture after each step."""
-    from BoneXrayLib.slicer_samples import node_from_volume
+    from BoneXrayLib.scene.slicer_samples import node_from_volume
     from BoneXrayLib.volume import read_volume
 
     window = slicer.util.mainWindow()

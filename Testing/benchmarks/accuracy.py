@@ -62,7 +62,7 @@ def world_matrix(ijk_to_ras: np.ndarray, parent: np.ndarray) -> np.ndarray:
         import slicer.util
     except ImportError:
         return parent @ ijk_to_ras
-    from BoneXrayLib.slicer_nodes import volume_from_node
+    from BoneXrayLib.scene.slicer_nodes import volume_from_node
 
     scene = slicer.vtkMRMLScene()
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CT")

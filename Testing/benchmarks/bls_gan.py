@@ -20,17 +20,17 @@ from pathlib import Path
 
 from BoneXrayTrainingLib.bls_gan.config import BlsGanConfig
 from BoneXrayTrainingLib.bls_gan.export import export_bls_gan
-from BoneXrayTrainingLib.configuration import TrainConfig, read_config
-from BoneXrayTrainingLib.export import export
+from BoneXrayTrainingLib.evaluating_layers.separation_evaluation import evaluate_separate
+from BoneXrayTrainingLib.evaluating_layers.separation_questions import SeparationConfig
+from BoneXrayTrainingLib.evaluating_layers.separation_report import SeparationReport
+from BoneXrayTrainingLib.evaluating_layers.separation_rows import GIVEN
+from BoneXrayTrainingLib.evaluating_layers.separation_tables import as_text
+from BoneXrayTrainingLib.evaluating_segments.segmentation_views import SegmentViews
+from BoneXrayTrainingLib.exporting.export import export
+from BoneXrayTrainingLib.learning.configuration import TrainConfig, read_config
+from BoneXrayTrainingLib.learning.trainer import train
 from BoneXrayTrainingLib.mappings import from_mapping, read_toml
-from BoneXrayTrainingLib.segmentation_views import SegmentViews
 from BoneXrayTrainingLib.separation import train_bls_gan
-from BoneXrayTrainingLib.separation_evaluation import evaluate_separate
-from BoneXrayTrainingLib.separation_questions import SeparationConfig
-from BoneXrayTrainingLib.separation_report import SeparationReport
-from BoneXrayTrainingLib.separation_rows import GIVEN
-from BoneXrayTrainingLib.separation_tables import as_text
-from BoneXrayTrainingLib.trainer import train
 
 CONFIGS = Path(__file__).parents[2] / "BoneXrayTraining/BoneXrayTrainingLib/configs"
 SIDE, WORKING_SIZE = 160, 192

@@ -22,9 +22,9 @@ from PIL import Image
 from scipy.optimize import minimize
 
 from BoneXrayLib import domain
+from BoneXrayLib.domains.image_statistics import KIND_NAMES, kind_numbers
+from BoneXrayLib.domains.polarity_statistics import POLARITY_NAMES, polarity_numbers
 from BoneXrayLib.drr import DrrConfig, simulate
-from BoneXrayLib.image_statistics import KIND_NAMES, kind_numbers
-from BoneXrayLib.polarity_statistics import POLARITY_NAMES, polarity_numbers
 from BoneXrayLib.radiograph import read_radiograph
 from BoneXrayLib.volume import read_volume
 

@@ -20,7 +20,7 @@ def radiograph(density: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarra
     """
     import torch
 
-    from BoneXrayTrainingLib import augmentation
+    from BoneXrayTrainingLib.sampling import augmentation
 
     density = _part_of(density, rng).astype(np.float32)
     if rng.random() < 0.25:

@@ -21,15 +21,20 @@ from published_values import IEC_HVL, NIST_MU, PANEL_MTF, PUBLISHED_HVL
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for x_ray_tables
 
 from BoneXrayLib.bone import Parts
-from BoneXrayLib.detector import CSI, blurred, detect, open_beam, transfer
 from BoneXrayLib.exposure import expose, named_exposure
 from BoneXrayLib.geometry import Geometry, GeometryConfig, make_geometry
-from BoneXrayLib.materials import CT_KEV, ENERGIES_KEV, mass_attenuation
 from BoneXrayLib.phantoms import synthetic_limb
+from BoneXrayLib.physics.detector import CSI, blurred, detect, open_beam, transfer
+from BoneXrayLib.physics.materials import CT_KEV, ENERGIES_KEV, mass_attenuation
+from BoneXrayLib.physics.scatter import GRID_PRIMARY, GRID_SCATTER, SCATTER_PER_GRAM, scattered
+from BoneXrayLib.physics.spectra import half_value_layer, tube_spectrum
+from BoneXrayLib.physics.thicknesses import (
+    EXPOSURE_EDGES,
+    Object,
+    object_of_bins,
+    thicknesses_of_bins,
+)
 from BoneXrayLib.projection import prepare, project_bins
-from BoneXrayLib.scatter import GRID_PRIMARY, GRID_SCATTER, SCATTER_PER_GRAM, scattered
-from BoneXrayLib.spectra import half_value_layer, tube_spectrum
-from BoneXrayLib.thicknesses import EXPOSURE_EDGES, Object, object_of_bins, thicknesses_of_bins
 
 
 class Check(NamedTuple):

@@ -180,7 +180,7 @@ def measure_tiles(folder: str, model: str, whole_side: int) -> dict[str, dict]:
 
 def seams(answer: np.ndarray) -> dict[str, float]:
     """Largest step across a tile's border and across other lines, shares of the answer's range."""
-    from BoneXrayLib.tiles import KEPT_SIDE
+    from BoneXrayLib.running.tiles import KEPT_SIDE
 
     side = len(answer)
     borders = range(KEPT_SIDE, side - NEARBY, KEPT_SIDE)

@@ -24,7 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1] / "Python"))
 from joint_phantom import PIXEL_MM, drawn_visits, origin_mm, true_narrowing, true_widths
 
-from BoneXrayLib.joint_space import SURE, JointLayers, narrowing
+from BoneXrayLib.joints.joint_space import SURE, JointLayers, narrowing
 
 BARS = {"without overlap": 0.02, "with overlap": 0.05, "with overlap, split error": 0.05}
 SPLIT_ERROR = {"with overlap, split error": 0.06}

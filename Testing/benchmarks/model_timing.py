@@ -60,8 +60,8 @@ def write_random_model(
     import torch
 
     from BoneXrayLib.models import ModelCard, write_card
-    from BoneXrayLib.networks import FIRST_LOGIT, build_network, size_multiple
-    from BoneXrayTrainingLib.export_onnx import write_onnx
+    from BoneXrayLib.running.networks import FIRST_LOGIT, build_network, size_multiple
+    from BoneXrayTrainingLib.exporting.export_onnx import write_onnx
 
     channels = shown.get("channels", CHANNELS)
     network_of = {**UNET, "in_channels": len(channels), "out_channels": len(outputs)}

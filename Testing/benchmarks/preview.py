@@ -49,7 +49,7 @@ def measure(ct: str, side: int) -> dict[str, float]:
     start_slicer()
     from standin import application
 
-    from BoneXrayLib.slicer_samples import node_from_volume
+    from BoneXrayLib.scene.slicer_samples import node_from_volume
     from BoneXrayLib.volume import read_volume
 
     panel = application.open_panel(load_module("BoneXray"))

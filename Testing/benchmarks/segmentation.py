@@ -41,7 +41,7 @@ WORKING_SIZE = 384
 
 def write_model(folder: Path) -> None:
     """A model folder of the wrist's ten bones."""
-    from BoneXrayLib.structures import WRIST, structure
+    from BoneXrayLib.segments.structures import WRIST, structure
 
     outputs = [structure(name).to_output() for name in WRIST]
     write_random_model(folder, "segment", outputs, {"working_size": WORKING_SIZE}, gain=4)

@@ -44,7 +44,7 @@ WORKING_SIZE = 256
 
 def write_model(folder: Path) -> None:
     """A model folder of a separator."""
-    from BoneXrayLib.model_card import SEPARATE_MASKS, SEPARATE_OUTPUTS
+    from BoneXrayLib.cards.model_card import SEPARATE_MASKS, SEPARATE_OUTPUTS
 
     channels = (*CHANNELS, "mask of this bone", "mask of the others")
     shown = {"working_size": WORKING_SIZE, "channels": channels, "masks": SEPARATE_MASKS}

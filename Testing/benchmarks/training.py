@@ -22,9 +22,9 @@ import torch
 
 from BoneXrayLib.phantoms import synthetic_limb
 from BoneXrayLib.volume_files import write_image_file
-from BoneXrayTrainingLib.configuration import TrainConfig, read_config
-from BoneXrayTrainingLib.dataset import CtSource
-from BoneXrayTrainingLib.trainer import train
+from BoneXrayTrainingLib.learning.configuration import TrainConfig, read_config
+from BoneXrayTrainingLib.learning.trainer import train
+from BoneXrayTrainingLib.sampling.dataset import CtSource
 
 SHIPPED = Path(__file__).parents[2] / (
     "BoneXrayTraining/BoneXrayTrainingLib/configs/extract-general.toml"

@@ -37,7 +37,7 @@ def wait(condition: Callable[[], bool], seconds: float = 300.0) -> None:
 
 def show_ct(panel: Any, path: Path) -> None:
     """A CT and its two radiographs at full size."""
-    from BoneXrayLib.slicer_samples import node_from_volume
+    from BoneXrayLib.scene.slicer_samples import node_from_volume
     from BoneXrayLib.volume import read_volume
 
     panel.ui.previewBox.checked = False

@@ -12,6 +12,6 @@ Conventional Radiographs", AAAI 2025, arXiv 2409.07304. One joint, two bones, bo
     checkpoints     to go on with
     export          run folder -> model folder
 
-`separation` trains; `BoneXrayLib.layer_alone` asks a model folder. Importing this package imports
-nothing else.
+`separation` trains; `BoneXrayLib.separating.layer_alone` asks a model folder. Importing this
+package imports nothing else.
 """

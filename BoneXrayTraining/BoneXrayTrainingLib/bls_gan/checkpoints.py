@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from ..checkpoints import RunState, checkpoints, moments, read_state, restore, write_folder
+from ..learning.checkpoints import RunState, checkpoints, moments, read_state, restore, write_folder
 from .config import BlsGanConfig, stage_of
 from .learner import NETWORKS, GanLearner
 

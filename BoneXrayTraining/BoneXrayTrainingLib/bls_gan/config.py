@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from BoneXrayLib.model_card import BLS_GAN
-from BoneXrayLib.networks import size_multiple
+from BoneXrayLib.cards.model_card import BLS_GAN
+from BoneXrayLib.running.networks import size_multiple
 
-from ..configuration import check_split
+from ..learning.configuration import check_split
 from ..mappings import from_mapping, read_toml
 from ..pairs import PairConfig
-from ..pool import PoolConfig
+from ..sampling.pool import PoolConfig
 from ..sources import CtSource
 from .networks import GENERATOR_SIDES, SUPERVISOR_SIDES, ReconstructorConfig, check_sides
 from .objective import Weights

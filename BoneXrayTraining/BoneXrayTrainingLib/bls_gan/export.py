@@ -8,16 +8,16 @@ from typing import Any
 
 from safetensors.torch import load_file
 
+from BoneXrayLib.cards.model_card import BLS_GAN, SEPARATE_RECIPES
 from BoneXrayLib.files import checked_output_folder, staged_folder
-from BoneXrayLib.model_card import BLS_GAN, SEPARATE_RECIPES
 from BoneXrayLib.models import SCHEMA_VERSION, ModelCard, write_card
-from BoneXrayLib.networks import build_network, size_multiple
-from BoneXrayLib.packed_weights import unpacked
+from BoneXrayLib.running.networks import build_network, size_multiple
+from BoneXrayLib.running.packed_weights import unpacked
 
-from ..checkpoints import latest_checkpoint, read_state
-from ..export_onnx import write_network
+from ..exporting.export_onnx import write_network
+from ..learning.checkpoints import latest_checkpoint, read_state
+from ..learning.run_folder import CONFIG_FILE
 from ..mappings import from_mapping
-from ..run_folder import CONFIG_FILE
 from .config import BlsGanConfig
 
 INTENDED = "Research: BLS-GAN's approach beside others. Not a medical device."

@@ -15,16 +15,16 @@ import numpy as np
 import torch
 
 from BoneXrayLib.framing import to_working_size
-from BoneXrayLib.layer_alone import density_scale
+from BoneXrayLib.separating.layer_alone import density_scale
 
-from ..augmentation import AugmentationConfig, sampled, turned_by
-from ..joint_images import JointImage, joint_files, read_joint
-from ..joint_places import JointPool
 from ..labelled import named_variants
-from ..layer_images import TOUCHING, brightness_of_density, shift_together
-from ..overlap_questions import EXCESS_OD, LayerConfig, draw_question, moved
 from ..pairs import TISSUES, Pair
-from ..separation_images import STRICT_TRIES
+from ..sampling.augmentation import AugmentationConfig, sampled, turned_by
+from ..sampling.joint_images import JointImage, joint_files, read_joint
+from ..sampling.joint_places import JointPool
+from ..sampling.layer_images import TOUCHING, brightness_of_density, shift_together
+from ..sampling.overlap_questions import EXCESS_OD, LayerConfig, draw_question, moved
+from ..sampling.separation_images import STRICT_TRIES
 from .config import BlsGanConfig
 
 FURTHER = 4

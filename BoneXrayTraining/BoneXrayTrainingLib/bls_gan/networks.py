@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from BoneXrayLib.networks import build_network
+from BoneXrayLib.running.networks import build_network
 
 GENERATOR_SIDES, SUPERVISOR_SIDES = (3, 2), (2, 4)
 """Channels in and out. Generator: image and two masks to two layer images. Supervisor: two layer

@@ -54,8 +54,11 @@ class EvaluateSegment(Command):
     """Write the figures to this file, too."""
 
     def run(self, report: Reporter) -> None:
-        from ..segmentation_evaluation import evaluate_segment, evaluate_segment_into
-        from ..segmentation_views import SegmentViews
+        from ..evaluating_segments.segmentation_evaluation import (
+            evaluate_segment,
+            evaluate_segment_into,
+        )
+        from ..evaluating_segments.segmentation_views import SegmentViews
 
         views = SegmentViews(
             self.views, self.draws, self.jitter, self.seed, self.exposure, self.pixel
@@ -114,9 +117,12 @@ class EvaluateSeparate(Command):
     """Write the figures to this file, too."""
 
     def run(self, report: Reporter) -> None:
-        from ..segmentation_views import SegmentViews
-        from ..separation_evaluation import evaluate_separate, evaluate_separate_into
-        from ..separation_questions import SeparationConfig
+        from ..evaluating_layers.separation_evaluation import (
+            evaluate_separate,
+            evaluate_separate_into,
+        )
+        from ..evaluating_layers.separation_questions import SeparationConfig
+        from ..evaluating_segments.segmentation_views import SegmentViews
 
         views = SegmentViews(self.views, self.draws, self.jitter, self.seed, "none", self.pixel)
         config = SeparationConfig(self.protocol, self.masks, self.per_bin, views, self.features,

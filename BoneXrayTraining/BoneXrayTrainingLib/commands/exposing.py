@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 if TYPE_CHECKING:
-    from BoneXrayLib.exposure_config import ExposureConfig
+    from BoneXrayLib.physics.exposure_config import ExposureConfig
 
 
 @dataclass
@@ -49,7 +49,7 @@ class OfExposure:
 
     def exposure_config(self) -> ExposureConfig | None:
         """The exposure that is asked for, None for none; its own fields put in place."""
-        from BoneXrayLib.exposure_config import ExposureConfig, named_exposure
+        from BoneXrayLib.physics.exposure_config import ExposureConfig, named_exposure
 
         own = {f.name: getattr(self, f.name) for f in dataclasses.fields(ExposureConfig)}
         if self.exposure is not None:

@@ -43,8 +43,8 @@ class EvaluateFeatures(Command):
         from BoneXrayLib.files import written_whole
         from BoneXrayLib.models import find_model
 
-        from ..configuration import read_config
-        from ..features_evaluation import evaluate_features
+        from ..evaluating_legs.features_evaluation import evaluate_features
+        from ..learning.configuration import read_config
 
         if self.images < 1:
             raise ValueError(f"images: got {self.images}; expected at least 1")

@@ -202,9 +202,9 @@ class RunSegment(Command):
     def run(self, report: Reporter) -> None:
         from BoneXrayLib.models import find_model
         from BoneXrayLib.radiograph import read_radiograph
-        from BoneXrayLib.segment_dicom import check_highdicom
         from BoneXrayLib.segment_files import FORMS, segment_record, write_segmentation
         from BoneXrayLib.segmentation import segment
+        from BoneXrayLib.segments.segment_dicom import check_highdicom
 
         folder = check_output(self.output)
         if self.dicom_seg:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from BoneXrayLib.joint_space_config import JointConfig
+from BoneXrayLib.joints.joint_space_config import JointConfig
 
 from ..console import Reporter, check_output, table
 from .base import Command, OptionalFolder, Output
@@ -41,9 +41,9 @@ class MeasureJointSpace(Command):
     config: Annotated[JointConfig, arg(name="")] = field(default_factory=JointConfig)
 
     def run(self, report: Reporter) -> None:
-        from BoneXrayLib.joint_space import narrowing, space_of
-        from BoneXrayLib.joint_space_files import write_joint_space
-        from BoneXrayLib.joint_visit import read_joint
+        from BoneXrayLib.joints.joint_space import narrowing, space_of
+        from BoneXrayLib.joints.joint_space_files import write_joint_space
+        from BoneXrayLib.joints.joint_visit import read_joint
 
         folder = check_output(self.output)
         if self.pixel is not None and not 0.001 <= self.pixel <= 10:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import Positional, arg
 
 from ..console import Reporter, check_output
-from ..reader_study import StudyConfig
+from ..readers.reader_study import StudyConfig
 from .base import Command, Flag, OptionalOutput, Output
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class ReaderStudyMake(Command):
     config: Annotated[StudyConfig, arg(name="")] = field(default_factory=StudyConfig)
 
     def run(self, report: Reporter) -> None:
-        from ..reader_study import make_study
+        from ..readers.reader_study import make_study
 
         folder = check_output(self.output)
         study, key = make_study(folder, self.conditions, self.beside, self.config, report.progress)
@@ -96,8 +96,8 @@ class ReaderStudyReport(Command):
     """The study's key; STUDY-key.json beside the folder when not given."""
 
     def run(self, report: Reporter) -> None:
-        from ..reader_report import reader_report
-        from ..reader_tables import as_markdown, write_reader_report
+        from ..readers.reader_report import reader_report
+        from ..readers.reader_tables import as_markdown, write_reader_report
 
         folder = None if self.output is None else check_output(self.output)
         found = reader_report(self.study, self.key)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from BoneXrayLib.leg_config import LegConfig
+from BoneXrayLib.legs.leg_config import LegConfig
 
 from ..console import Failed, Reporter, check_output, check_output_file, table
-from ..reconstruction_asked import ReconstructionTest
+from ..evaluating_legs.reconstruction_asked import ReconstructionTest
 from .base import Command, OptionalFolder, OptionalOutput, Output
 
 if TYPE_CHECKING:
     from BoneXrayLib.leg_features import LegFeatures
-    from BoneXrayLib.leg_geometry import Shot
-    from BoneXrayLib.leg_reconstruction import RebuiltLeg
+    from BoneXrayLib.legs.leg_geometry import Shot
+    from BoneXrayLib.legs.leg_reconstruction import RebuiltLeg
     from BoneXrayLib.radiograph import Radiograph
 
 
@@ -48,8 +48,8 @@ class RunReconstruct(Command):
     config: Annotated[LegConfig, arg(name="")] = field(default_factory=LegConfig)
 
     def run(self, report: Reporter) -> None:
-        from BoneXrayLib.leg_files import leg_record, write_leg
-        from BoneXrayLib.leg_reconstruction import check_images, reconstruct_leg, shape_models
+        from BoneXrayLib.legs.leg_files import leg_record, write_leg
+        from BoneXrayLib.legs.leg_reconstruction import check_images, reconstruct_leg, shape_models
 
         folder = check_output(self.output)
         check_images(len(self.images), self.config)
@@ -79,8 +79,8 @@ class RunReconstruct(Command):
 
     def _read(self) -> tuple[list[Radiograph], list[Shot], list[tuple[LegFeatures, ...]]]:
         """The images, what is known of how they were taken, and the features that were given."""
-        from BoneXrayLib.leg_feature_files import read_features
-        from BoneXrayLib.leg_geometry import read_shot
+        from BoneXrayLib.legs.leg_feature_files import read_features
+        from BoneXrayLib.legs.leg_geometry import read_shot
         from BoneXrayLib.radiograph import read_radiograph
 
         radiographs = [
@@ -97,7 +97,7 @@ class RunReconstruct(Command):
 
 def _report(leg: RebuiltLeg, files: dict[str, Path], report: Reporter) -> None:
     """Verdicts, lengths and angles; what is not to be believed fails."""
-    from BoneXrayLib.reconstruction_files import measures_of_sides
+    from BoneXrayLib.legs.reconstruction_files import measures_of_sides
 
     lines = [(bone.name, bone.found.verdict) for bone in leg.bones]
     for measure in measures_of_sides([bone.found for bone in leg.bones]):
@@ -141,12 +141,12 @@ class EvaluateReconstruct(Command):
     """Write the figures to this file, too."""
 
     def run(self, report: Reporter) -> None:
-        from ..evaluation_files import write_figures
-        from ..reconstruction_evaluation import (
+        from ..evaluating_legs.reconstruction_evaluation import (
             Subjects,
             evaluate_reconstruct,
             evaluate_reconstruct_into,
         )
+        from ..evaluation_files import write_figures
 
         if self.json is not None:
             check_output_file(self.json)

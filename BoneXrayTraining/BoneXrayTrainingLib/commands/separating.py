@@ -38,10 +38,10 @@ class RunSeparate(Command):
     def run(self, report: Reporter) -> None:
         from BoneXrayLib.files import existing_path
         from BoneXrayLib.layer_files import layer_record, write_layers
-        from BoneXrayLib.layer_questions import find_separator
         from BoneXrayLib.layers import separate
         from BoneXrayLib.models import find_model
         from BoneXrayLib.radiograph import read_radiograph
+        from BoneXrayLib.separating.layer_questions import find_separator
 
         folder = check_output(self.output)
         if self.config.masks is not None:

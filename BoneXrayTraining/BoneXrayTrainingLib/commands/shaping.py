@@ -14,7 +14,7 @@ from ..console import Reporter, check_output, table
 from .base import Command, Flag, OptionalFolder, Output
 
 if TYPE_CHECKING:
-    from BoneXrayLib.model_card import ModelCard
+    from BoneXrayLib.cards.model_card import ModelCard
 
     from ..shape_building.building import Built
     from ..shape_building.config import ShapeModelConfig

@@ -13,7 +13,7 @@ from ..console import Reporter, check_output, check_output_file, ends_on_interru
 from .base import Command, Flag, OptionalFolder, OptionalOutput, Output
 
 if TYPE_CHECKING:
-    from ..configuration import TrainConfig
+    from ..learning.configuration import TrainConfig
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Train(Command):
     """Write some of the pairs it would train on there (images.nrrd, bones.nrrd); train nothing."""
 
     def run(self, report: Reporter) -> None:
-        from ..configuration import read_config
+        from ..learning.configuration import read_config
 
         data_root = None if self.data_root is None else str(self.data_root)
         dataset = None if self.dataset is None else str(self.dataset)
@@ -87,9 +87,9 @@ class Train(Command):
         return labelled_entries(LabelledChoice(self.labelled, usable), read_toml(self.config))
 
     def _train(self, config: TrainConfig, report: Reporter) -> None:
-        from ..checkpoints import read_state
-        from ..processes import is_first
-        from ..trainer import train
+        from ..learning.checkpoints import read_state
+        from ..learning.processes import is_first
+        from ..learning.trainer import train
 
         with ends_on_interrupt() as is_interrupted:
             checkpoint = train(config, self.resume, report.progress, is_interrupted)
@@ -127,7 +127,7 @@ class TrainBlsGan(Command):
 
     def run(self, report: Reporter) -> None:
         from ..bls_gan.config import read_bls_gan
-        from ..checkpoints import read_state
+        from ..learning.checkpoints import read_state
         from ..separation import train_bls_gan
 
         data_root = None if self.data_root is None else str(self.data_root)
@@ -175,7 +175,7 @@ class Export(Command):
 
     def run(self, report: Reporter) -> None:
         from ..bls_gan.export import export_bls_gan, is_bls_gan_run
-        from ..export import export
+        from ..exporting.export import export
 
         folder = check_output(self.output)
         if is_bls_gan_run(self.run_folder):

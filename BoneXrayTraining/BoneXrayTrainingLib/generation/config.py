@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from BoneXrayLib.exposure_config import EXPOSURES
 from BoneXrayLib.files import plain_stem
 from BoneXrayLib.geometry import VIEWS
+from BoneXrayLib.physics.exposure_config import EXPOSURES
 
 from ..mappings import from_mapping, read_toml
 from ..pairs import PairConfig

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from BoneXrayLib.exposure import expose, named_exposure
-from BoneXrayLib.exposure_config import ExposureConfig
 from BoneXrayLib.geometry import Geometry
+from BoneXrayLib.physics.exposure_config import ExposureConfig
+from BoneXrayLib.physics.thicknesses import EXPOSURE_EDGES, object_of_bins
 from BoneXrayLib.projection import PreparedParts, project_bins
-from BoneXrayLib.thicknesses import EXPOSURE_EDGES, object_of_bins
 
 from ..mappings import from_mapping
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from BoneXrayLib.dicom_files import find_dicom_files, number, numbers, read_header, tag
+from BoneXrayLib.dicom.dicom_files import find_dicom_files, number, numbers, read_header, tag
 from BoneXrayLib.files import existing_path, naming
 from BoneXrayLib.geometry import Geometry
 from BoneXrayLib.radiograph import read_radiograph

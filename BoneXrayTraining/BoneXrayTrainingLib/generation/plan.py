@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from BoneXrayLib.dicom_files import number_or, read_header
+from BoneXrayLib.dicom.dicom_files import number_or, read_header
 
 from ..pairs import TISSUES
 from .config import GenerateConfig, GenerateSource, SampleConfig

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from BoneXrayLib.model_card import SHAPE_FRAME
+from BoneXrayLib.cards.model_card import SHAPE_FRAME
 from BoneXrayLib.models import SCHEMA_VERSION, ModelCard
 from BoneXrayLib.shape_model import TASK
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from BoneXrayLib.files import staged_folder
-from BoneXrayLib.reconstruction_files import write_stl
+from BoneXrayLib.legs.reconstruction_files import write_stl
 from BoneXrayLib.shape_model import ShapeModel
 
 

@@ -1,0 +1,1 @@
+"""DICOM files: series of slices into CTs, radiographs with their spacing, compressed pixels."""

@@ -1,0 +1,1 @@
+"""Joint spaces: bones moved against each other, their margins, widths, a later visit."""

@@ -1,0 +1,4 @@
+"""The leg's part of Slicer's scene: markups, models, words, logic.
+
+Every file needs Slicer.
+"""

@@ -1,0 +1,4 @@
+"""The groups of the panel, a file each.
+
+Every file needs Slicer.
+"""

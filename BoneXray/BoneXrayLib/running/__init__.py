@@ -1,0 +1,4 @@
+"""What computes a network: its layers in torch, packed weights, runtimes, tiles.
+
+`BoneXrayLib.inference` asks it.
+"""

@@ -1,0 +1,4 @@
+"""What is in Slicer's scene: nodes, views and layouts, jobs, parameters, logic.
+
+Every file needs Slicer.
+"""

@@ -1,0 +1,1 @@
+"""How well overlapping bones are pulled apart, beside answers that need no learning."""

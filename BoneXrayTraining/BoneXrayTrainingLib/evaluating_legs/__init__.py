@@ -1,0 +1,1 @@
+"""How well features of a leg are found and its bones rebuilt, subjects left out in turn."""

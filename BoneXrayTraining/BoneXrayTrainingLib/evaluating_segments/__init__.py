@@ -1,0 +1,1 @@
+"""How well a model names bones, on CTs with labels, meshes or masked radiographs."""

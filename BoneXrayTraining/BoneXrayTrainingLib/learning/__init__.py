@@ -1,0 +1,1 @@
+"""How a network learns: configuration, losses, optimisers, steps, checkpoints."""

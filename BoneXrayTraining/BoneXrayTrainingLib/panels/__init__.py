@@ -1,0 +1,4 @@
+"""The groups of the training panel, and the command it starts.
+
+Every file needs Slicer.
+"""

@@ -1,0 +1,1 @@
+"""Blinded reader studies: images, answers, how far readers agree."""
