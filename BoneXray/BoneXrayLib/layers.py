@@ -18,7 +18,6 @@ the bone above and the one below. Their layers then fade out beyond the masks th
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,12 +25,13 @@ import numpy as np
 from .domain import domain_warnings
 from .models import Model
 from .progress import IsCancelled, Progress, part_of
-from .radiograph import Radiograph, check_reading
+from .radiograph import Radiograph
 from .segmentation import SegmentConfig, check_names, segment
 from .segments.mask_files import read_masks
 from .segments.structures import Structure, structure
 from .separating.layer_questions import check_separator, find_separator
 from .separating.layer_shares import layers_of_masks, layers_without_masks
+from .separating.separate_config import SeparateConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,29 +40,7 @@ UPPER, LOWER = "upper bone", "lower bone"
 UPRIGHT: dict[str, tuple[int, int, int]] = {UPPER: (240, 150, 50), LOWER: (80, 180, 240)}
 """The bones of an upright joint, and their colours (red, green, blue)."""
 FADE_RANGE = (0.0, 2.0)
-
-
-@dataclass
-class SeparateConfig:
-    """The fields of command and panel for pulling bones apart."""
-
-    model: str = "separate-layers"
-    """Name or folder of the model."""
-    pixel: float | None = None
-    """Pixel size at the detector [mm], for files that do not say it."""
-    polarity: str = "auto"
-    """auto, bone-bright or bone-dark: how bone is stored in the file."""
-    masks: Path | None = None
-    """Masks of the bones: a .seg.nrrd, a folder of PNG masks (as `run segment` writes), or a label
-    image of whole numbers (PNG, NRRD, NIfTI). Without, the model finds two bones of an upright
-    joint."""
-    segment: str = ""
-    """Name or folder of a model that names bones: its masks are taken."""
-
-    def __post_init__(self) -> None:
-        check_reading(self.pixel, self.polarity)
-        if self.masks is not None and self.segment:
-            raise ValueError(f"segment: got {self.segment!r} beside masks; expected one of them")
+OPTION, NAME_FIRST = "--", "these are options of run segment, whose masks --masks takes"
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,21 +165,22 @@ def separate(
     model = model or find_separator(config.model, model_folders)
     check_separator(model)
     how: dict[str, Any] = {"is_cancelled": is_cancelled, "runtime": runtime}
+    said: tuple[str, ...] = ()
     if masks is None and config.segment:
         tell, progress = part_of(progress, 0, 2), part_of(progress, 1, 2)
-        masks, structures = _segmented(radiograph, config, model_folders, tell, how)
+        masks, structures, said = _segmented(radiograph, config, model_folders, tell, how)
     elif masks is None and config.masks is not None:
         masks, structures = read_masks(config.masks, radiograph.pixels.shape)
-    lost: list[str] = []
     if masks is None:
         bones = _two_bones(structures)
         layers, masks = layers_without_masks(radiograph, bones, model, progress, **how)
         lost = [s.name for s, mask in zip(bones, masks, strict=True) if not mask.any()]
+        said = tuple(f"{bone} was not found" for bone in lost)
     else:
         bones = _checked(masks, structures, radiograph.pixels.shape)
         layers = layers_of_masks(radiograph, masks, model, progress, **how)
-    warnings = (*(f"{bone} was not found" for bone in lost), *domain_warnings(radiograph))
-    return Layers(radiograph, bones, layers, masks, model.card.title, warnings)
+    warnings = dict.fromkeys((*said, *domain_warnings(radiograph)))
+    return Layers(radiograph, bones, layers, masks, model.card.title, tuple(warnings))
 
 
 def _segmented(
@@ -210,14 +189,20 @@ def _segmented(
     model_folders: Sequence[str],
     progress: Progress | None,
     how: dict[str, Any],
-) -> tuple[np.ndarray, tuple[Structure, ...]]:
-    """Masks and names of the bones that a model for "segment" finds."""
+) -> tuple[np.ndarray, tuple[Structure, ...], tuple[str, ...]]:
+    """Masks and names of the bones that a model for "segment" finds, and what it warns of."""
     settings = SegmentConfig(config.segment)
     found = segment(radiograph, settings, None, model_folders, progress, **how)
     there = [n for n, mask in enumerate(found.masks) if mask.any()]
     if not there:
         raise ValueError(f"segment: {found.model} finds no bone here; expected at least one")
-    return found.masks[there], tuple(found.structures[n] for n in there)
+    bones = tuple(found.structures[n] for n in there)
+    return found.masks[there], bones, tuple(map(_where_it_is_said, found.warnings))
+
+
+def _where_it_is_said(warning: str) -> str:
+    """The warning of a naming, whose options are not those of pulling apart."""
+    return f"{warning}; {NAME_FIRST}" if OPTION in warning else warning
 
 
 def _checked(

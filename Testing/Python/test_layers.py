@@ -44,7 +44,7 @@ LIB_STAGES = """
     image_statistics polarity_statistics domain_weights domain extraction
     structures mask_pieces mirror_images turned_images segment_config segmentation
     segment_terminology segment_nrrd
-    mask_files layer_questions layer_alone layer_shares layers
+    mask_files layer_questions layer_alone layer_shares separate_config layers
     segment_dicom segment_files layer_files layer_blending
     picture_report comparison mask_comparison
     shape_marks shape_packing shape_model
@@ -288,6 +288,7 @@ TESTED_WITH = {
     "mask_pieces": "segmentation",
     "mirror_images": "segmentation",
     "segment_config": "segmentation",
+    "separate_config": "separation",
     "segment_dicom": "segment_files",
     "segment_nrrd": "segment_files",
     "segment_terminology": "segment_files",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from BoneXrayLib.layers import Layers, SeparateConfig, separate
 from BoneXrayLib.models import Model, verify_model
 from BoneXrayLib.progress import Cancelled
 from BoneXrayLib.radiograph import DOMAINS, Radiograph
+from BoneXrayLib.segmentation import Segmentation, segment
 from BoneXrayLib.segments.structures import structure
 from BoneXrayLib.separating.layer_questions import REACH, holds, mask_region, question_regions
 
@@ -251,6 +253,20 @@ def test_a_model_that_names_bones_gives_the_masks(
     nothing = write_small_model(tmp_path / "nothing", "nothing", "segment", {"lunate": 0.0})
     with pytest.raises(ValueError, match=r"segment: nothing 0\.1 finds no bone here"):
         separate(image(rng), SeparateConfig(segment=str(nothing)), model=model)
+
+
+def test_what_a_naming_warns_of_is_passed_on_with_where_its_options_are(
+    model: Model, rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def doubting(*given: Any, **more: Any) -> Segmentation:
+        found = segment(*given, **more)
+        return replace(found, warnings=("is turned (--turn 90)", "looks like a photograph"))
+
+    monkeypatch.setattr("BoneXrayLib.layers.segment", doubting)
+    folder = write_small_model(tmp_path / "names", "names", "segment", {"radius": 1.0})
+    found = separate(image(rng), SeparateConfig(segment=str(folder)), model=model)
+    options = "these are options of run segment, whose masks --masks takes"
+    assert found.warnings == (f"is turned (--turn 90); {options}", "looks like a photograph")
 
 
 # -- what is refused ------------------------------------------------------------------------------
