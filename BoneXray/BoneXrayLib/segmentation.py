@@ -133,7 +133,7 @@ def segment(
     shown, scale = shown_part(radiograph, part, is_mirrored=not hung)
     channels = working_channels(shown, scale, model.card.input["working_size"])
     ways, turns = WAYS[config.mirror], count()
-    most = most_looks(config.turn, model.card.mirror)
+    most = most_looks(config.turn)
     order = [*mirrored_order(structures), *range(len(structures), len(model.card.outputs))]
 
     def look(seen: np.ndarray) -> list[np.ndarray]:

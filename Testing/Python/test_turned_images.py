@@ -17,6 +17,8 @@ from BoneXrayLib.segmentation import SegmentConfig, segment
 from BoneXrayLib.segments.mirror_images import WAY_ROUND
 from BoneXrayLib.segments.turned_images import (
     CLEARER,
+    SURE,
+    SURER,
     TURNS,
     answers_upright,
     most_looks,
@@ -36,8 +38,8 @@ def upright() -> np.ndarray:
 class Knows:
     """Answers as a network does that learned upright images: elsewhere it is sure of little."""
 
-    def __init__(self, unsure: float = 0.5) -> None:
-        self.unsure, self.asked = unsure, 0
+    def __init__(self, unsure: float = 0.5, sure: float = 0.97) -> None:
+        self.unsure, self.sure, self.asked = unsure, sure, 0
 
     def __call__(self, channels: np.ndarray) -> list[np.ndarray]:
         self.asked += 1
@@ -47,7 +49,7 @@ class Knows:
         bone = (pixels > 0.6).astype(np.float32)
         row, column = np.argwhere(bone).mean(axis=0) / pixels.shape
         is_upright = row < 0.4 and column < 0.5 and pixels.shape[0] > pixels.shape[1]
-        sure = 0.97 if is_upright else self.unsure
+        sure = self.sure if is_upright else self.unsure
         return np.stack([sure * bone, np.full(pixels.shape, sure, np.float32)])
 
 
@@ -69,9 +71,21 @@ def test_without_a_clearly_better_answer_an_image_stays_as_it_is() -> None:
     shown = np.rot90(upright(), 2)
     look = Knows(unsure=0.97 - 0.4 * CLEARER)
     assert answers_upright(look, shown[None], "auto", "told")[1] == 0
-    look = Knows()
-    assert answers_upright(look, shown[None], "auto", "mean")[1] == 0
-    assert look.asked == 1, "networks that do not tell mirror images are not asked"
+
+
+@pytest.mark.parametrize(("sure", "unsure", "found"), [
+    (0.97, 0.5, 180),
+    (SURE + 0.01, SURE - SURER, 180),
+    (SURE + 0.01, SURE - 0.5 * SURER, 0),  # hardly more
+    (SURE - 0.01, 0.4, 0),  # a network that is sure of neither
+])  # fmt: skip
+def test_a_network_that_does_not_tell_mirror_images_goes_by_how_sure_it_is(
+    sure: float, unsure: float, found: int
+) -> None:
+    shown = np.rot90(upright(), 2)
+    look = Knows(unsure, sure)
+    assert answers_upright(look, shown[None], "auto", "none")[1] == found
+    assert answers_upright(look, upright()[None], "auto", "none")[1] == 0
 
 
 @pytest.mark.parametrize("word", ["auto", "0", "180"])
@@ -101,7 +115,7 @@ def test_bones_lie_where_the_turned_image_has_them_and_a_warning_says_so(
         progress=lambda share, message: shares.append(share),
     )
     assert shares == sorted(shares), "it never goes back"
-    assert network.asked == 2 * most_looks(word, "told")
+    assert network.asked == 2 * most_looks(word)
     warned = [w for w in found.warnings if "turned by 180 degrees clockwise" in w]
     assert bool(warned) == (word == "auto")
     truth = pixels > 0.6

@@ -56,6 +56,12 @@ def rightness(shares: np.ndarray) -> float:
     return float(shares[-1].mean()) + _sureness(shares[:-1])
 
 
+def sureness(shares: np.ndarray) -> float:
+    """Mean share of all pixels where a bone of (bones, rows, columns) may be; 0 for none."""
+    may_be = shares > MAY_BE
+    return float((shares * may_be).sum() / max(int(may_be.sum()), 1))
+
+
 def _sureness(shares: np.ndarray) -> float:
     """Mean share where a bone may be, mean over bones (bones, rows, columns); 0 for none found.
 

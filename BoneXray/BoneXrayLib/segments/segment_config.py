@@ -30,8 +30,8 @@ class SegmentConfig:
     """auto, no or yes: whether the model goes by the mirror image, where it knows one hand only;
     auto asks it both ways."""
     turn: str = "auto"
-    """auto, 0, 90, 180 or 270: how far the image is turned clockwise from upright (fingers up)
-    [deg]; auto finds out by a model that tells mirror images, others take it as it is."""
+    """auto, 0, 90, 180 or 270: how far the image is turned clockwise from upright (fingers or head
+    up) [deg]; auto shows the model turned ones, too, where it is unsure of the image as it is."""
 
     def __post_init__(self) -> None:
         check_reading(self.pixel, self.polarity)
