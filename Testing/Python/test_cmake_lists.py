@@ -76,6 +76,15 @@ def test_the_index_entry_has_the_extensions_name_and_category() -> None:
     assert entry["scm_url"].endswith("/Slicer" + name.group(1) + ".git")
 
 
+def test_icon_and_screenshots_are_pictures_that_the_index_takes() -> None:
+    cmake = (REPOSITORY / "CMakeLists.txt").read_text()
+    urls = re.findall(r'EXTENSION_(?:ICON|SCREENSHOT)URLS? *"(.+)"', cmake)
+    assert len(urls) == 2
+    for url in " ".join(urls).split():
+        kept = REPOSITORY / url.split("/SlicerBoneXray/main/")[1]
+        assert kept.read_bytes()[:4] in (b"\x89PNG", b"\xff\xd8\xff\xe0"), "no PNG, no JPEG"
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The one flat folder that Slicer would install both modules into."""
