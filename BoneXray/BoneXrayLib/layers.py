@@ -40,7 +40,8 @@ UPPER, LOWER = "upper bone", "lower bone"
 UPRIGHT: dict[str, tuple[int, int, int]] = {UPPER: (240, 150, 50), LOWER: (80, 180, 240)}
 """The bones of an upright joint, and their colours (red, green, blue)."""
 FADE_RANGE = (0.0, 2.0)
-OPTION, NAME_FIRST = "--", "these are options of run segment, whose masks --masks takes"
+NAME_FIRST = "these are options of run segment, whose masks --masks takes"
+"""Follows what naming bones warns of: pulling apart has not its options."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,8 +180,8 @@ def separate(
     else:
         bones = _checked(masks, structures, radiograph.pixels.shape)
         layers = layers_of_masks(radiograph, masks, model, progress, **how)
-    warnings = dict.fromkeys((*said, *domain_warnings(radiograph)))
-    return Layers(radiograph, bones, layers, masks, model.card.title, tuple(warnings))
+    warnings = (*said, *domain_warnings(radiograph))
+    return Layers(radiograph, bones, layers, masks, model.card.title, warnings)
 
 
 def _segmented(
@@ -190,19 +191,16 @@ def _segmented(
     progress: Progress | None,
     how: dict[str, Any],
 ) -> tuple[np.ndarray, tuple[Structure, ...], tuple[str, ...]]:
-    """Masks and names of the bones that a model for "segment" finds, and what it warns of."""
+    """Masks and names of the bones that a model for "segment" finds, and how it may have erred."""
     settings = SegmentConfig(config.segment)
     found = segment(radiograph, settings, None, model_folders, progress, **how)
     there = [n for n, mask in enumerate(found.masks) if mask.any()]
     if not there:
         raise ValueError(f"segment: {found.model} finds no bone here; expected at least one")
     bones = tuple(found.structures[n] for n in there)
-    return found.masks[there], bones, tuple(map(_where_it_is_said, found.warnings))
-
-
-def _where_it_is_said(warning: str) -> str:
-    """The warning of a naming, whose options are not those of pulling apart."""
-    return f"{warning}; {NAME_FIRST}" if OPTION in warning else warning
+    of_image = domain_warnings(radiograph)
+    said = tuple(f"{w}; {NAME_FIRST}" for w in found.warnings if w not in of_image)
+    return found.masks[there], bones, said
 
 
 def _checked(

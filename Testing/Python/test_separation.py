@@ -258,15 +258,18 @@ def test_a_model_that_names_bones_gives_the_masks(
 def test_what_a_naming_warns_of_is_passed_on_with_where_its_options_are(
     model: Model, rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    inverted = "looks inverted (--polarity)"
+
     def doubting(*given: Any, **more: Any) -> Segmentation:
         found = segment(*given, **more)
-        return replace(found, warnings=("is turned (--turn 90)", "looks like a photograph"))
+        return replace(found, warnings=(inverted, "is turned (--turn 90)"))
 
     monkeypatch.setattr("BoneXrayLib.layers.segment", doubting)
+    monkeypatch.setattr("BoneXrayLib.layers.domain_warnings", lambda _: (inverted,))
     folder = write_small_model(tmp_path / "names", "names", "segment", {"radius": 1.0})
     found = separate(image(rng), SeparateConfig(segment=str(folder)), model=model)
     options = "these are options of run segment, whose masks --masks takes"
-    assert found.warnings == (f"is turned (--turn 90); {options}", "looks like a photograph")
+    assert found.warnings == (f"is turned (--turn 90); {options}", inverted), "each once"
 
 
 # -- what is refused ------------------------------------------------------------------------------

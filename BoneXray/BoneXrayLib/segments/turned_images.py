@@ -23,9 +23,9 @@ most 1.65 a quarter or a half turn off; of six of a wrist unlike them 1.50 to 1.
 0.15 more."""
 SURE, SURER = 0.78, 0.1
 """Of others: the same of `sureness`, 1 at most; a turned image has to reach `SURE`, too, for of
-what a network does not know it may be surer turned. Of eight images of two chests and a pelvis (one
-a real radiograph) it was 0.79 to 0.88 upright, at most 0.74 turned; of a pelvis that the network
-knows nothing of at most 0.57 and 0.72."""
+what a network does not know it may be surer turned. Of eight images of three chests (one
+a real radiograph) and a pelvis it was 0.79 to 0.88 upright, at most 0.74 turned; of a pelvis that
+the network (segment-trunk 0.4.0) knew nothing of at most 0.57 and 0.72."""
 
 
 def most_looks(turn: str) -> int:
