@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -104,6 +105,7 @@ HEAVY_PACKAGES = {"torch", "numba", "monai", "onnxruntime", "SimpleITK", "pydico
 LIGHT_STAGES = "progress volume phantoms bone attenuation geometry drr models extraction samples"
 
 
+@cache
 def places_of(package: Path) -> dict[str, Path]:
     """The stages of a package by name: files, also those in `FOLDERS`, and other folders."""
     own = [p for p in package.glob("*.py") if p.stem != "__init__"]
