@@ -131,13 +131,12 @@ def number_structures(
     out = np.zeros(labels.shape, dtype=np.uint8)
     for number, structure in enumerate(structures, start=1):
         for pattern in source.names.get(structure, (structure,)):
-            ending = next((e for e in SIDES if pattern.endswith(e)), "")
-            plain = pattern.removesuffix(ending)
+            plain, ending = without_side(pattern)
             values = [v for v, n in names.items() if fnmatch.fnmatchcase(n, plain)
                       or str(v) == plain]  # fmt: skip
             mask = np.isin(labels, values) if values else None
             if mask is not None and ending:
-                mask &= _side(labels > 0, ijk_to_ras, SIDES[ending])
+                mask &= half(labels > 0, ijk_to_ras, SIDES[ending])
             if mask is not None:
                 out[mask] = number
     if not out.any():
@@ -146,7 +145,13 @@ def number_structures(
     return out
 
 
-def _side(body: np.ndarray, ijk_to_ras: np.ndarray, sign: float) -> np.ndarray:
+def without_side(pattern: str) -> tuple[str, str]:
+    """A pattern without the ending that asks for one side, and that ending or nothing."""
+    ending = next((e for e in SIDES if pattern.endswith(e)), "")
+    return pattern.removesuffix(ending), ending
+
+
+def half(body: np.ndarray, ijk_to_ras: np.ndarray, sign: float) -> np.ndarray:
     """The half of the grid on one side of the middle of `body`, which broadcasts to its shape."""
     right = ijk_to_ras[0, :3]
     k, j, i = (np.arange(n, dtype=np.float32) for n in body.shape)

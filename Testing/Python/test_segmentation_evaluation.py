@@ -181,6 +181,25 @@ def test_a_trunk_is_taken_as_for_extraction_and_only_its_bones_are_asked_for(
     ]  # fmt: skip
 
 
+def test_a_label_that_both_sides_share_is_asked_for_by_its_halves(tmp_path: Path) -> None:
+    write_hand(tmp_path)
+    names = {"femur left": ("9@left", "10@left"), "femur right": ("9@right",)}
+    files = f"{tmp_path}/ct.nrrd", f"{tmp_path}/labels.nrrd"
+    source = LabelledSource(*files, names, anatomy="trunk", remove_couch=False)
+    ct = load_labelled(source, ("femur left", "femur right"))
+    raw, matrix, _ = read_labels(source.labels)
+    right = np.indices(raw.shape)[::-1].T @ matrix[0, :3] + matrix[0, 3]
+    right = right.T
+    middle = (right[raw > 0].min() + right[raw > 0].max()) / 2
+    wanted = {
+        "femur left": np.isin(raw, (9, 10)) & (right < middle),
+        "femur right": (raw == 9) & (right > middle),
+    }
+    for value, name in ct.names.items():
+        assert name not in wanted or np.array_equal(ct.labels == value, wanted[name]), name
+    assert wanted["femur left"].any()
+
+
 def test_names_of_labels_are_found_beside_the_map_as_training_finds_them(tmp_path: Path) -> None:
     write_hand(tmp_path)
     called = {"9": "Left_Femur", "10": "right femur"}

@@ -15,6 +15,7 @@ from BoneXrayLib.segments.structures import TRUNK, WRIST
 from BoneXrayLib.volume import Volume, read_volume
 
 from ..hand_frame import hand_frame
+from ..labelled import SIDES, half, without_side
 from ..mesh_ct import mesh_ct, read_others, read_patient
 from ..structure_names import structure_name
 from ..surroundings import cut_near
@@ -64,6 +65,7 @@ def load_labelled(source: LabelledSource, structures: Sequence[str], number: int
         volume, raw, called = _made(source, number)
     else:
         volume, raw, called = _read(source)
+        raw, called = _halved(raw, called, source, volume.ijk_to_ras)
     structures = structures or known_structures(source, called)
     labels, names = numbered(raw, called, source, structures)
     asked = tuple(name for name in structures if name in names.values())
@@ -113,6 +115,24 @@ def numbered(
             f"structures ({', '.join(structures[:4])} …); it has {few}"
         )
     return table[np.minimum(raw, len(table) - 1)] * (raw < len(table)), found
+
+
+def _halved(
+    raw: np.ndarray, called: dict[int, str], source: LabelledSource, ijk_to_ras: np.ndarray
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Labels that both sides share as two, called `NAME@left` as the entry asks for them."""
+    asked = {without_side(pattern) for patterns in source.names.values() for pattern in patterns}
+    asked = {(plain, ending) for plain, ending in asked if ending}
+    if not asked:
+        return raw, called
+    split, called = raw.astype(np.int32), dict(called)
+    for value, label in list(called.items()):
+        for plain, ending in sorted(asked):
+            if _fits(label, value, plain):
+                new = max(called) + 1
+                split[(raw == value) & half(raw > 0, ijk_to_ras, SIDES[ending])] = new
+                called[new] = plain + ending
+    return split, called
 
 
 def _fits(label: str, value: int, pattern: str) -> bool:

@@ -29,8 +29,8 @@ class LabelledSource:
     labels: str = ""
     """Label map of the CT, beside it unless the path says otherwise; meshes bring their own."""
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Which labels each structure is made of: names or numbers, with * and ?. The structure's own
-    name where it is not said."""
+    """Which labels each structure is made of: names or numbers, with * and ?; `2@left` is the half
+    of label 2 on the patient's left. The structure's own name where it is not said."""
     patient: str = ""
     """Whose it is; the file's name when empty."""
     anatomy: str = ""
