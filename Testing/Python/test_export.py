@@ -176,7 +176,7 @@ def test_weights_in_eight_bits_halve_the_files_and_hardly_change_the_answer(
 def test_weights_in_four_bits_are_the_same_for_torch_and_onnx(
     tmp_path: Path, rng: np.random.Generator
 ) -> None:
-    wide = {**NETWORK, "channels": [16, 32, 32, 32, 64, 16]}
+    wide = {**NETWORK, "channels": [16, 32, 32, 32, 64, 16], "local": [5]}
     torch.manual_seed(3)
     network = build_network(wide)
     folders = []

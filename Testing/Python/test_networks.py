@@ -6,7 +6,14 @@ import pytest
 import torch
 from small_run import NETWORK
 
-from BoneXrayLib.running.networks import FIRST_LOGIT, build_network, size_multiple, unfolded
+from BoneXrayLib.running.networks import (
+    EVEN,
+    FIRST_LOGIT,
+    build_network,
+    local_contrast,
+    size_multiple,
+    unfolded,
+)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +107,40 @@ def test_what_is_told_of_a_whole_image_is_one_number_and_the_rest_stays_as_it_is
     assert not torch.equal(told[0], told[1])
 
 
+@torch.no_grad()
+def test_local_contrast_is_alike_under_any_brightness_and_contrast() -> None:
+    torch.manual_seed(5)
+    image = torch.rand(2, 1, 24, 40)
+    found = local_contrast(image, 7)
+    assert found.shape == image.shape
+    assert torch.allclose(local_contrast(image + 3.0, 7), found, atol=1e-3)
+    fainter = local_contrast(0.3 * image + torch.linspace(0, 0.5, 40), 7)
+    assert torch.corrcoef(torch.stack([fainter.ravel(), found.ravel()]))[0, 1] > 0.97
+    assert local_contrast(torch.full((1, 1, 24, 40), 0.7), 7).abs().max() < 1e-4
+
+
+@torch.no_grad()
+def test_local_contrast_is_distance_from_the_mean_of_a_window_over_the_spread_in_it() -> None:
+    torch.manual_seed(5)
+    image = torch.rand(1, 1, 15, 15)
+    above = image - torch.nn.functional.avg_pool2d(image, 5, 1, 2, count_include_pad=False)
+    spread = above[0, 0, 5:10, 5:10].square().mean().sqrt()
+    wanted = float(above[0, 0, 7, 7] / (spread + EVEN))
+    assert float(local_contrast(image, 5)[0, 0, 7, 7]) == pytest.approx(wanted, abs=1e-5)
+
+
+@torch.no_grad()
+def test_a_network_of_local_contrast_is_shown_no_more_by_its_user() -> None:
+    torch.manual_seed(5)
+    local = build_network({**NETWORK, "local": [5, 9]}).eval()
+    images = torch.rand(1, 3, 32, 48)
+    answer = local(images)
+    assert answer.shape == (1, 1, 32, 48)
+    seen = [images, local_contrast(images[:, :1], 5), local_contrast(images[:, :1], 9)]
+    wanted = torch.sigmoid(local.network(torch.cat(seen, 1)) + FIRST_LOGIT)
+    assert torch.allclose(answer, wanted)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -108,6 +149,8 @@ def test_what_is_told_of_a_whole_image_is_one_number_and_the_rest_stays_as_it_is
         ({"channels": ["wide"] * 6}, "network: bad or missing entry"),
         ({"fold": 0}, "network: fold 0; expected 1 to 4"),
         ({"whole": 1}, "network: whole 1; expected fewer than the 1 outputs"),
+        ({"local": [4]}, r"network: local \[4\]; expected odd sides of 3 or more"),
+        ({"local": 9}, "network: bad or missing entry"),
         ({"in_channels": None}, "network: bad or missing entry"),
         ({"norm": "instance"}, "network: unknown 'norm'; expected some of name, in_channels"),
     ],

@@ -8,8 +8,12 @@ if TYPE_CHECKING:
     import torch
 
 NETWORKS = ("unet",)
-ENTRIES = ("name", "in_channels", "out_channels", "channels", "gain", "fold", "smooth", "whole")
+ENTRIES = ("name", "in_channels", "out_channels", "channels", "gain", "fold", "smooth", "whole",
+           "local")  # fmt: skip
 LEVELS, MOST_FOLD = 5, 4
+EVEN = 0.01
+"""Below about this standard deviation, of an image from 0 to 1, local contrast fades away."""
+MOST_CONTRAST = 4.0
 FIRST_LOGIT = -2.5
 """Added to the last layer: an untrained network answers about 8 %, near what bone adds."""
 
@@ -29,6 +33,9 @@ def build_network(description: dict) -> torch.nn.Module:
             instead: enough for what is smooth itself, such as the logarithm of a Gaussian, and
             fold² fewer answers to learn. "whole", 0 unless given, are the last outputs that are
             one number for a whole image, told from the mean and the maximum of the deepest level.
+            "local", none unless given, are sides of windows, odd: for each the network is shown
+            the local contrast of the first channel, too (`local_contrast`), so that a faint bone
+            in a bright abdomen looks like one in a hand.
 
     Raises:
         ValueError: unknown name, or missing, wrong or further entries.
@@ -45,6 +52,7 @@ def build_network(description: dict) -> torch.nn.Module:
         gain = float(description.get("gain", 1.0))
         fold = int(description.get("fold", 1))
         smooth, whole = bool(description.get("smooth", False)), int(description.get("whole", 0))
+        local = tuple(int(n) for n in description.get("local", ()))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"network: bad or missing entry {error}") from None
     if not 0.5 <= gain <= 2.0:
@@ -55,17 +63,20 @@ def build_network(description: dict) -> torch.nn.Module:
         raise ValueError(f"network: {len(channels)} channels; expected {LEVELS + 1}")
     if not 0 <= whole < sides[1]:
         raise ValueError(f"network: whole {whole}; expected fewer than the {sides[1]} outputs")
+    if any(side < 3 or side % 2 == 0 for side in local):
+        raise ValueError(f"network: local {list(local)}; expected odd sides of 3 or more")
     from monai.networks.nets import BasicUNet
 
     unet = BasicUNet(
         spatial_dims=2,
-        in_channels=sides[0] * fold**2,
+        in_channels=(sides[0] + len(local)) * fold**2,
         out_channels=(sides[1] - whole) * (1 if smooth else fold**2),
         features=channels,
         act=("leakyrelu", {"negative_slope": 0.1, "inplace": True}),
         norm="batch",
     )
-    return _shares()(unet, gain, fold, smooth, whole, channels[LEVELS - 1])
+    told = None if whole == 0 else (2 * channels[LEVELS - 1], whole)
+    return _shares()(unet, gain, fold, smooth, told, local)
 
 
 def _shares() -> type[torch.nn.Module]:
@@ -76,13 +87,22 @@ def _shares() -> type[torch.nn.Module]:
         """Turns a network's answer into shares between 0 and 1, small to begin with."""
 
         def __init__(
-            self, network: Any, gain: float, fold: int, smooth: bool, whole: int, deepest: int
+            self,
+            network: Any,
+            gain: float,
+            fold: int,
+            smooth: bool,
+            told: tuple[int, int] | None,
+            local: tuple[int, ...],
         ) -> None:
             super().__init__()
             self.network, self.gain, self.fold, self.smooth = network, gain, fold, smooth
-            self.told = torch.nn.Linear(2 * deepest, whole) if whole else None
+            self.told = torch.nn.Linear(*told) if told else None
+            self.local = local
 
         def forward(self, channels: torch.Tensor) -> torch.Tensor:
+            seen = [local_contrast(channels[:, :1], side) for side in self.local]
+            channels = torch.cat([channels, *seen], 1) if seen else channels
             folded = pixel_unshuffle(channels, self.fold) if self.fold > 1 else channels
             answer, told = self.answers(folded)
             logits = unfolded(answer, self.fold, self.smooth) + FIRST_LOGIT
@@ -101,6 +121,23 @@ def _shares() -> type[torch.nn.Module]:
             return answer, told
 
     return Shares
+
+
+def local_contrast(image: torch.Tensor, side: int) -> torch.Tensor:
+    """An image (batch, 1, rows, columns) less its mean around each pixel, over its spread there.
+
+    Contrast normalisation (K. Jarrett et al., ICCV 2009) in square windows of `side` pixels: alike
+    under any brightness, and under any contrast that is not close to none.
+    """
+    from torch.nn.functional import avg_pool2d
+
+    def mean(values: torch.Tensor) -> torch.Tensor:
+        across = avg_pool2d(values, (1, side), 1, (0, side // 2), count_include_pad=False)
+        return avg_pool2d(across, (side, 1), 1, (side // 2, 0), count_include_pad=False)
+
+    above = image - mean(image)
+    contrast = above / (mean(above * above).sqrt() + EVEN)
+    return contrast.clamp(-MOST_CONTRAST, MOST_CONTRAST)
 
 
 def unfolded(answer: torch.Tensor, fold: int, smooth: bool) -> torch.Tensor:
