@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,27 @@ def test_the_same_seed_makes_the_same_ct(labels: np.ndarray, made: Volume) -> No
 def test_a_label_that_is_no_bone_stays_soft(labels: np.ndarray) -> None:
     soft = label_ct(labels, RAS, (), np.random.default_rng(4))
     assert soft.hu.max() < 250
+
+
+@pytest.fixture(scope="module")
+def trunk() -> np.ndarray:
+    """A wall of muscle around a belly that no label is in, a bone in the wall."""
+    radius = from_axis_mm()
+    out = np.zeros(radius.shape, np.uint8)
+    out[(radius > 52) & (radius < 58)] = MUSCLE
+    out[(radius > 52) & (radius < 58) & (np.arange(144) < 40)] = BONE
+    return out
+
+
+def test_a_belly_holds_organs_and_gas_that_reach_no_label(trunk: np.ndarray) -> None:
+    config = LabelCtConfig(skin_mm=8.0, organs=(20, 21), organ_mm=(6.0, 15.0))
+    none = dataclasses.replace(config, organs=(0, 1))
+    made, empty = (
+        label_ct(trunk, RAS, (BONE,), np.random.default_rng(4), which).hu
+        for which in (config, none)
+    )
+    deep = from_axis_mm() < 40
+    assert (made[deep] < -400).mean() > 0.01
+    assert made[deep].std() > 3 * empty[deep].std()
+    assert made[trunk > 0].min() > -400
+    assert np.array_equal(made == -1000, empty == -1000)
