@@ -96,8 +96,8 @@ def _add_organs(
         reach = np.ceil(half.max() / spacing).astype(int)
         low, high = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, deep.shape)
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        away = (np.stack(np.mgrid[box], axis=-1) - middle) * spacing
-        away = away.reshape(-1, 3) @ turn.as_matrix() / half
+        away = (np.mgrid[box].reshape(3, -1).T - middle) * spacing
+        away = away @ turn.as_matrix() / half
         folds = 0.2 * np.sin(rng.uniform(3.0, 9.0) * away[:, 0] + rng.uniform(0.0, 6.0))
         organ = ((away**2).sum(1) < 0.8 + folds).reshape(deep[box].shape) & deep[box]
         hu[box][organ] = rng.uniform(*units)

@@ -16,7 +16,8 @@ from BoneXrayLib.radiograph import radiograph_from_array, write_float_nrrd
 from .generation.pool import StorePool
 from .learning.configuration import TrainConfig, on_dataset
 from .learning.run_pools import leg_pool, patient_of, pool_of
-from .sampling.dataset import PoolConfig
+from .pairs import Pair
+from .sampling.dataset import DrawnFrom, PoolConfig
 from .sampling.pool import Pool, make_batch
 
 COUNT, COLUMNS = 6, 3
@@ -67,7 +68,7 @@ def outlined(image: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return np.where((masks & ~inside).any(0), 1.0, picture).astype(np.float32)
 
 
-def _pools(config: TrainConfig, progress: Progress | None) -> Iterator[tuple[Pool, int]]:
+def _pools(config: TrainConfig, progress: Progress | None) -> Iterator[tuple[DrawnFrom, int]]:
     """Where each pair is drawn from, and after how many images."""
     if config.dataset:
         stored = StorePool(config.dataset, "train")
@@ -80,15 +81,25 @@ def _pools(config: TrainConfig, progress: Progress | None) -> Iterator[tuple[Poo
         return
     cts = [source for source in config.ct if source.patient not in config.validation][:COUNT]
     pools: list[Pool] = []
-    for number in range(COUNT):
-        source = cts[number % len(cts)]
+    for number, source in enumerate(cts):
         if progress is not None:
             progress(number / COUNT, f"projecting {source.path}")
-        if number < len(cts):
-            parts = patient_of(config, source)
-            pools.append(pool_of(config, [(source, parts)], PoolConfig(1, 1), config.seed))
-        # each further round draws a sample of its own
-        yield pools[number % len(cts)], 24 * (number // len(cts))
+        parts = patient_of(config, source)
+        pools.append(pool_of(config, [(source, parts)], PoolConfig(1, 1), config.seed))
+    # each further round draws a sample of its own
+    yield from ((InTurn(pools, number), 24 * (number // len(cts))) for number in range(COUNT))
+
+
+class InTurn:
+    """Draws from one pool after the other: first the pair, then whose flesh it may be shown in."""
+
+    def __init__(self, pools: list[Pool], first: int) -> None:
+        self.pools, self.next = pools, first
+
+    def draw(self, rng: np.random.Generator, images: int = 0) -> Pair:
+        """A sample of the next pool."""
+        self.next += 1
+        return self.pools[(self.next - 1) % len(self.pools)].draw(rng, images)
 
 
 def tiled(tiles: list[np.ndarray]) -> np.ndarray:

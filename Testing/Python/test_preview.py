@@ -10,7 +10,15 @@ from small_run import CROP, small_config
 
 from BoneXrayLib.radiograph import read_radiograph
 from BoneXrayTrainingLib.__main__ import main
-from BoneXrayTrainingLib.preview import COLUMNS, COUNT, GAP, outlined, tiled, write_preview
+from BoneXrayTrainingLib.preview import (
+    COLUMNS,
+    COUNT,
+    GAP,
+    InTurn,
+    outlined,
+    tiled,
+    write_preview,
+)
 
 
 def test_tiles_stand_in_reading_order_with_dark_lines_between() -> None:
@@ -62,3 +70,15 @@ def test_named_bones_are_outlined_and_brighter_where_they_overlap() -> None:
     bare = outlined(image, masks[:0])
     assert bare.max() < 0.5
     assert (np.diff(bare[0, 2:-2]) > 0).all(), "the image is still there"
+
+
+def test_a_pair_is_its_own_patients_and_flesh_may_be_the_nexts() -> None:
+    class One:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def draw(self, rng: np.random.Generator, images: int = 0) -> str:
+            return self.name
+
+    pool, rng = InTurn([One("first"), One("second"), One("third")], 1), np.random.default_rng(1)
+    assert [pool.draw(rng) for _ in range(4)] == ["second", "third", "first", "second"]

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
 import torch
 
 from BoneXrayLib.extraction import image_scale, input_channels
 
 from ..limits import check_above_0, check_number
+from ..pairs import Pair
 from ..sources import CtSource, load_source, load_variants
 from .augmentation import TrainingImage
 
-__all__ = ["Batch", "CtSource", "PoolConfig", "collate", "load_source", "load_variants"]
+__all__ = [
+    "Batch",
+    "CtSource",
+    "DrawnFrom",
+    "PoolConfig",
+    "collate",
+    "load_source",
+    "load_variants",
+]
 
 TARGET_PERCENTILE = 99.5
 SMALLEST_TARGET_SHARE = 0.08
@@ -34,6 +45,14 @@ class PoolConfig:
         check_number("pool.capacity", self.capacity, 1)
         check_number("pool.first", self.first, 1)
         check_above_0("pool.images_per_sample", self.images_per_sample)
+
+
+class DrawnFrom(Protocol):
+    """What samples are drawn from."""
+
+    def draw(self, rng: np.random.Generator, images: int = 0) -> Pair:
+        """Any of the samples held after `images` were drawn."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)

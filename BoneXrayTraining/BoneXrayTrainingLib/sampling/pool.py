@@ -12,9 +12,10 @@ from BoneXrayLib.bone import Parts
 
 from ..pairs import Pair, PairConfig, draw_pair, make_pair
 from .augmentation import AugmentationConfig, augment
-from .dataset import Batch, CtSource, PoolConfig, collate
+from .dataset import Batch, CtSource, DrawnFrom, PoolConfig, collate
 from .leg_images import augment_leg, collate_legs
 from .leg_views import LegPair
+from .other_flesh import draw_other
 from .overlap_questions import LayerConfig
 from .segment_images import augment_segments, collate_segments
 from .separation_images import ask_pool, collate_layers
@@ -33,7 +34,7 @@ class Share:
     count: int = 1
 
 
-class Pool(Protocol):
+class Pool(DrawnFrom, Protocol):
     """What a run draws samples from."""
 
     def held(self, images: int) -> range:
@@ -50,10 +51,6 @@ class Pool(Protocol):
 
     def advance(self, images: int) -> None:
         """No batch before that of `images` will be drawn any more."""
-        ...
-
-    def draw(self, rng: np.random.Generator, images: int = 0) -> Pair:
-        """Any of the samples held after `images` were drawn."""
         ...
 
 
@@ -193,7 +190,7 @@ class PairPool:
 
 
 def make_batch(
-    pool: Pool,
+    pool: DrawnFrom,
     size: int,
     config: AugmentationConfig,
     rng: np.random.Generator,
@@ -213,7 +210,8 @@ def make_batch(
         if isinstance(pair, LegPair):
             legs.append(augment_leg(pair, config, rng))
         elif pair.structures:
-            named.append(augment_segments(pair, config, rng))
+            other = draw_other(pool, pair, config.flesh_share, rng, number * size)
+            named.append(augment_segments(pair, config, rng, other))
         else:
             images.append(augment(pair.layers, pair.draw.pixel, config, rng))
     if legs:

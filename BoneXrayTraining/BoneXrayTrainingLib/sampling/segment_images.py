@@ -18,8 +18,9 @@ from BoneXrayLib.segments.structures import mirrored_order, structure
 from ..labelled import MASK_OD
 from ..pairs import TISSUES, Pair
 from .appearance import add_noise, collimate, expose, respond
-from .augmentation import BONE, AugmentationConfig, add_lumps, frame, vary_densities
+from .augmentation import BONE, AugmentationConfig, add_lumps, draw_frame, sampled, vary_densities
 from .dataset import Batch
+from .other_flesh import in_flesh_of
 
 BONES_APART = 0.12
 """Standard deviation of the log density of each named bone beside that of all bone."""
@@ -38,9 +39,9 @@ class SegmentImage:
 
 
 def augment_segments(
-    pair: Pair, config: AugmentationConfig, rng: np.random.Generator
+    pair: Pair, config: AugmentationConfig, rng: np.random.Generator, other: Pair | None = None
 ) -> SegmentImage:
-    """One training image from a sample with structures."""
+    """One training image from a sample with structures, in part in the flesh of the `other`."""
     every = torch.from_numpy(np.asarray(pair.layers, dtype=np.float32))
     if rng.random() < config.mirrored_share:
         every = mirrored(every, pair.structures)
@@ -49,8 +50,14 @@ def augment_segments(
         is_reversed = bool(rng.random() < config.reversed_share)
         every = every.flip(-1) if is_reversed else every
     once = dataclasses.replace(config, mirrored_share=0.0)
-    every, pixel_mm = frame(every, pair.draw.pixel, once, rng)
+    matrix, shift, scale = draw_frame(every.shape[-1], once, rng)
+    pixel_mm = pair.draw.pixel * scale
+    every = sampled(every, matrix, shift, config, rng)
     masks = (every[len(TISSUES) :] > MASK_OD).float()
+    if other is not None:
+        theirs = torch.from_numpy(np.asarray(other.layers, dtype=np.float32))
+        theirs = theirs.flip(-1) if rng.random() < 0.5 else theirs
+        every = in_flesh_of(every, sampled(theirs, matrix, shift, config, rng), rng)
     image, masks, domain = taken(every, masks, BONES_APART, pixel_mm, config, rng)
     known = rng.random() < 0.6
     return SegmentImage(image, masks, domain, pixel_mm if known else None, is_reversed)

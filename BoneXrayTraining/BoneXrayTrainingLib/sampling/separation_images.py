@@ -9,7 +9,6 @@ what extraction calls bone, and each has of it its share of their optical densit
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,7 +26,7 @@ from .augmentation import (
     turned_by,
     uneven_densities,
 )
-from .dataset import Batch
+from .dataset import Batch, DrawnFrom
 from .layer_images import TOUCHING, density_of_brightness, shift_for, shift_together
 from .mask_errors import erred
 from .overlap_bins import SIDE
@@ -38,9 +37,6 @@ from .overlap_questions import (
     draw_question,
     moved,
 )
-
-if TYPE_CHECKING:
-    from .pool import Pool
 
 BONES_APART = 0.12
 """Standard deviation of the log density of each bone beside that of both."""
@@ -73,7 +69,7 @@ class SeparationImage:
 
 
 def ask_pool(
-    pool: Pool,
+    pool: DrawnFrom,
     config: AugmentationConfig,
     layers: LayerConfig,
     rng: np.random.Generator,
