@@ -26,7 +26,9 @@ def bones() -> list[Bone]:
     return as_bones([*wrist(), long_bone("3proxph", 40, 4.0, (68.0, 9.0, -375.0))])
 
 
+@pytest.fixture(scope="module")
 def lots(bones: list[Bone]) -> list[dict[str, np.ndarray]]:
+    """Vertices by bone of many wrists with strays."""
     middle = carpus_middle(bones)
     found = (
         strayed(bones, np.random.default_rng(n), TURN, SHIFT, middle) for n in range(MANY)
@@ -43,9 +45,9 @@ def turn_of(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def test_each_carpal_is_turned_and_shifted_by_what_was_asked_and_stays_rigid(
-    bones: list[Bone],
+    bones: list[Bone], lots: list[dict[str, np.ndarray]]
 ) -> None:
-    named, found = {b.mesh.name: b.mesh.vertices for b in bones}, lots(bones)
+    named, found = {b.mesh.name: b.mesh.vertices for b in bones}, lots
     carpals = [name for name in CARPALS if name in named]
     turns = np.array([[turn_of(named[n], one[n]) for n in carpals] for one in found])
     shifts = np.array([[(one[n] - named[n]).mean(axis=0) for n in carpals] for one in found])
@@ -55,8 +57,10 @@ def test_each_carpal_is_turned_and_shifted_by_what_was_asked_and_stays_rigid(
     assert abs(apart) < 0.4
 
 
-def test_a_digit_turns_as_one_about_its_base_and_the_forearm_stays(bones: list[Bone]) -> None:
-    named, found = {b.mesh.name: b.mesh.vertices for b in bones}, lots(bones)
+def test_a_digit_turns_as_one_about_its_base_and_the_forearm_stays(
+    bones: list[Bone], lots: list[dict[str, np.ndarray]]
+) -> None:
+    named, found = {b.mesh.name: b.mesh.vertices for b in bones}, lots
     digit = np.concatenate([named["3mc"], named["3proxph"]])
     middle = carpus_middle(bones)
     base = np.linalg.norm(named["3mc"] - middle, axis=1)
