@@ -19,6 +19,7 @@ from BoneXrayLib.segments.turned_images import (
     CLEARER,
     SURE,
     SURER,
+    TURNED,
     TURNS,
     answers_upright,
     most_looks,
@@ -77,7 +78,8 @@ def test_without_a_clearly_better_answer_an_image_stays_as_it_is() -> None:
     (0.97, 0.5, 180),
     (SURE + 0.01, SURE - SURER, 180),
     (SURE + 0.01, SURE - 0.5 * SURER, 0),  # hardly more
-    (SURE - 0.01, 0.4, 0),  # a network that is sure of neither
+    (TURNED + 0.01, 0.5, 180),
+    (TURNED - 0.01, 0.4, 0),  # a network that is sure of neither
 ])  # fmt: skip
 def test_a_network_that_does_not_tell_mirror_images_goes_by_how_sure_it_is(
     sure: float, unsure: float, found: int
