@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 ENHANCE_RANGE = (-1.0, 2.0)
 HIGH_PERCENTILE = 99.0
 BASE_PERCENTILE = 0.5
+LEAST_SPAN = 0.1
+"""Of an image that is nearly all air, what its span is at least of its brightest pixel, so that
+the corner of a limb in it is no more than ten times as bright as that."""
 UNKNOWN = 0.0
 """What the scale and the pixel channel hold where the value is not known."""
 OTHER_SIZES = (2 / 3, 4 / 3)
@@ -113,10 +116,8 @@ def image_scale(pixels: np.ndarray, domain: str) -> Scale:
     """Base and span of an image: optical density starts at 0, a display image at its darkest."""
     low, high = (float(p) for p in np.percentile(pixels, (BASE_PERCENTILE, HIGH_PERCENTILE)))
     base = 0.0 if domain == "optical density" else low
-    span = high - base
-    if span <= 0:
-        span = max(float(pixels.max()) - base, 1e-6)
-    return Scale(base, span)
+    most = float(pixels.max()) - base
+    return Scale(base, max(high - base, LEAST_SPAN * most, 1e-6))
 
 
 def input_channels(

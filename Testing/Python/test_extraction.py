@@ -102,6 +102,14 @@ def test_optical_density_starts_at_zero_and_tells_the_network_its_span() -> None
     assert channels[2] == pytest.approx(0.4)
 
 
+def test_the_corner_of_a_limb_in_air_is_at_most_ten_spans_bright() -> None:
+    pixels = np.abs(np.random.default_rng(2).normal(0.0, 1e-4, (200, 200))).astype(np.float32)
+    pixels[:15, :15] = 3.0  # less than the share of pixels that may lie above the span
+    assert pixels.max() / image_scale(pixels, DENSITY).span == pytest.approx(10.0)
+    pixels[:40, :40] = 3.0
+    assert image_scale(pixels, DENSITY).span == pytest.approx(3.0)
+
+
 def test_what_is_not_known_is_zero_for_the_network() -> None:
     pixels = picture((40, 40)).pixels
     channels = input_channels(pixels, image_scale(pixels, DISPLAY), DISPLAY, None)

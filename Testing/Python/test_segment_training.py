@@ -96,6 +96,19 @@ def test_a_side_of_a_shared_label_is_the_patients(two_bones: Path) -> None:
     assert along > other, "i grows to the right"
 
 
+def test_a_training_image_is_not_drawn_of_air_beside_the_patient(two_bones: Path) -> None:
+    parts = named_parts(SOURCE, two_bones, 1, NAMES)
+    rng = np.random.default_rng(3)
+    pair = make_pair(parts, draw_pair(rng, "rods", parts, PairConfig(size=64), "AP"))
+    beside = np.array(pair.layers)
+    beside[:, :, 36:] = 0.0
+    pair = dataclasses.replace(pair, layers=beside)
+    near = dataclasses.replace(PLAIN, crop=32, scale=(0.3, 0.4))
+    for _ in range(60):
+        seen = augment_segments(pair, near, rng).image
+        assert (seen > 0.1).float().mean() > 0.03
+
+
 def test_masks_do_not_hang_on_how_dense_a_bone_is_made(two_bones: Path) -> None:
     parts = named_parts(SOURCE, two_bones, 1, NAMES)
     rng = np.random.default_rng(3)

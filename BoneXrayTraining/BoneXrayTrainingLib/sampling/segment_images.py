@@ -25,6 +25,10 @@ from .other_flesh import in_flesh_of
 BONES_APART = 0.12
 """Standard deviation of the log density of each named bone beside that of all bone."""
 
+LEAST_SEEN, MOST_FRAMES = 0.05, 8
+"""Which share of an image shows the patient at least, or another frame is drawn: of air there is
+nothing to learn. How many are drawn of a sample that shows less wherever one looks."""
+
 
 @dataclass(frozen=True, eq=False)
 class SegmentImage:
@@ -50,9 +54,12 @@ def augment_segments(
         is_reversed = bool(rng.random() < config.reversed_share)
         every = every.flip(-1) if is_reversed else every
     once = dataclasses.replace(config, mirrored_share=0.0)
-    matrix, shift, scale = draw_frame(every.shape[-1], once, rng)
-    pixel_mm = pair.draw.pixel * scale
-    every = sampled(every, matrix, shift, config, rng)
+    for _ in range(MOST_FRAMES):
+        matrix, shift, scale = draw_frame(every.shape[-1], once, rng)
+        framed = sampled(every, matrix, shift, config, rng)
+        if (framed.sum(0) > MASK_OD).float().mean() > LEAST_SEEN:
+            break
+    every, pixel_mm = framed, pair.draw.pixel * scale
     masks = (every[len(TISSUES) :] > MASK_OD).float()
     if other is not None:
         theirs = torch.from_numpy(np.asarray(other.layers, dtype=np.float32))
