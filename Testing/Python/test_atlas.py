@@ -145,6 +145,24 @@ def test_a_label_grows_as_far_through_thick_slices_as_along_them() -> None:
     assert min(reach) > 8.0
 
 
+def test_no_bone_reaches_between_two_others_in_a_thread() -> None:
+    matrix = np.eye(4)
+    matrix[:3, 3] = -30.0
+    hu = np.full((61, 61, 61), 500, np.int16)
+    hu[:4], hu[:, :4], hu[:, :, :4] = 0, 0, 0
+    pisiform = ball("pisiform", 8.0, (0.0, 0.0, 12.0))
+    below = [ball(name, 12.0, (x, 0.0, -8.0)) for name, x in (("hamate", -12.5), ("lunate", 12.5))]
+    drawn = pisiform.vertices.copy()
+    drawn[drawn[:, 2].argmin(), 2] = -8.0  # into the gap between them
+    lowest = []
+    for vertices in (pisiform.vertices, drawn):
+        labels = voxel_labels(
+            [pisiform.moved(vertices), *below], Volume(hu, matrix, "block"), 300.0
+        )
+        lowest.append(int(np.nonzero(labels == 1)[0].min()))
+    assert lowest[1] >= lowest[0] - 4
+
+
 def test_a_similarity_is_found_back_and_its_scale_is_kept_in_bounds(rng) -> None:
     before = rng.normal(size=(20, 3)) * 10
     turn = Rotation.from_rotvec([0.4, -0.2, 0.9]).as_matrix()

@@ -18,6 +18,8 @@ GROW_MM = 5.0
 FAINTER_HU = 100.0
 """Inside a surface bone may be so much below what counts as bone elsewhere: thin cortex."""
 FINE_MM = 0.6
+TOGETHER_MM = 1.5
+"""Labels of voxels about so near count for one of bone, one standard deviation."""
 Box = tuple[slice, ...]
 
 
@@ -37,7 +39,8 @@ def voxel_labels(meshes: list[Mesh], volume: Volume, bone: float) -> np.ndarray:
 
     A voxel of bone is of the bone whose surface it lies deepest in, or nearest to; inside surfaces
     so are fainter voxels and what bone encloses. Bone that no surface reaches goes to what it grows
-    on. Each bone is one piece.
+    on, and a voxel to the bone that most around it is of: where bones touch none reaches between
+    others in threads. Each bone is one piece.
     """
     sampler = Sampler(volume)
     solid = volume.hu >= bone
@@ -62,7 +65,7 @@ def voxel_labels(meshes: list[Mesh], volume: Volume, bone: float) -> np.ndarray:
     # Steps are longer where voxels are: through thick slices they lead too far.
     away = ndimage.distance_transform_edt(unlabelled, sampling=volume.spacing_mm[::-1])
     labels[away > GROW_MM] = 0
-    return _cleaned(labels, len(meshes))
+    return _cleaned(_voted(labels, len(meshes), volume.spacing_mm[::-1]), len(meshes))
 
 
 def _enclosed(solid: np.ndarray) -> np.ndarray:
@@ -95,6 +98,26 @@ def _beyond(mesh: Mesh, volume: Volume, box: Box) -> np.ndarray:
     signed = (FINE_MM * (out - 0.5 * np.sign(out))).astype(np.float32)
     far = ndimage.map_coordinates(signed, grid.index(ras).T, order=1, mode="nearest")
     return far.reshape([s.stop - s.start for s in box])
+
+
+def _voted(labels: np.ndarray, count: int, spacing: tuple[float, ...]) -> np.ndarray:
+    """Each labelled voxel of the bone that has most around it; `spacing` (k, j, i) mm."""
+    out, most = labels.copy(), np.zeros(labels.shape, dtype=np.float32)
+    sigma = [TOGETHER_MM / step for step in spacing]
+    around = [int(np.ceil(3 * each)) for each in sigma]
+    for number, box in enumerate(ndimage.find_objects(labels, count), start=1):
+        if box is None:
+            continue
+        wide = tuple(
+            slice(max(side.start - more, 0), side.stop + more)
+            for side, more in zip(box, around, strict=True)
+        )
+        own = (labels[wide] == number).astype(np.float32)
+        votes = ndimage.gaussian_filter(own, sigma, mode="constant", truncate=3.0)
+        wins = (votes > most[wide]) & (labels[wide] > 0)
+        most[wide][wins] = votes[wins]
+        out[wide][wins] = number
+    return out
 
 
 def _cleaned(labels: np.ndarray, count: int) -> np.ndarray:
