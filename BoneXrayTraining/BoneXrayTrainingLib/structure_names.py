@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from BoneXrayLib.segments.structures import TRUNK, WRIST
 
 SIDES = ("left", "right")
 LETTERS = {"l": "left", "r": "right"}
 KNOWN = frozenset((*WRIST, *TRUNK))
+ALSO_CALLED = {
+    r"ribs?( \d+)?": "ribs",
+    r"clavicula": "clavicle",
+    r"hip|hipbone|innominate|os coxae|coxal": "hip bone",
+    r"sacral|vertebrae? s\d?": "sacrum",
+    r"vertebrae?( [ctl]\d+)?|[ctl]\d{1,2}": "vertebrae",
+    r"triquetral": "triquetrum",
+}
+"""What others call the structures of wrist and trunk, without "bone" and side; TotalSegmentator's
+names (J. Wasserthal et al., Radiology: AI 5 (2023) e230024) are among them."""
 
 
 def values_by_structure(maps: Sequence[Mapping[int, str]]) -> list[dict[str, list[int]]]:
@@ -48,6 +58,39 @@ def structure_name(label: str, every: set[str] | frozenset[str] = frozenset()) -
             words = [*words[:-1], LETTERS[last]]
     name = " ".join(words)
     return name.lower() if name.lower() in KNOWN else name
+
+
+def structure_meant(
+    label: str, every: set[str] | frozenset[str] = frozenset(), of_one_side: bool = False
+) -> str:
+    """Which structure of wrist or trunk a label is, or is a part of, by what others call it.
+
+    Args:
+        label: name of a label, as `Scaphoid`, `rib_left_3`, `vertebrae_L1`, `clavicula_left`.
+        every: as for `structure_name`.
+        of_one_side: bones of the wrist have no side of their own: whether one that is said to have
+            is meant, for there is no other.
+
+    Returns:
+        Its name, or that of `structure_name` where it is none of these.
+    """
+    name = structure_name(label, every)
+    plain, _, side = name.lower().rpartition(" ")
+    plain, side = (plain, side) if side in SIDES else (name.lower(), "")
+    plain = plain.removesuffix(" bone")
+    for pattern, structure in ALSO_CALLED.items():
+        if re.fullmatch(pattern, plain):
+            plain = structure
+    sided = f"{plain} {side}".rstrip()
+    if sided in KNOWN:
+        return sided
+    return plain if plain in WRIST and of_one_side else name
+
+
+def is_of_one_side(labels: Iterable[str], every: set[str] | frozenset[str] = frozenset()) -> bool:
+    """Whether no two of the labels are of wrists of different sides."""
+    wrist = [n for n in labels if structure_meant(n, every, of_one_side=True) in WRIST]
+    return len({structure_name(n, every).lower().rpartition(" ")[2] for n in wrist} & {*SIDES}) < 2
 
 
 def _words(label: str) -> list[str]:

@@ -25,7 +25,12 @@ from BoneXrayTrainingLib.label_choices import (
     write_labelled_choice,
 )
 from BoneXrayTrainingLib.segments_file import write_segments
-from BoneXrayTrainingLib.structure_names import structure_name, values_by_structure
+from BoneXrayTrainingLib.structure_names import (
+    is_of_one_side,
+    structure_meant,
+    structure_name,
+    values_by_structure,
+)
 
 BONES = {1: "tibia_Left", 2: "left femur"}
 
@@ -110,6 +115,26 @@ def test_a_label_map_that_cannot_be_read_says_why(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_side_is_the_last_word_of_a_bones_name(label: str, name: str) -> None:
     assert structure_name(label) == name
+
+
+@pytest.mark.parametrize(
+    ("label", "meant"),
+    [("rib_left_3", "ribs left"), ("Right rib 12", "ribs right"), ("hip_left", "hip bone left"),
+     ("clavicula_right", "clavicle right"), ("vertebrae_L1", "vertebrae"), ("T12", "vertebrae"),
+     ("vertebrae_S1", "sacrum"), ("Lunate bone", "lunate"), ("triquetral", "triquetrum"),
+     ("sternum", "sternum"), ("costal_cartilages", "costal cartilages"), ("hip", "hip"),
+     ("scaphoid_left", "scaphoid left"), ("T1 fat", "T1 fat"), ("rib cage", "rib cage")],
+)  # fmt: skip
+def test_what_others_call_a_bone_is_understood(label: str, meant: str) -> None:
+    assert structure_meant(label) == meant
+
+
+def test_a_wrist_bone_has_no_side_where_all_are_of_one() -> None:
+    one, both = ["Scaphoid_L", "lunate_L", "lunate"], ["scaphoid_left", "lunate_right"]
+    every = {"scaphoid l", "scaphoid r"}
+    assert is_of_one_side(one, every)
+    assert not is_of_one_side(both)
+    assert structure_meant("Scaphoid_L", every, of_one_side=True) == "scaphoid"
 
 
 def test_names_of_several_files_that_mean_one_bone_are_one() -> None:

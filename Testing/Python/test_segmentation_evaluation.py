@@ -21,9 +21,13 @@ from surfaces import ball, long_bone
 
 from BoneXrayLib.label_maps import read_labels
 from BoneXrayLib.progress import Cancelled
-from BoneXrayLib.segments.structures import WRIST
+from BoneXrayLib.segments.structures import TRUNK, WRIST
 from BoneXrayTrainingLib.evaluating_segments import segmentation_evaluation
-from BoneXrayTrainingLib.evaluating_segments.labelled_cts import LabelledCt, load_labelled
+from BoneXrayTrainingLib.evaluating_segments.labelled_cts import (
+    LabelledCt,
+    load_labelled,
+    numbered,
+)
 from BoneXrayTrainingLib.evaluating_segments.segmentation_baselines import otsu_threshold
 from BoneXrayTrainingLib.evaluating_segments.segmentation_data import (
     LabelledSource,
@@ -211,6 +215,25 @@ def test_names_of_labels_are_found_beside_the_map_as_training_finds_them(tmp_pat
         "femur left": int((read_labels(source.labels)[0] == 9).sum()),
         "femur right": int((read_labels(source.labels)[0] == 10).sum()),
     }
+
+
+def test_labels_as_totalsegmentator_names_them_are_parts_of_the_models_bones() -> None:
+    called = {1: "rib_left_1", 2: "rib_left_2", 3: "vertebrae_L5", 4: "vertebrae_S1", 5: "sacrum",
+              6: "hip_left", 7: "costal_cartilages", 8: "clavicula_right"}  # fmt: skip
+    raw = np.arange(9, dtype=np.uint8).reshape(1, 3, 3)
+    labels, names = numbered(raw, called, LabelledSource("ct.nrrd", "labels.nrrd"), TRUNK)
+    found = [names.get(int(value), "") for value in labels.ravel()]
+    assert found == ["", "ribs left", "ribs left", "vertebrae", "sacrum", "sacrum",
+                     "hip bone left", "", "clavicle right"]  # fmt: skip
+
+
+def test_bones_of_one_wrist_may_say_whose_side_they_are_of() -> None:
+    raw = np.arange(4, dtype=np.uint8).reshape(1, 2, 2)
+    source = LabelledSource("ct.nrrd", "labels.nrrd")
+    labels, names = numbered(raw, {1: "Scaphoid_left", 2: "left lunate"}, source, WRIST)
+    assert [names.get(int(n), "") for n in labels.ravel()] == ["", "scaphoid", "lunate", ""]
+    with pytest.raises(ValueError, match="scaphoid_left"):
+        numbered(raw, {1: "scaphoid_left", 2: "scaphoid_right"}, source, WRIST)
 
 
 def test_a_model_of_one_bone_is_asked_on_the_same_pictures(hands: Path) -> None:

@@ -17,7 +17,7 @@ from BoneXrayLib.volume import Volume, read_volume
 from ..hand_frame import hand_frame
 from ..labelled import SIDES, half, without_side
 from ..mesh_ct import mesh_ct, read_others, read_patient
-from ..structure_names import structure_name
+from ..structure_names import is_of_one_side, structure_meant
 from ..surroundings import cut_near
 from .segmentation_data import LabelledSource
 
@@ -98,10 +98,11 @@ def numbered(
     table = np.zeros(max(called, default=0) + 1, np.uint8)
     known = (*structures, *(name for name in WRIST if name not in structures))
     every = frozenset(label.replace("_", " ").lower() for label in called.values())
+    alone = is_of_one_side(called.values(), every)
     for place, name in enumerate(known, start=1):
         patterns = source.names.get(name) or (name, f"{name} [0-9]")
         for value, label in called.items():
-            alike = name not in source.names and structure_name(label, every) == name
+            alike = name not in source.names and structure_meant(label, every, alone) == name
             if alike or any(_fits(label, value, p) for p in patterns):
                 if table[value]:
                     other = known[table[value] - 1]
