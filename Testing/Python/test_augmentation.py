@@ -173,7 +173,7 @@ def test_the_target_of_a_display_image_is_what_bone_adds_under_the_response(
 ) -> None:
     module = "BoneXrayTrainingLib.sampling.augmentation"
     monkeypatch.setattr(f"{module}.add_noise", lambda image, *_: image)
-    monkeypatch.setattr(f"{module}.expose", lambda total, without, _: torch.stack([total, without]))
+    monkeypatch.setattr(f"{module}.expose", lambda total, bare, *_: torch.stack([total, bare]))
     monkeypatch.setattr(f"{module}.respond", lambda pair, _: (pair[0] ** 2, pair[1] ** 2))
     monkeypatch.setattr(f"{module}.collimate", lambda image, target, _: (image, target))
     rng = np.random.default_rng(4)
@@ -213,6 +213,23 @@ def test_noise_has_no_mean_and_chance_zero_adds_none(layers: np.ndarray) -> None
     noise = add_noise(total, np.random.default_rng(0), 1.0) - total
     assert noise.std() > 0
     assert abs(noise.mean()) < 0.2 * noise.std()
+
+
+def test_grain_and_blur_stay_within_what_is_asked_for(layers: np.ndarray) -> None:
+    total, without = both(layers)
+    for seed in SEEDS:
+        noise = add_noise(total, np.random.default_rng(seed), 1.0, (0.01, 0.02)) - total
+        assert 0.004 < noise.std() / total.std() < 0.025
+    edges = []
+    for soft in ((0.1, 0.1), (1.5, 1.5)):
+        taken = [expose(total, without, np.random.default_rng(seed), soft)[0] for seed in SEEDS]
+        edges.append(float(np.mean([each.diff(dim=-1).square().mean() for each in taken])))
+    assert edges[1] < edges[0]
+
+
+def test_a_blur_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"augmentation\.blur"):
+        AugmentationConfig(blur=(0.0, 1.0))
 
 
 def test_shutters_and_markers_are_no_bone(layers: np.ndarray) -> None:

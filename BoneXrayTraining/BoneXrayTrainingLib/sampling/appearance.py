@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+BLUR, GRAIN = (0.3, 1.2), (0.005, 0.08)
+"""Between which blur [pixels] and grain (its spread over the image's) are drawn unless said."""
 MOST_BRIGHT = 0.6
 """Unexposed borders of inverted radiographs are brighter than any bone, by up to this share."""
 
@@ -27,14 +29,19 @@ def blur(image: torch.Tensor, sigma: float) -> torch.Tensor:
     return stack.reshape(image.shape)
 
 
-def expose(total: torch.Tensor, without: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+def expose(
+    total: torch.Tensor,
+    without: torch.Tensor,
+    rng: np.random.Generator,
+    soft: tuple[float, float] = BLUR,
+) -> torch.Tensor:
     """Blur and scatter of one exposure on both images, (2, rows, columns) optical density.
 
     Scatter adds a broad, smooth share to the transmitted intensity: OD = -ln(e^-OD + s · blur).
     """
     both = torch.stack([total, without])
     if rng.random() < 0.5:
-        both = blur(both, float(rng.uniform(0.3, 1.2)))
+        both = blur(both, float(rng.uniform(*soft)))
     return scatter(both, rng)
 
 
@@ -78,15 +85,20 @@ def sharpen(level: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return level - float(rng.uniform(0.2, 0.7)) * coarse
 
 
-def add_noise(image: torch.Tensor, rng: np.random.Generator, chance: float) -> torch.Tensor:
+def add_noise(
+    image: torch.Tensor,
+    rng: np.random.Generator,
+    chance: float,
+    grain: tuple[float, float] = GRAIN,
+) -> torch.Tensor:
     """Grain of random strength and size."""
     if rng.random() >= chance:
         return image
-    grain = torch.from_numpy(rng.standard_normal(tuple(image.shape)).astype(np.float32))
+    noise = torch.from_numpy(rng.standard_normal(tuple(image.shape)).astype(np.float32))
     if rng.random() < 0.5:
-        grain = blur(grain, float(rng.uniform(0.5, 1.0))) * 2.0
-    spread = float(image.std()) * float(np.exp(rng.uniform(np.log(0.005), np.log(0.08))))
-    return image + spread * grain
+        noise = blur(noise, float(rng.uniform(0.5, 1.0))) * 2.0
+    spread = float(image.std()) * float(np.exp(rng.uniform(*np.log(grain))))
+    return image + spread * noise
 
 
 def collimate(

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from ..limits import check_number, check_span
 from ..pairs import TISSUES
-from .appearance import add_noise, collimate, expose, respond
+from .appearance import BLUR, GRAIN, add_noise, collimate, expose, respond
 
 BONE, LEAN = TISSUES.index("bone"), TISSUES.index("lean")
 BLOOD_HU = 40.0
@@ -47,6 +47,10 @@ class AugmentationConfig:
     """Standard deviation of the log density of each tissue, as `TISSUES`."""
     uneven: float = 0.15
     """Standard deviation of a smooth log density field within lean tissue and bone."""
+    blur: tuple[float, float] = BLUR
+    """Between which the blur of display images is drawn, half of which are [pixels]."""
+    grain: tuple[float, float] = GRAIN
+    """Between which the spread of their noise is drawn, over that of the image."""
     display_share: float = 0.5
     """Share of samples given as display images of unknown response."""
     contrast_share: float = 0.5
@@ -78,6 +82,8 @@ class AugmentationConfig:
             )
         check_number("augmentation.crop", self.crop, 1)
         check_span("augmentation.scale", self.scale, 0.05)
+        check_span("augmentation.blur", self.blur, 0.01)
+        check_span("augmentation.grain", self.grain, 1e-6)
         for name in ("rotation", "warp", "uneven"):
             check_number(f"augmentation.{name}", getattr(self, name), 0)
         for number, density in enumerate(self.densities):
@@ -113,9 +119,9 @@ def augment(
         tissues = add_contrast(tissues, rng)
     total, without = tissues.sum(0), tissues.sum(0) - tissues[BONE]
     if display:
-        total, without = respond(expose(total, without, rng), rng)
+        total, without = respond(expose(total, without, rng, config.blur), rng)
     target = (total - without).clamp(min=0.0)
-    image = add_noise(total, rng, 0.8 if display else 0.3)
+    image = add_noise(total, rng, 0.8 if display else 0.3, config.grain)
     if display and rng.random() < 0.3:
         image, target = collimate(image, target, rng)
     domain = "display" if display else "optical density"

@@ -99,8 +99,8 @@ def taken(
         tissues = add_lumps(tissues, pixel_mm, rng)
     image, display = tissues.sum(0), rng.random() < config.display_share
     if display:
-        image = respond(expose(image, image, rng), rng)[0]
-    image = add_noise(image, rng, 0.8 if display else 0.3)
+        image = respond(expose(image, image, rng, config.blur), rng)[0]
+    image = add_noise(image, rng, 0.8 if display else 0.3, config.grain)
     if display and rng.random() < 0.3:
         image, masks = collimate(image, masks, rng)
     return image, masks, "display" if display else "optical density"
