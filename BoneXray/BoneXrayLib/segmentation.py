@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from scipy.sparse import csr_array
 
+LEAST_SIDE = 64
+"""No image is shown to a network smaller than that [pixels], if it is not smaller itself."""
 SPECK_SIDE = 3
 """Pieces of less than a square of so many pixels of the network's are specks."""
 
@@ -131,7 +133,7 @@ def segment(
     hung = _is_hung(radiograph) or not any(s.side for s in structures)
     part = content(radiograph.pixels, radiograph.domain, model.card.framing)
     shown, scale = shown_part(radiograph, part, is_mirrored=not hung)
-    channels = working_channels(shown, scale, model.card.input["working_size"])
+    channels = working_channels(shown, scale, shown_size(shown, model))
     ways, turns = WAYS[config.mirror], count()
     most = most_looks(config.turn)
     order = [*mirrored_order(structures), *range(len(structures), len(model.card.outputs))]
@@ -150,6 +152,19 @@ def segment(
     doubts = way_round_warnings(answers, model.card.mirror)
     warnings = (*domain_warnings(radiograph), *doubts, *turn_warnings(degrees, config.turn))
     return Segmentation(radiograph, structures, masks, model.card.title, warnings)
+
+
+def shown_size(shown: Radiograph, model: Model) -> int:
+    """Longer side [pixels] at which a network is shown a part of a radiograph.
+
+    Its card's working size; less where pixels are known to be finer then than its `finest_mm`:
+    bones of half a patient would be twice as large as those it learned from.
+    """
+    most, finest = int(model.card.input["working_size"]), model.card.input.get("finest_mm")
+    if finest is None or shown.pixel_mm is None:
+        return most
+    sides = (n * mm for n, mm in zip(shown.pixels.shape, shown.pixel_mm, strict=True))
+    return min(most, max(LEAST_SIDE, round(max(sides) / finest)))
 
 
 def _is_hung(radiograph: Radiograph) -> bool:

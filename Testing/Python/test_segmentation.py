@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +17,13 @@ from BoneXrayLib.progress import Cancelled
 from BoneXrayLib.radiograph import Radiograph
 from BoneXrayLib.resizing import resize
 from BoneXrayLib.segmentation import (
+    LEAST_SIDE,
     Segmentation,
     SegmentConfig,
     masks_of_shares,
     model_structures,
     segment,
+    shown_size,
 )
 from BoneXrayLib.segments.mask_pieces import tidy
 from BoneXrayLib.segments.mirror_images import WAY_ROUND, chosen, way_round_warnings
@@ -57,6 +60,18 @@ def test_each_bone_has_a_mask_of_the_images_size_and_bones_may_overlap(model: Mo
     assert np.count_nonzero(ulna) > 1.5 * np.count_nonzero(radius)
     assert not lunate.any()
     assert found.model == "small-segment 0.1"
+
+
+def test_half_of_a_patient_is_shown_at_half_the_size_where_pixels_are_known(model: Model) -> None:
+    card = dataclasses.replace(model.card, input={**model.card.input, "working_size": 256,
+                                                  "finest_mm": 1.5})  # fmt: skip
+    known = dataclasses.replace(model, card=card)
+    sizes = {rows: shown_size(ellipse((rows, 200), (1.0, 1.0)), known) for rows in (600, 300, 210)}
+    assert sizes == {600: 256, 300: 200, 210: 140}
+    assert shown_size(ellipse((300, 200), (0.5, 1.0)), known) == 133, "the longer side in mm"
+    assert shown_size(ellipse((30, 20), (1.0, 1.0)), known) == LEAST_SIDE
+    assert shown_size(ellipse((300, 200)), known) == 256, "of an unknown pixel size"
+    assert shown_size(ellipse((300, 200), (1.0, 1.0)), model) == model.card.input["working_size"]
 
 
 def test_a_mask_ends_where_the_share_passes_the_threshold(model: Model) -> None:

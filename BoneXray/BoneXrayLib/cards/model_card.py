@@ -21,7 +21,7 @@ from .card_checks import (
 SCHEMA_VERSION = 1
 TASKS = ("extract", "segment", "separate", "features", "reconstruct")
 DOMAINS = ("optical density", "display")
-MAX_SIDE = 8192
+MAX_SIDE, MOST_FINEST_MM = 8192, 10.0
 SEPARATE_OUTPUTS = ("bones", "this", "mask this", "mask others")
 """What a model for "separate" answers, in this order."""
 SEPARATE_MASKS = 2
@@ -53,7 +53,10 @@ class ModelCard:
         description: for people, a sentence or two.
         input: domain (one or a list of "optical density", "display"), pixel_mm [low, high],
             size_multiple, channels (what each holds), polarity ("bone bright"), working_size
-            [pixels along the longer side]; framing, "whole" unless given: `framing.FRAMINGS`;
+            [pixels along the longer side]; finest_mm, none unless given: an image whose pixel size
+            is known is shown to a "segment" network with pixels no smaller than that, as parts of
+            a patient are else shown larger than in training; framing, "whole" unless given:
+            `framing.FRAMINGS`;
             mirror, "mean" unless given: what answers are made of, one of `MIRRORS`; masks, for
             "separate": how many of the channels are masks, `SEPARATE_MASKS`; recipe, none unless
             given: one of `SEPARATE_RECIPES`. For "reconstruct", a shape model and no network:
@@ -168,6 +171,9 @@ def _check_input(values: object) -> None:
     for key, highest in (("size_multiple", 1024), ("working_size", MAX_SIDE)):
         if type(values[key]) is not int or not 1 <= values[key] <= highest:
             raise wrong(f"input.{key}", values[key], f"a whole number, 1 to {highest}")
+    finest = values.get("finest_mm", 1.0)
+    if not is_number(finest) or not 0 < finest <= MOST_FINEST_MM:
+        raise wrong("input.finest_mm", finest, f"above 0 to {MOST_FINEST_MM:g} mm")
     channels = values["channels"]
     if not are_texts(channels) or not 1 <= len(channels) <= 64:
         raise wrong("input.channels", channels, "a list of 1 to 64 texts")

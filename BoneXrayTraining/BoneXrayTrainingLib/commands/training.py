@@ -169,6 +169,9 @@ class Export(Command):
     training images unless given."""
     gain: float = 1.0
     """Multiplies the network's answers, 0.5 to 2."""
+    finest_mm: float | None = None
+    """Smallest pixel [mm] at which a model that names bones is shown an image whose pixel size is
+    known, so that bones of a part of a patient look no larger than in training."""
     bits: int = 16
     """How weights are stored: in 16 bits, in 8 for files of half that size, mostly in 4, or with 6
     the largest layers in 4 and the others in 8."""
@@ -185,6 +188,7 @@ class Export(Command):
         model = export(
             self.run_folder, folder, self.version, self.working_size,
             gain=self.gain, name=self.name, best=self.best, framing=self.framing, bits=self.bits,
+            finest_mm=self.finest_mm,
         )  # fmt: skip
         report.result("Model", {"model": model})
 

@@ -88,7 +88,7 @@ def _evaluate(
         from BoneXrayLib.segmentation import segment
     wanted = [structure.name for structure in model_structures(found)]
     cases = []
-    for question in _questions(sources, wanted, views or SegmentViews(), progress, is_cancelled):
+    for question in questions(sources, wanted, views or SegmentViews(), progress, is_cancelled):
         raise_if_cancelled(is_cancelled)
         cases.append(answered(question, segment(question.radiograph, model=found)))
     if not cases:
@@ -106,7 +106,7 @@ def _evaluate(
     return report, cases
 
 
-def _questions(
+def questions(
     sources: Sequence[Source],
     structures: Sequence[str],
     views: SegmentViews,

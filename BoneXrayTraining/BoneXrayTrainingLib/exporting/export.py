@@ -9,6 +9,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
+from BoneXrayLib.cards.model_card import MOST_FINEST_MM
 from BoneXrayLib.files import checked_output_folder, staged_folder
 from BoneXrayLib.framing import FRAMINGS
 from BoneXrayLib.models import write_card
@@ -39,6 +40,7 @@ def export(
     best: bool = False,
     framing: str = "content",
     bits: int = 16,
+    finest_mm: float | None = None,
 ) -> Path:
     """Write the averaged weights of a run's last checkpoint as a model folder.
 
@@ -60,6 +62,8 @@ def export(
         framing: what of an image the network is shown, one of `framing.FRAMINGS`.
         bits: 16, 8 for files of half that size, 6 for the largest layers in four bits and the
             others in eight, or 4 for little more than a quarter.
+        finest_mm: smallest pixel [mm] at which a network that names bones is shown an image whose
+            pixel size is known; None shows all at the working size.
 
     Raises:
         ValueError: the run holds no checkpoint or its configuration is damaged, a wrong gain.
@@ -67,6 +71,7 @@ def export(
     run, output = Path(run), checked_output_folder(output)
     _check_asked(run, framing, bits, best)
     config = from_mapping(TrainConfig, json.loads((run / "config.json").read_text()), "config")
+    finest = _finest(finest_mm, config.task)
     checkpoint = best_checkpoint(run) if best or config.patience else latest_checkpoint(run)
     config = dataclasses.replace(config, name=name or config.name)
     if gain != 1.0:
@@ -81,7 +86,7 @@ def export(
     network.load_state_dict(unpacked(stored))
     with staged_folder(output) as stage:
         write_network(network, config.network, stored, stage)
-        shown = {"working_size": working_size, "framing": framing, **_mirrors(config)}
+        shown = {"working_size": working_size, "framing": framing, **finest, **_mirrors(config)}
         card = make_card(config, version, shown, step, evaluation or [])
         write_card(stage, with_beginning(card, read_record(run)))
     return output
@@ -95,6 +100,15 @@ def _check_asked(run: Path, framing: str, bits: int, best: bool) -> None:
     latest_checkpoint(run)
     if best and not checkpoints(run, "best"):
         raise ValueError(f"best: {run} has none; expected a run with patients in validation")
+
+
+def _finest(finest_mm: float | None, task: str) -> dict[str, float]:
+    if finest_mm is None:
+        return {}
+    if task != "segment":
+        raise ValueError(f"finest_mm: got {finest_mm!r} for {task!r}; expected none but to segment")
+    check_number("finest_mm", finest_mm, 0.01, MOST_FINEST_MM)
+    return {"finest_mm": float(finest_mm)}
 
 
 def _mirrors(config: TrainConfig) -> dict[str, str]:
