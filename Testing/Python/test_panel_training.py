@@ -38,7 +38,7 @@ for step in range(1, steps + 1):
             log.write(json.dumps({"step": step, "of": steps, **watched}) + "\\n")
     told = {"stage": "train", "fraction": step / steps, "message": f"step {step}: loss 1"}
     print(json.dumps(told))
-    time.sleep(0.02)
+    time.sleep(float(sys.argv[3]))
     if (run / "stop").exists():
         (run / "stop").unlink()
         break
@@ -74,12 +74,12 @@ def ready(panel: Any, tmp_path: Path) -> Any:
     return panel
 
 
-def play(panel: Any, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a child in the command's place that speaks as it does."""
+def play(panel: Any, steps: int, monkeypatch: pytest.MonkeyPatch, pause: float = 0.02) -> None:
+    """Put a child in the command's place that speaks as it does, a step each `pause` seconds."""
     from BoneXrayTrainingLib.panels import slicer_process
 
     def command(config: str, data: str, run: str, resume: bool, start_from: str) -> list[str]:
-        return [sys.executable, "-u", "-c", CHILD, run, str(steps)]
+        return [sys.executable, "-u", "-c", CHILD, run, str(steps), str(pause)]
 
     monkeypatch.setattr(slicer_process, "train_command", command)
 
@@ -198,7 +198,8 @@ def of(kind: str, name: str) -> Any:
 def test_loss_and_validation_grow_into_tables_and_plots(
     ready: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    play(ready, 5, monkeypatch)
+    # Slow enough for a busy computer to see the panel between a step and the end.
+    play(ready, 5, monkeypatch, pause=0.3)
     ready.ui.startButton.click()
     wait(lambda: "Step " in ready.ui.statusText.text, 15)
     assert ", about 2 h 0 min left, waits for samples 25% of the time" in ready.ui.statusText.text
