@@ -75,8 +75,7 @@ def structure_meant(
         Its name, or that of `structure_name` where it is none of these.
     """
     name = structure_name(label, every)
-    plain, _, side = name.lower().rpartition(" ")
-    plain, side = (plain, side) if side in SIDES else (name.lower(), "")
+    plain, side = _parted(name)
     plain = plain.removesuffix(" bone")
     for pattern, structure in ALSO_CALLED.items():
         if re.fullmatch(pattern, plain):
@@ -90,7 +89,14 @@ def structure_meant(
 def is_of_one_side(labels: Iterable[str], every: set[str] | frozenset[str] = frozenset()) -> bool:
     """Whether no two of the labels are of wrists of different sides."""
     wrist = [n for n in labels if structure_meant(n, every, of_one_side=True) in WRIST]
-    return len({structure_name(n, every).lower().rpartition(" ")[2] for n in wrist} & {*SIDES}) < 2
+    return len({_parted(structure_name(n, every))[1] for n in wrist} - {""}) < 2
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """A name of `structure_name` in small letters without its side, and the side or nothing."""
+    plain, _, last = name.lower().rpartition(" ")
+    side = LETTERS.get(last, last)
+    return (plain, side) if plain and side in SIDES else (name.lower(), "")
 
 
 def _words(label: str) -> list[str]:

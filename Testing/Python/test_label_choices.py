@@ -123,7 +123,8 @@ def test_a_side_is_the_last_word_of_a_bones_name(label: str, name: str) -> None:
      ("clavicula_right", "clavicle right"), ("vertebrae_L1", "vertebrae"), ("T12", "vertebrae"),
      ("vertebrae_S1", "sacrum"), ("Lunate bone", "lunate"), ("triquetral", "triquetrum"),
      ("sternum", "sternum"), ("costal_cartilages", "costal cartilages"), ("hip", "hip"),
-     ("scaphoid_left", "scaphoid left"), ("T1 fat", "T1 fat"), ("rib cage", "rib cage")],
+     ("scaphoid_left", "scaphoid left"), ("femur_L", "femur left"), ("vertebra_L", "vertebra L"),
+     ("T1 fat", "T1 fat"), ("rib cage", "rib cage")],
 )  # fmt: skip
 def test_what_others_call_a_bone_is_understood(label: str, meant: str) -> None:
     assert structure_meant(label) == meant
@@ -134,7 +135,9 @@ def test_a_wrist_bone_has_no_side_where_all_are_of_one() -> None:
     every = {"scaphoid l", "scaphoid r"}
     assert is_of_one_side(one, every)
     assert not is_of_one_side(both)
+    assert not is_of_one_side(["scaphoid_L", "lunate_R"])
     assert structure_meant("Scaphoid_L", every, of_one_side=True) == "scaphoid"
+    assert structure_meant("Scaphoid_L", of_one_side=True) == "scaphoid"
 
 
 def test_names_of_several_files_that_mean_one_bone_are_one() -> None:

@@ -227,6 +227,15 @@ def test_labels_as_totalsegmentator_names_them_are_parts_of_the_models_bones() -
                      "hip bone left", "", "clavicle right"]  # fmt: skip
 
 
+def test_what_a_list_says_of_a_label_goes_before_what_its_name_means() -> None:
+    raw = np.arange(4, dtype=np.uint8).reshape(1, 2, 2)
+    called = {1: "vertebrae_L5", 2: "vertebrae_S1", 3: "sacrum"}
+    source = LabelledSource("ct.nrrd", "labels.nrrd", {"vertebrae": ("vertebrae_*",)})
+    labels, names = numbered(raw, called, source, TRUNK)
+    found = [names.get(int(value), "") for value in labels.ravel()]
+    assert found == ["", "vertebrae", "vertebrae", "sacrum"]
+
+
 def test_bones_of_one_wrist_may_say_whose_side_they_are_of() -> None:
     raw = np.arange(4, dtype=np.uint8).reshape(1, 2, 2)
     source = LabelledSource("ct.nrrd", "labels.nrrd")

@@ -56,11 +56,10 @@ class ModelCard:
             [pixels along the longer side]; finest_mm, none unless given: an image whose pixel size
             is known is shown to a "segment" network with pixels no smaller than that, as parts of
             a patient are else shown larger than in training; framing, "whole" unless given:
-            `framing.FRAMINGS`;
-            mirror, "mean" unless given: what answers are made of, one of `MIRRORS`; masks, for
-            "separate": how many of the channels are masks, `SEPARATE_MASKS`; recipe, none unless
-            given: one of `SEPARATE_RECIPES`. For "reconstruct", a shape model and no network:
-            bone, and what `SHAPE_FRAME` says.
+            `framing.FRAMINGS`; mirror, "mean" unless given: what answers are made of, one of
+            `MIRRORS`; masks, for "separate": how many of the channels are masks, `SEPARATE_MASKS`;
+            recipe, none unless given: one of `SEPARATE_RECIPES`. For "reconstruct", a shape
+            model and no network: bone, and what `SHAPE_FRAME` says.
         outputs: for each output channel its name, colour, and terminology code where there is one.
         trained_on: sources [{name, licence}], cts (their number).
         evaluation: [{data, metric, value, baseline}].

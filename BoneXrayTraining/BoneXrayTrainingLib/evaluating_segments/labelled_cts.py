@@ -97,12 +97,11 @@ def numbered(
     """
     table = np.zeros(max(called, default=0) + 1, np.uint8)
     known = (*structures, *(name for name in WRIST if name not in structures))
-    every = frozenset(label.replace("_", " ").lower() for label in called.values())
-    alone = is_of_one_side(called.values(), every)
+    guessed = _guessed(called, source)
     for place, name in enumerate(known, start=1):
         patterns = source.names.get(name) or (name, f"{name} [0-9]")
         for value, label in called.items():
-            alike = name not in source.names and structure_meant(label, every, alone) == name
+            alike = name not in source.names and guessed.get(value) == name
             if alike or any(_fits(label, value, p) for p in patterns):
                 if table[value]:
                     other = known[table[value] - 1]
@@ -116,6 +115,18 @@ def numbered(
             f"structures ({', '.join(structures[:4])} …); it has {few}"
         )
     return table[np.minimum(raw, len(table) - 1)] * (raw < len(table)), found
+
+
+def _guessed(called: dict[int, str], source: LabelledSource) -> dict[int, str]:
+    """{value: structure} that labels mean by their names, of those that the entry does not name."""
+    every = frozenset(label.replace("_", " ").lower() for label in called.values())
+    alone = is_of_one_side(called.values(), every)
+    told = [pattern for patterns in source.names.values() for pattern in patterns]
+    return {
+        value: structure_meant(label, every, alone)
+        for value, label in called.items()
+        if not any(_fits(label, value, pattern) for pattern in told)
+    }
 
 
 def _halved(

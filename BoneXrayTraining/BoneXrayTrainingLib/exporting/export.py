@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file
 
@@ -71,13 +72,11 @@ def export(
     run, output = Path(run), checked_output_folder(output)
     _check_asked(run, framing, bits, best)
     config = from_mapping(TrainConfig, json.loads((run / "config.json").read_text()), "config")
-    finest = _finest(finest_mm, config.task)
     checkpoint = best_checkpoint(run) if best or config.patience else latest_checkpoint(run)
     config = dataclasses.replace(config, name=name or config.name)
     if gain != 1.0:
         config = dataclasses.replace(config, network={**config.network, "gain": gain})
-    working_size = seen_size(config) if working_size is None else working_size
-    check_number("working_size", working_size, size_multiple(config.network))
+    shown = _shown(config, working_size, framing, finest_mm)
     step = read_state(checkpoint).step
     network = build_network(config.network)
     weights = load_file(checkpoint / "average.safetensors")
@@ -86,7 +85,6 @@ def export(
     network.load_state_dict(unpacked(stored))
     with staged_folder(output) as stage:
         write_network(network, config.network, stored, stage)
-        shown = {"working_size": working_size, "framing": framing, **finest, **_mirrors(config)}
         card = make_card(config, version, shown, step, evaluation or [])
         write_card(stage, with_beginning(card, read_record(run)))
     return output
@@ -102,13 +100,21 @@ def _check_asked(run: Path, framing: str, bits: int, best: bool) -> None:
         raise ValueError(f"best: {run} has none; expected a run with patients in validation")
 
 
-def _finest(finest_mm: float | None, task: str) -> dict[str, float]:
+def _shown(
+    config: TrainConfig, working_size: int | None, framing: str, finest_mm: float | None
+) -> dict[str, Any]:
+    """How the card says that images are shown to the network."""
+    working_size = seen_size(config) if working_size is None else working_size
+    check_number("working_size", working_size, size_multiple(config.network))
+    shown = {"working_size": working_size, "framing": framing, **_mirrors(config)}
     if finest_mm is None:
-        return {}
-    if task != "segment":
-        raise ValueError(f"finest_mm: got {finest_mm!r} for {task!r}; expected none but to segment")
+        return shown
+    if config.task != "segment":
+        raise ValueError(
+            f"finest_mm: got {finest_mm!r} for {config.task!r}; expected none but to segment"
+        )
     check_number("finest_mm", finest_mm, 0.01, MOST_FINEST_MM)
-    return {"finest_mm": float(finest_mm)}
+    return {**shown, "finest_mm": float(finest_mm)}
 
 
 def _mirrors(config: TrainConfig) -> dict[str, str]:
