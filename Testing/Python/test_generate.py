@@ -131,19 +131,23 @@ def test_a_sample_depends_on_seed_ct_and_number_only(
         assert np.array_equal(other.array(number, "layers"), whole.array(number, "layers"))
 
 
-@pytest.mark.parametrize("looks", [1, 3])
+@pytest.mark.parametrize("looks", [0, 1, 3, 5, 6])
 def test_a_run_that_was_stopped_goes_on_to_the_same_data_set(
     looks: int, whole: PairStore, config: GenerateConfig, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr("BoneXrayTrainingLib.generation.watch.LOOK_EVERY_S", 0.0)
+    for rest in ("LOOK_EVERY_S", "REST"):  # the run looks whenever it may
+        monkeypatch.setattr(f"BoneXrayTrainingLib.generation.watch.{rest}", 0.0)
     output = tmp_path / "set"
     first = generate(config, output, workers=1, is_cancelled=stop_after(looks))
     assert first.stopped == "interrupted"
     assert first.samples < 6
     assert not read_header(output)["complete"]
     assert not [p for p in output.rglob(".*")], "nothing half-written stays"
-    second = generate(config, output, workers=1, resume=True)
-    assert first.made + second.made == 6, "nothing lost, nothing repeated"
+    again = generate(config, output, workers=1, resume=True, is_cancelled=stop_after(1))
+    assert again.stopped == "interrupted"
+    assert again.problems == []
+    last = generate(config, output, workers=1, resume=True)
+    assert first.made + again.made + last.made == 6, "nothing lost, nothing repeated"
     assert contents(output) == contents(whole.folder)
     assert read_header(output)["complete"]
 

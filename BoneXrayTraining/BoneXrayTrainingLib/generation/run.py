@@ -146,14 +146,15 @@ def _hashed(
     # A CT all of whose samples are there is not read again.
     asked = [job for job in jobs if not (known.get(job.number) and _is_done(job, there))]
     for job, found in team.run(hash_ct, asked, watch.tick):
+        before = known.get(job.number)
         if isinstance(found, BaseException):
             problems[job.number] = _reason(found)
         elif found.problem:
             problems[job.number] = found.problem
-        elif known.get(job.number, found.sha256) not in ("", found.sha256 or ""):
+        elif before and found.sha256 and before != found.sha256:
             problems[job.number] = "the file has changed since samples were made of it"
-        else:
-            digests[job.number] = found.sha256 or ""
+        else:  # of a run that was stopped there may be none yet
+            digests[job.number] = found.sha256 or before or ""
     return [dataclasses.replace(job, sha256=digests.get(job.number, "")) for job in jobs], problems
 
 

@@ -17,6 +17,8 @@ GB = 1e9
 ALMOST_FULL = 200e6
 """Bytes that are left free on the disk."""
 LOOK_EVERY_S = 0.2
+REST = 20
+"""Rest after a look, in times it took: however many shards there are, looking takes little time."""
 
 
 class Watch:
@@ -43,8 +45,7 @@ class Watch:
         began = time.monotonic()
         if began >= self.next_look:
             self.look()
-            # However many shards there are, looking takes a small share of the time.
-            self.next_look = began + max(LOOK_EVERY_S, 20 * (time.monotonic() - began))
+            self.next_look = began + max(LOOK_EVERY_S, REST * (time.monotonic() - began))
 
     def look(self) -> None:
         """See what is there, and ask the workers to end where that is due."""
