@@ -45,6 +45,21 @@ def quiet_pydicom() -> Generator[None]:
             log.setLevel(level)
 
 
+@contextmanager
+def _quiet_value() -> Generator[None]:
+    """As `quiet_pydicom`, of one value: a level that is set makes all loggers forget what they
+    know, and of a series there are thousands of values."""
+    log = logging.getLogger("pydicom")
+    was = log.disabled
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        log.disabled = True
+        try:
+            yield
+        finally:
+            log.disabled = was
+
+
 def is_dicom(path: Path) -> bool:
     """Whether the file starts as DICOM does, with its preamble or (old files) without."""
     try:
@@ -97,7 +112,7 @@ def _read(path: Path, stop_before_pixels: bool) -> Dataset:
 def tag(dataset: Dataset, keyword: str, default: Any = None) -> Any:
     """The element's value; `default` where it is missing, empty or cannot be parsed."""
     try:
-        with quiet_pydicom():
+        with _quiet_value():
             value = dataset.get(keyword)
     except Exception:  # a value that breaks its own representation, e.g. DS "abc"
         logger.debug("cannot parse %s", keyword)
