@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import time
@@ -394,7 +395,7 @@ def test_a_model_of_the_run_is_exported_and_chosen_in_bonexray(
     run = tmp_path / "run"
     (run / "checkpoint-00000001").mkdir(parents=True)
     (run / "checkpoint-00000001/state.json").write_text("{}")
-    (run / "config.json").write_text('{"name": "knee"}')
+    (run / "config.json").write_text('{"name": "knee", "task": "segment"}')
     ready.update()
     assert ready.ui.nameEdit.text == "knee-run"
     ready.ui.nameEdit.text = "my knee"
@@ -402,8 +403,8 @@ def test_a_model_of_the_run_is_exported_and_chosen_in_bonexray(
     ready.ui.nameEdit.text = "knee"
     given: list[tuple] = []
 
-    def command(run: str, folder: Path, name: str, *others: object) -> list[str]:
-        given.append((run, folder, name, *others))
+    def command(run: str, folder: Path, name: str, version: str, **choices: object) -> list[str]:
+        given.append((run, folder, name, version, choices))
         write_small_model(folder, name=name)
         return [sys.executable, "-V"]
 
@@ -411,10 +412,16 @@ def test_a_model_of_the_run_is_exported_and_chosen_in_bonexray(
     ready.ui.versionEdit.text = "2.0"
     assert ready.ui.workingSizeBox.text == "as in training"
     ready.ui.workingSizeBox.value = 320
+    assert ready.ui.finestBox.text == "any"
+    ready.ui.finestBox.value = 1.4
+    ready.ui.framingBox.currentText = "the whole image"
+    ready.ui.gainBox.value = 1.1
     ready.ui.weightsBox.currentText = "4 bits"
     ready.ui.exportButton.click()
     wait(lambda: " is in " in ready.ui.modelStatus.text, 15)
-    assert given == [(str(run), tmp_path / "models/knee", "knee", "2.0", False, 320, 4)]
+    choices = {"best": False, "working_size": 320, "finest_mm": 1.4, "framing": "whole",
+               "gain": 1.1, "bits": 4}  # fmt: skip
+    assert given == [(str(run), tmp_path / "models/knee", "knee", "2.0", choices)]
     bonexray = slicer.modules.BoneXrayWidget
     assert bonexray.ui.modelBox.currentText.startswith("knee ")
     assert bonexray.parent.isEntered
@@ -447,9 +454,32 @@ def test_the_child_understands_its_command() -> None:
     assert (str(parsed.run_folder), str(parsed.output)) == ("run", "model")
     assert (parsed.name, parsed.version, parsed.best) == ("knee", "2.0", True)
     assert (parsed.working_size, parsed.bits) == (None, 16)
-    words = slicer_process.export_command("run", "model", "knee", "2.0", False, 320, 4)
+    choices = {"best": False, "working_size": 320, "finest_mm": 1.4, "framing": "whole",
+               "gain": 1.1, "bits": 4}  # fmt: skip
+    words = slicer_process.export_command("run", "model", "knee", "2.0", **choices)
     parsed = _parse(commands.COMMANDS["export"], "export", words[4:])
-    assert (parsed.best, parsed.working_size, parsed.bits) == (False, 320, 4)
+    assert {name: getattr(parsed, name) for name in choices} == choices
+
+
+def test_a_finest_pixel_is_asked_for_where_bones_are_named_only(ready: Any, tmp_path: Path) -> None:
+    for task, asked in (("extract", False), ("segment", True)):
+        run = tmp_path / task
+        run.mkdir()
+        (run / "config.json").write_text(json.dumps({"name": "knee", "task": task}))
+        ready.ui.runEdit.currentPath = str(run)
+        assert ready.ui.finestBox.enabled is asked
+
+
+def test_the_panel_starts_from_the_defaults_of_the_command(panel: Any) -> None:
+    from BoneXrayTrainingLib.commands.training import Export
+    from BoneXrayTrainingLib.panels.slicer_panel_model import BITS, FRAMINGS
+
+    defaults = {field.name: field.default for field in dataclasses.fields(Export)}
+    ui = panel.ui
+    assert ui.gainBox.value == defaults["gain"]
+    assert FRAMINGS[ui.framingBox.currentIndex] == defaults["framing"]
+    assert BITS[ui.weightsBox.currentIndex] == defaults["bits"]
+    assert (ui.finestBox.value or None, ui.workingSizeBox.value or None) == (None, None)
 
 
 def test_the_stop_file_is_the_one_the_trainer_looks_for() -> None:

@@ -26,6 +26,8 @@ MODEL_FIELDS = {
 """Task -> what BoneXray's parameter node calls its model."""
 BITS = (16, 8, 6, 4)
 """Rows of the box that says how weights are stored."""
+FRAMINGS = ("content", "whole")
+"""Rows of the box that says what of an image is shown."""
 
 
 class ModelSection:
@@ -46,7 +48,10 @@ class ModelSection:
         run = self._data.path("run")
         if run != self._named and (Path(run) / "config.json").is_file():
             self._named = run  # once a run: what the user typed stays
-            self._ui.nameEdit.text = self._suggested(Path(run))
+            config = config_of(Path(run))
+            name = str(config.get("name", Path(run).name))
+            self._ui.nameEdit.text = f"{plain_name(name)}-{plain_name(Path(run).name)}"
+            self._ui.finestBox.enabled = config.get("task") == "segment"
         busy = self._child.is_running
         reason = _("The model is being exported") if busy else self.why_not()
         self._ui.exportButton.enabled = not reason
@@ -78,11 +83,8 @@ class ModelSection:
                 return
         self._last = ""
         with errors_shown(_("The model could not be exported.")):
-            best = any(Path(run).glob("best-*/state.json"))
             version = self._ui.versionEdit.text.strip()
-            bits = BITS[self._ui.weightsBox.currentIndex]
-            size = self._ui.workingSizeBox.value or None
-            command = export_command(run, self._folder, name, version, best, size, bits)
+            command = export_command(run, self._folder, name, version, **self._choices(Path(run)))
             self._child.start(command, self._folder.parent)
             self._ui.modelStatus.text = _("Exporting …")
         self.update()
@@ -91,6 +93,18 @@ class ModelSection:
         """The panel goes."""
         self._child.kill()
         self._child.close()
+
+    def _choices(self, run: Path) -> dict[str, Any]:
+        """What `bone-xray export` is asked for beyond name and version."""
+        finest = self._ui.finestBox
+        return {
+            "best": any(run.glob("best-*/state.json")),
+            "working_size": self._ui.workingSizeBox.value or None,
+            "finest_mm": (finest.value or None) if finest.enabled else None,
+            "framing": FRAMINGS[self._ui.framingBox.currentIndex],
+            "gain": self._ui.gainBox.value,
+            "bits": BITS[self._ui.weightsBox.currentIndex],
+        }
 
     def _told(self, fraction: float, message: str) -> None:
         self._last = message
@@ -110,13 +124,14 @@ class ModelSection:
             )
             open_in_bonexray(model.card.name, model.card.task)
 
-    @staticmethod
-    def _suggested(run: Path) -> str:
-        try:
-            name = json.loads((run / "config.json").read_text(encoding="utf-8"))["name"]
-        except (ValueError, KeyError, OSError):
-            name = run.name
-        return f"{plain_name(str(name))}-{plain_name(run.name)}"
+
+def config_of(run: Path) -> dict[str, Any]:
+    """The configuration of a run; nothing of one that cannot be read."""
+    try:
+        config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    except (ValueError, OSError):
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def open_in_bonexray(name: str, task: str) -> None:

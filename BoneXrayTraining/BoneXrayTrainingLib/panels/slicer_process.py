@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import qt
 
@@ -54,18 +55,20 @@ def preview_command(config: str | Path, data_root: str | Path, folder: str | Pat
 
 
 def export_command(
-    run_folder: str | Path,
-    folder: str | Path,
-    name: str,
-    version: str,
-    best: bool = False,
-    working_size: int | None = None,
-    bits: int = 16,
+    run_folder: str | Path, folder: str | Path, name: str, version: str, **choices: Any
 ) -> list[str]:
-    """The words of a child that makes a model folder of a run."""
+    """The words of a child that makes a model folder of a run.
+
+    Args:
+        choices: further options of `bone-xray export`; those that are None or False are left out.
+    """
     words = ["export", str(run_folder), "-o", str(folder), "--name", name, "--version", version]
-    size = [] if working_size is None else ["--working-size", str(working_size)]
-    return _command([*words, "--bits", str(bits), *size, *(["--best"] if best else [])])
+    for option, choice in choices.items():
+        if choice is None or choice is False:
+            continue
+        words.append("--" + option.replace("_", "-"))
+        words += [] if choice is True else [str(choice)]
+    return _command(words)
 
 
 def _command(words: list[str]) -> list[str]:
