@@ -20,7 +20,8 @@ class Ellipsoid:
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """Value at RAS points (..., 3): `value` inside, 0 outside."""
-        return np.where((self._unit(points) ** 2).sum(-1) <= 1.0, self.value, 0.0)
+        unit = self._unit(points)
+        return np.where(np.einsum("...i,...i", unit, unit) <= 1.0, self.value, 0.0)
 
     def line_integrals(self, sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Exact integrals [value · mm] from sources to targets, both (..., 3) RAS mm.

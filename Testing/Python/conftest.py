@@ -25,6 +25,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     return KernelsOnce(config, log)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What all tests import stays: no later collection looks through it again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Samples are cached away from the user's own; no test fetches over the network."""

@@ -59,15 +59,16 @@ class NodeComboBox(QtWidgets.QWidget):
 
     def setMRMLScene(self, scene: Any) -> None:
         self._standin_scene = scene
-        events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndImportEvent)
-        tags = [scene.AddObserver(event, lambda *_: changed()) for event in events]
+        one = (scene.NodeAddedEvent, scene.NodeRemovedEvent)
+        tags = [scene.AddObserver(event, lambda *_: changed()) for event in one]
+        tags.append(scene.AddObserver(scene.EndBatchProcessEvent, lambda *_: changed()))
 
         def changed() -> None:
-            if shiboken6.isValid(self._standin_box):
-                self._standin_refresh()
-            else:  # the panel is gone
+            if not shiboken6.isValid(self._standin_box):  # the panel is gone
                 for tag in tags:
                     scene.RemoveObserver(tag)
+            elif not scene.IsBatchProcessing():  # as qMRML's do, once when it ends
+                self._standin_refresh()
 
         self._standin_refresh()
 
