@@ -18,6 +18,11 @@ class Ellipsoid:
     value: float
     rotation: np.ndarray = field(default_factory=lambda: np.eye(3))
 
+    @property
+    def reach(self) -> float:
+        """Beyond this distance from the centre [mm] it is 0."""
+        return max(self.semi_axes)
+
     def at(self, points: np.ndarray) -> np.ndarray:
         """Value at RAS points (..., 3): `value` inside, 0 outside."""
         unit = self._unit(points)
@@ -49,6 +54,7 @@ class GaussianBlob:
     centre: tuple[float, float, float]
     sigma: float
     value: float
+    reach = np.inf
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """Value at RAS points (..., 3)."""
@@ -79,15 +85,19 @@ def sample_on_grid(
     k, j, i = (np.arange(n, dtype=np.float64) for n in shape)
     offsets = (np.arange(oversample) + 0.5) / oversample - 0.5
     out = np.zeros(shape, dtype=np.float32)
+    across = np.cross(ijk_to_ras[:3, 0], ijk_to_ras[:3, 1])
+    across /= np.linalg.norm(across)
     for slab in range(shape[0]):
         total = np.zeros(shape[1:])
         for dk in offsets:
+            corner = ijk_to_ras[:3, 2] * (k[slab] + dk) + ijk_to_ras[:3, 3]
+            near = [s for s in solids if abs((np.asarray(s.centre) - corner) @ across) <= s.reach]
             for dj in offsets:
                 for di in offsets:
                     jj, ii = np.meshgrid(j + dj, i + di, indexing="ij")
                     kk = np.full_like(ii, k[slab] + dk)
                     points = np.stack([ii, jj, kk], -1) @ ijk_to_ras[:3, :3].T + ijk_to_ras[:3, 3]
-                    total += sum(solid.at(points) for solid in solids)
+                    total += sum(solid.at(points) for solid in near)
         out[slab] = total / oversample**3
     return out
 
