@@ -12,7 +12,7 @@ from BoneXrayTrainingLib.mesh_ct.meshes import MeshConfig
 from BoneXrayTrainingLib.sources import CtSource
 
 CONFIG = LegsConfig(
-    patients=2, regions={"leg": 0.5, "knee": 0.5}, voxel={"leg": 2.0, "knee": 2.0}, shape=0.0
+    patients=2, regions={"leg": 0.5, "knee": 0.5}, voxel={"leg": 3.0, "knee": 2.5}, shape=0.0
 )
 HEAD = np.array([-42.0, 12.0, 405.0])
 """Middle of the femoral head over the middle of the knee, RAS mm."""
