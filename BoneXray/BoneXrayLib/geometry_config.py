@@ -35,6 +35,8 @@ VIEWS: dict[str, View] = {
 }
 
 MAX_PIXELS_A_SIDE = 8192
+LEAST_PIXEL_MM, MOST_PIXEL_MM = 0.001, 10.0
+"""What a radiograph may have."""
 
 
 @dataclass
@@ -66,7 +68,8 @@ def check_config(config: GeometryConfig) -> None:
     """Refuse a view, beam, length or size that no radiograph has; names the field and its value."""
     one_of("view", config.view, tuple(VIEWS))
     one_of("beam", config.beam, BEAMS)
-    for name in ("source_detector", "source_object", "pixel"):
+    check_pixel(config.pixel)
+    for name in ("source_detector", "source_object"):
         value = getattr(config, name)
         if not (math.isfinite(value) and value > 0):
             raise ValueError(f"{name}: got {value!r}; expected a positive length in mm")
@@ -80,6 +83,16 @@ def check_config(config: GeometryConfig) -> None:
         if len(pair) != 2 or not all(math.isfinite(v) for v in pair):
             raise ValueError(f"{name}: got {pair!r}; expected two finite numbers")
     check_size(config.size)
+
+
+def check_pixel(pixel: float) -> None:
+    """Refuse a pixel size [mm] that no radiograph has."""
+    if not (math.isfinite(pixel) and pixel > 0):
+        raise ValueError(f"pixel: got {pixel!r}; expected a positive length in mm")
+    if not LEAST_PIXEL_MM <= pixel <= MOST_PIXEL_MM:
+        raise ValueError(
+            f"pixel: got {pixel!r}; expected {LEAST_PIXEL_MM:g} to {MOST_PIXEL_MM:g} mm"
+        )
 
 
 def check_size(size: tuple[int, int]) -> None:

@@ -20,6 +20,7 @@ from .dicom.dicom_spacing import ASK
 from .display import display_window, to_grey, write_png
 from .files import existing_path, naming, plain_stem
 from .float_nrrd import DOMAINS, FloatImage, read_float_image, write_float_image
+from .geometry_config import LEAST_PIXEL_MM, MOST_PIXEL_MM, check_pixel
 from .picture_files import is_picture, read_picture
 from .volume_files import is_image_file
 
@@ -89,8 +90,8 @@ class Radiograph:
 
 def check_reading(pixel: float | None, polarity: str) -> None:
     """Refuse a pixel size [mm] or a polarity that a user cannot mean."""
-    if pixel is not None and not (np.isfinite(pixel) and pixel > 0):
-        raise ValueError(f"pixel: got {pixel!r}; expected a positive length in mm")
+    if pixel is not None:
+        check_pixel(pixel)
     if polarity not in POLARITIES:
         raise ValueError(f"polarity: got {polarity!r}; expected one of {', '.join(POLARITIES)}")
 
@@ -98,8 +99,9 @@ def check_reading(pixel: float | None, polarity: str) -> None:
 def checked_pixel_mm(pixel_mm: float | tuple[float, float]) -> tuple[float, float]:
     """(row, column) spacing in mm from one number or two, or a ValueError."""
     row, column = np.broadcast_to(np.asarray(pixel_mm, dtype=np.float64), 2)
-    if not (0.001 <= row <= 10 and 0.001 <= column <= 10):
-        raise ValueError(f"pixel_mm: {pixel_mm}; expected 0.001 to 10 mm")
+    if not all(LEAST_PIXEL_MM <= mm <= MOST_PIXEL_MM for mm in (row, column)):
+        accepted = f"{LEAST_PIXEL_MM:g} to {MOST_PIXEL_MM:g} mm"
+        raise ValueError(f"pixel_mm: {pixel_mm}; expected {accepted}")
     return float(row), float(column)
 
 

@@ -181,6 +181,11 @@ def negative_pixel(folder: Path) -> Words:
     return drr(good_ct(folder), "--pixel", "-1")
 
 
+@kind("pixel: got 12.0; expected 0.001 to 10 mm")
+def a_pixel_that_no_radiograph_has(folder: Path) -> Words:
+    return drr(good_ct(folder), "--pixel", "12")
+
+
 @kind("size: got (0, 64)")
 def no_rows(folder: Path) -> Words:
     return drr(good_ct(folder), "--size", "0", "64")
