@@ -207,7 +207,7 @@ def write_drr(drr: Drr, folder: str | Path, source: str | None = None) -> dict[s
     """
     folder = checked_output_folder(folder)
     images = named_images(drr.full, drr.bone, drr.layers)
-    with staged_folder(folder) as stage:
+    with staged_folder(folder, RECORD) as stage:
         write_images(stage, images, drr.radiograph)
         (stage / RECORD).write_text(as_json(_record(drr, source)))
         names = sorted(path.name for path in stage.iterdir())

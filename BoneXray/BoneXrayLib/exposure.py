@@ -218,7 +218,7 @@ def write_exposed(exposed: Exposed, folder: str | Path) -> dict[str, Path]:
         Path of each file by its name.
     """
     folder = checked_output_folder(folder)
-    with staged_folder(folder) as stage:
+    with staged_folder(folder, RECORD) as stage:
         write_float_nrrd(stage / "exposed.nrrd", exposed.full)
         write_float_nrrd(stage / "exposed-bone.nrrd", exposed.bone)
         write_png(stage / "exposed.png", exposed.display.pixels, 0.0, 1.0)

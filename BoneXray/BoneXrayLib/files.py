@@ -112,10 +112,15 @@ def checked_output_folder(folder: str | Path) -> Path:
 
 
 class staged_folder:
-    """Write into a hidden folder in or beside it; on success move its files into place."""
+    """Write into a hidden folder in or beside it; on success move its files into place.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Where `record` names a JSON file among them, it lists them all as `files`; what an earlier run
+    listed there, this one does not write and nobody has touched since is removed: masks, layers and
+    surfaces of two runs are no result.
+    """
+
+    def __init__(self, folder: Path, record: str = "") -> None:
+        self.folder, self.record = folder, record
 
     def __enter__(self) -> Path:
         # Within a folder that is there: beside a mount, or one's home, others may rule.
@@ -134,14 +139,40 @@ class staged_folder:
         try:
             if kind is None:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                for path in sorted(self.stage.iterdir()):
+                written = sorted(self.stage.iterdir())
+                former = self._former({path.name for path in written})
+                for path in written:
                     target = self.folder / path.name
                     path.replace(target)
+                for target in former:
+                    target.unlink(missing_ok=True)
         except OSError as error:
             reason = error.strerror or error
             raise ValueError(f"output: cannot write {target} ({reason})") from None
         finally:
             shutil.rmtree(self.stage, ignore_errors=True)
+
+    def _former(self, names: set[str]) -> list[Path]:
+        """List the files in the record; those of the record before that go."""
+        if self.record not in names:
+            return []
+        said = json.loads((self.stage / self.record).read_text(encoding="utf-8"))
+        text = json.dumps({**said, "files": sorted(names)}, indent=2, ensure_ascii=False)
+        (self.stage / self.record).write_text(text + "\n", encoding="utf-8")
+        now = {name.casefold() for name in names}  # one file where case does not count
+        before = written_before(self.folder / self.record)
+        return [path for path in before if path.name.casefold() not in now]
+
+
+def written_before(record: Path) -> list[Path]:
+    """The files that a record lists which lie beside it and are no newer than it."""
+    try:
+        listed = json.loads(record.read_text(encoding="utf-8"))["files"]
+        paths = [record.parent / name for name in listed if Path(name).name == name]
+        plain = [path for path in paths if path.is_file() and not path.is_symlink()]
+        return [path for path in plain if path.stat().st_mtime_ns <= record.stat().st_mtime_ns]
+    except (OSError, ValueError, LookupError, TypeError):  # none yet, or not one of ours
+        return []
 
 
 def untaken(name: str, taken: set[str], mark: str = "_") -> str:

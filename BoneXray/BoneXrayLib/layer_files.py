@@ -56,7 +56,7 @@ def write_layers(
                          found.warnings)  # fmt: skip
     window = display_window(found.radiograph.pixels)
     windows = {INPUT: window, SOFT: window}
-    with staged_folder(target) as stage:
+    with staged_folder(target, RECORD) as stage:
         write_png(stage / f"{INPUT}.png", found.radiograph.pixels, *window)
         _write_image(stage, SOFT, found.soft, found.radiograph, window)
         for (name, stem), layer in zip(stems.items(), found.layers, strict=True):

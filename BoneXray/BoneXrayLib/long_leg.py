@@ -134,7 +134,7 @@ def write_long_leg(
     """
     folder = checked_output_folder(folder)
     images = named_images(found.full, found.bone, found.layers)
-    with staged_folder(folder) as stage:
+    with staged_folder(folder, RECORD) as stage:
         write_images(stage, images, found.radiograph)
         (stage / RECORD).write_text(as_json(_record(found, source)))
         names = sorted(path.name for path in stage.iterdir())

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 FORMS = ("png", "nrrd", "dicom")
 """PNG masks with an overlay; `.seg.nrrd`; DICOM SEG."""
 NRRD_FILE, DICOM_FILE, SOURCE_FILE = f"segments{SUFFIX}", "segments.dcm", "source.dcm"
-OVERLAY_FILE = "overlay.png"
+OVERLAY_FILE, RECORD = "overlay.png", "segments.json"
 FILL = 0.35
 """Share of a bone's colour in its area of the overlay; overlapping bones mix."""
 
@@ -70,7 +70,7 @@ def write_segmentation(
         check_highdicom()
     target = checked_output_folder(Path(folder))
     files = file_names(found.names) if "png" in forms else {}
-    with staged_folder(target) as stage:
+    with staged_folder(target, RECORD) as stage:
         if files:
             for name, mask in zip(found.names, found.masks, strict=True):
                 _write_picture(stage / files[name], np.where(mask, np.uint8(255), np.uint8(0)))
@@ -83,7 +83,7 @@ def write_segmentation(
         said = {"written_by": f"BoneXray {__version__}", **(record or {})}
         said |= measurements(found, files)
         text = json.dumps(said, indent=2, ensure_ascii=False)
-        (stage / "segments.json").write_text(text + "\n", encoding="utf-8")
+        (stage / RECORD).write_text(text + "\n", encoding="utf-8")
         _write_table(stage / "segments.csv", found)
         names = sorted(path.name for path in stage.iterdir())
     return {name: target / name for name in names}

@@ -12,6 +12,8 @@ from BoneXrayLib.files import checked_output_folder, staged_folder
 from BoneXrayLib.models import Model
 from BoneXrayLib.radiograph import display_window, write_float_nrrd, write_png
 
+RECORD = "extract.json"
+
 
 def write_extraction(
     found: Extraction, config: ExtractConfig, model: Model, source: str, folder: str | Path
@@ -31,7 +33,7 @@ def write_extraction(
     if found.uncertainty is not None:
         images["uncertainty"] = found.uncertainty
     windows = {name: display_window(image) for name, image in images.items()}
-    with staged_folder(folder) as stage:
+    with staged_folder(folder, RECORD) as stage:
         for name, image in images.items():
             write_png(stage / f"{name}.png", image, *windows[name])
             if name != "input":
@@ -42,7 +44,7 @@ def write_extraction(
         record = _record(found, config, model, source)
         record["display_windows"] = {n: [float(v) for v in w] for n, w in windows.items()}
         text = json.dumps(record, indent=2, ensure_ascii=False)
-        (stage / "extract.json").write_text(text + "\n", encoding="utf-8")
+        (stage / RECORD).write_text(text + "\n", encoding="utf-8")
         names = sorted(path.name for path in stage.iterdir())
     return {name: folder / name for name in names}
 

@@ -14,7 +14,7 @@ from .leg_config import LegConfig
 from .leg_feature_files import write_features
 from .leg_picture import contour_picture
 from .leg_reconstruction import RebuiltLeg
-from .reconstruction_files import write_reconstructions
+from .reconstruction_files import RECORD_FILE, write_reconstructions
 
 
 def write_leg(
@@ -42,7 +42,7 @@ def write_leg(
     said = record or {}
     said = {"models": list(leg.models), "notes": list(leg.notes), "warnings": list(leg.warnings),
             "geometries_before": [g.to_dict() for g in leg.geometries], **said}  # fmt: skip
-    with staged_folder(target) as stage:
+    with staged_folder(target, RECORD_FILE) as stage:
         write_reconstructions(stage, [bone.found for bone in leg.bones], said)
         for number, radiograph in enumerate(leg.radiographs):
             size = radiograph.pixels.shape

@@ -67,7 +67,7 @@ def write_reconstructions(
     said["frame"] = "RAS mm"
     said["bones"] = [bone_record(bone) for bone in found]
     said["measures"] = measures_of_sides(found)
-    with staged_folder(target) as stage:
+    with staged_folder(target, RECORD_FILE) as stage:
         for name, bone in zip(names, found, strict=True):
             write_stl(stage / f"{name}.stl", bone.vertices, bone.faces)
             np.savez_compressed(
