@@ -164,6 +164,12 @@ class staged_folder:
         return [path for path in before if path.name.casefold() not in now]
 
 
+def forget_result(record: Path) -> None:
+    """Remove what a run wrote beside this record, and the record, but what was touched since."""
+    for path in written_before(record):
+        path.unlink(missing_ok=True)
+
+
 def written_before(record: Path) -> list[Path]:
     """The files that a record lists which lie beside it and are no newer than it."""
     try:

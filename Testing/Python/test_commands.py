@@ -77,6 +77,8 @@ def test_drr_with_an_exposure_writes_what_a_detector_shows_too(
     said = capsys.readouterr().err
     assert "exposure: got 'dental'; expected one of" in said
     assert "kvp: got 70.0; expected --exposure with it" in said
+    assert main([*words[:4], *SMALL, "--view", "LAT-L"]) == 0
+    assert not {path.name for path in tmp_path.iterdir() if path.name.startswith("expos")}
 
 
 def test_drr_with_labels_writes_one_layer_a_label_and_their_sum_is_the_radiograph(

@@ -84,7 +84,8 @@ class Drr(OfExposure, OfCt):
     def run(self, report: Reporter) -> None:
         from BoneXrayLib.ct_exposure import expose_ct
         from BoneXrayLib.drr import pose_notes, simulate, write_drr
-        from BoneXrayLib.exposure import write_exposed
+        from BoneXrayLib.exposure import RECORD, write_exposed
+        from BoneXrayLib.files import forget_result
 
         folder = check_output(self.output)
         exposure = self.exposure_config()
@@ -92,6 +93,7 @@ class Drr(OfExposure, OfCt):
         if exposure is None:
             drr = simulate(volume, self.config, labels, names, report.progress, device=self.device)
             files = write_drr(drr, folder, self.ct.name)
+            forget_result(folder / RECORD)  # of another radiograph
         else:
             drr, exposed = expose_ct(volume, self.config, exposure, labels, names,
                                      report.progress, device=self.device)  # fmt: skip
