@@ -144,8 +144,7 @@ class staged_folder:
                 for path in written:
                     target = self.folder / path.name
                     path.replace(target)
-                for target in former:
-                    target.unlink(missing_ok=True)
+                remove(former)
         except OSError as error:
             reason = error.strerror or error
             raise ValueError(f"output: cannot write {target} ({reason})") from None
@@ -166,8 +165,14 @@ class staged_folder:
 
 def forget_result(record: Path) -> None:
     """Remove what a run wrote beside this record, and the record, but what was touched since."""
-    for path in written_before(record):
-        path.unlink(missing_ok=True)
+    remove(written_before(record))
+
+
+def remove(files: list[Path]) -> None:
+    """Files of an earlier run; one that a viewer holds open stays, what was written is whole."""
+    for path in files:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def written_before(record: Path) -> list[Path]:

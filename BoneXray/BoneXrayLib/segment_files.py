@@ -45,6 +45,7 @@ def write_segmentation(
     record: dict[str, Any] | None = None,
     source: str | os.PathLike | None = None,
     ijk_to_ras: np.ndarray | None = None,
+    alone: bool = True,
 ) -> dict[str, Path]:
     """Write the forms that are asked for, and segments.json and segments.csv; all or nothing.
 
@@ -56,6 +57,7 @@ def write_segmentation(
         record: what else segments.json is to say.
         source: file of the radiograph.
         ijk_to_ras: (4, 4) place of the radiograph; where float NRRD files of it lie unless given.
+        alone: whether files of an earlier result in the folder go that are not written again.
 
     Returns:
         Path of each file by its name.
@@ -70,7 +72,7 @@ def write_segmentation(
         check_highdicom()
     target = checked_output_folder(Path(folder))
     files = file_names(found.names) if "png" in forms else {}
-    with staged_folder(target, RECORD) as stage:
+    with staged_folder(target, RECORD if alone else "") as stage:
         if files:
             for name, mask in zip(found.names, found.masks, strict=True):
                 _write_picture(stage / files[name], np.where(mask, np.uint8(255), np.uint8(0)))

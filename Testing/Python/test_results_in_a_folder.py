@@ -79,8 +79,10 @@ def test_a_record_of_another_kind_takes_nothing_away(said: str, tmp_path: Path) 
 
 def test_names_that_differ_in_case_alone_are_one_file(tmp_path: Path) -> None:
     write(tmp_path, "Femur.stl")
+    one = (tmp_path / RECORD.upper()).exists()
     write(tmp_path, "femur.stl")
-    assert "femur.stl" in names_in(tmp_path)
+    # Where they are two files nothing is lost either: the first one stays.
+    assert len(names_in(tmp_path) - {RECORD}) == (1 if one else 2)
 
 
 def test_masks_of_another_model_do_not_stay_beside_the_new_ones(tmp_path: Path) -> None:

@@ -137,6 +137,9 @@ def test_edited_segments_are_measured_and_written_as_they_are(tmp_path: Path) ->
     nodes.segments.GetSegmentation().GetSegment("Segment_2").SetName("my ulna")
     assert slicer_segments.measure(nodes.segments) is nodes.areas
     assert float(nodes.areas.GetCellText(0, 2)) == np.count_nonzero(edited) * 0.125
+    slicer_segments.export_segments(nodes.segments, tmp_path / "out", ("nrrd",))
+    slicer_segments.export_segments(nodes.segments, tmp_path / "out", ("png",))
+    assert (tmp_path / "out" / "segments.seg.nrrd").is_file(), "of the export before"
     files = slicer_segments.export_segments(nodes.segments, tmp_path / "out")
     back = read_seg_nrrd(files["segments.seg.nrrd"])
     assert np.array_equal(back.masks[0], edited)

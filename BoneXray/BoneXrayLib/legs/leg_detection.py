@@ -9,6 +9,7 @@ import numpy as np
 
 from ..domain import domain_warnings
 from ..framing import content
+from ..geometry_config import check_pixel
 from ..leg_features import SIDES, EllipseFeature, LegFeatures, PointFeature
 from ..models import Model, find_model
 from ..progress import IsCancelled, Progress, part_of
@@ -53,8 +54,8 @@ class DetectConfig:
     """Look again at parts of a leg that is small in the image."""
 
     def __post_init__(self) -> None:
-        if self.pixel is not None and not (np.isfinite(self.pixel) and self.pixel > 0):
-            raise ValueError(f"pixel: got {self.pixel!r}; expected a positive length in mm")
+        if self.pixel is not None:
+            check_pixel(self.pixel)
         for name, known in (
             ("polarity", POLARITIES), ("side", ("auto", *SIDES)), ("view", ("auto", *VIEWS)),
         ):  # fmt: skip

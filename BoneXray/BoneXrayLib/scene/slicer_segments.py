@@ -192,7 +192,9 @@ def show_segments(node: Any, fill: bool, outline: bool) -> None:
 def export_segments(
     node: Any, folder: str | os.PathLike, forms: Sequence[str] = FORMS[:2]
 ) -> dict[str, Path]:
-    """Write the segments as they are now; see `segment_files.write_segmentation`.
+    """Write the segments as they are now, beside other forms of them exported before.
+
+    See `segment_files.write_segmentation`.
 
     Raises:
         ValueError: no segments, their radiograph is gone, no highdicom, or no such folder.
@@ -201,7 +203,7 @@ def export_segments(
     source = node.GetNodeReference(INPUT_ROLE)
     record = {"image": source.GetName(), "notes": found.radiograph.notes}
     place = ijk_to_world(source, "radiograph")
-    return write_segmentation(found, folder, forms, record, dicom_file(source), place)
+    return write_segmentation(found, folder, forms, record, dicom_file(source), place, alone=False)
 
 
 def dicom_file(source: Any) -> str | None:
