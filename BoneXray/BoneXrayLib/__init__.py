@@ -4,7 +4,8 @@ The stages, in the order of the data (a stage imports earlier stages only); a fo
 of the stage that follows it, or a stage of many files:
 
     dicom           DICOM files: series of slices, radiographs, compressed pixels
-    volume          CT in: Hounsfield units on a patient RAS grid, label maps
+    label_maps      labels of a CT, in the forms that others write them (labels)
+    volume          CT in: Hounsfield units on a patient RAS grid
     phantoms        solids with exact line integrals, a synthetic limb
     contrast        where contrast medium is among what a threshold takes for bone
     bone            which voxels are bone: windows, presets, labels -> parts

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -12,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .files import existing_path, naming, one_line, plain_stem
+from .dicom.dicom_files import is_dicom
+from .files import existing_path, naming, one_line
+from .labels.dicom_segments import read_dicom_segments, segments_in
+from .labels.mask_folder import mask_files, read_mask_folder
+from .labels.name_tables import read_names
+from .labels.nifti_table import names_in_header
 from .volume_files import is_image_file, read_image_file
-
-NAME_FILES = (".json", ".csv", ".ctbl", ".txt")
-COLOUR_NUMBERS = 4
-"""Red, green, blue and opacity behind a name in a colour table."""
 
 if TYPE_CHECKING:
     from .volume import Volume
@@ -31,39 +30,58 @@ def read_labels(
     """Labels (k, j, i) uint8 or uint16 (0 = nothing), ijk_to_ras (4, 4) mm, and names by value.
 
     Slicer's `.seg.nrrd` brings its segments' names; a file that keeps segments in several layers
-    is renumbered to one. Other label maps get "label 3" unless `names` says more.
+    is renumbered to one. So do DICOM SEG, TotalSegmentator's multilabel NIfTI, and a folder of
+    masks, which are called as their files. Other label maps get "label 3" unless `names` says more.
 
     Args:
-        path: NIfTI, NRRD or MetaImage file of whole numbers.
+        path: NIfTI, NRRD or MetaImage file of whole numbers, a DICOM SEG file (needs highdicom), or
+            a folder with a mask for each structure or with one DICOM SEG file.
         names: names by value, or a file that has them (see `read_names`).
 
     Raises:
         ValueError: no label map, or segments that overlap.
     """
     found = existing_path(path, "labels")
-    if found.is_dir() or not is_image_file(found):
-        raise ValueError(
-            f"labels: {found.name}; expected a .nii.gz, .nrrd, .seg.nrrd or .mha label map"
-        )
     with naming("labels"):
-        image = read_image_file(found, components=True)
-    segments = _segments(image.keys)
-    layers = image.array if image.array.ndim == 4 else image.array[..., np.newaxis]
-    if layers.shape[-1] > 1 and not segments:
-        raise ValueError(
-            f"labels: {found.name} has {layers.shape[-1]} values per voxel; expected one"
-        )
-    layers = _whole_numbers(layers, found.name)
-    if segments and layers.shape[-1] > 1:
-        labels, by_value = _merge_layers(layers, segments, found.name)
-    else:
-        labels, by_value = layers[..., 0], {value: name for _, value, name in segments}
+        labels, ijk_to_ras, by_value = _held(found)
     if not labels.any():
         raise ValueError(f"labels: {found.name} is empty (all 0); expected at least one structure")
     given = names if names is None or isinstance(names, Mapping) else read_names(names)
     present = [int(value) for value in np.flatnonzero(np.bincount(labels.ravel())) if value]
     by_value |= {int(value): str(name) for value, name in (given or {}).items()}
-    return labels, image.ijk_to_ras, {v: by_value.get(v, f"label {v}") for v in present}
+    return labels, ijk_to_ras, {v: by_value.get(v, f"label {v}") for v in present}
+
+
+def _held(found: Path) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+    """What a file or folder holds: labels (k, j, i), ijk_to_ras, names by value as far as told."""
+    if found.is_dir():
+        segments = [] if mask_files(found) else segments_in(found)
+        return read_dicom_segments(segments[0]) if len(segments) == 1 else read_mask_folder(found)
+    if is_image_file(found):
+        return _of_image(found)
+    if is_dicom(found):
+        return read_dicom_segments(found)
+    raise ValueError(
+        f"labels: {found.name}; expected a .nii.gz, .nrrd, .seg.nrrd or .mha label map, a DICOM "
+        "SEG, or a folder of masks"
+    )
+
+
+def _of_image(file: Path) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+    image = read_image_file(file, components=True)
+    segments = _segments(image.keys)
+    layers = image.array if image.array.ndim == 4 else image.array[..., np.newaxis]
+    if layers.shape[-1] > 1 and not segments:
+        raise ValueError(
+            f"labels: {file.name} has {layers.shape[-1]} values per voxel; expected one"
+        )
+    layers = _whole_numbers(layers, file.name)
+    if segments and layers.shape[-1] > 1:
+        labels, by_value = _merge_layers(layers, segments, file.name)
+    else:
+        by_value = {value: name for _, value, name in segments} or names_in_header(file)
+        labels = layers[..., 0]
+    return labels, image.ijk_to_ras, by_value
 
 
 def _whole_numbers(layers: np.ndarray, name: str) -> np.ndarray:
@@ -115,76 +133,6 @@ def _merge_layers(
         labels[mask] = number
         by_value[number] = name
     return labels, by_value
-
-
-def read_names(path: str | os.PathLike) -> dict[int, str]:
-    """Names by label value from a file.
-
-    JSON {"value": "name"} or {"name": value}; CSV with a value column (value, label, index or id)
-    and a name column (name or structure); or a colour table with "value name …" lines.
-
-    Raises:
-        ValueError: none of these.
-    """
-    file = existing_path(path, "names")
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-        if file.suffix.lower() == ".json":
-            pairs = list(json.loads(text).items())
-        elif file.suffix.lower() == ".csv":
-            pairs = _csv_pairs(text)
-        else:
-            pairs = _table_pairs(text)
-        swap = any(not str(first).lstrip("-").isdigit() for first, _ in pairs)
-        found = [(b, a) for a, b in pairs] if swap else pairs
-        if any(not isinstance(name, str) for _, name in found):
-            raise ValueError("a name is no text")
-        return {int(value): name for value, name in found}
-    except (ValueError, TypeError, KeyError, AttributeError, OSError, StopIteration) as error:
-        raise ValueError(
-            f"names: {file.name} ({one_line(error, 80)}); expected JSON, CSV or a colour table "
-            "with a value and a name each"
-        ) from error
-
-
-def with_names_beside(names: dict[int, str], labels: Path) -> dict[int, str]:
-    """What a label map holds, by value; what it has no name of its own for as a file beside says.
-
-    The file is called as the map is, or labels, and is as `read_names` takes it (.json, .csv,
-    .ctbl, .txt).
-    """
-    files = (labels.with_name(s + e) for s in (plain_stem(labels), "labels") for e in NAME_FILES)
-    given = next((read_names(file) for file in files if file.is_file()), {})
-    unnamed = {value: f"label {value}" for value in names}
-    names = {v: given.get(v, name) if name == unnamed[v] else name for v, name in names.items()}
-    return {value: name.strip() or unnamed[value] for value, name in names.items()}
-
-
-def _table_pairs(text: str) -> list[tuple[str, str]]:
-    """Values and names of a colour table: names may have spaces, colours follow them as numbers."""
-    pairs = []
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) < 2 or line.startswith("#"):
-            continue
-        quoted = re.search(r'"([^"]+)"\s*$', line)
-        if quoted:  # as ITK-SNAP writes it, colours before the name
-            pairs.append((words[0], quoted[1]))
-            continue
-        end = len(words) - COLOUR_NUMBERS
-        is_colour = end > 1 and all(word.isdigit() for word in words[end:])
-        pairs.append((words[0], " ".join(words[1 : end if is_colour else None])))
-    return pairs
-
-
-def _csv_pairs(text: str) -> list[tuple[str, str]]:
-    rows = list(csv.DictReader(text.splitlines()))
-    columns = {column.strip().lower(): column for column in (rows[0] if rows else {})}
-    value = next((columns[c] for c in ("value", "label", "index", "id") if c in columns), None)
-    name = next((columns[c] for c in ("name", "structure") if c in columns), None)
-    if value is None or name is None:
-        raise ValueError("its first line heads no columns value and name")
-    return [(row[value].strip(), row[name].strip()) for row in rows]
 
 
 def resample_labels(

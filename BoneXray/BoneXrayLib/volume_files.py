@@ -40,6 +40,12 @@ def is_image_file(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
+def image_stem(name: str) -> str:
+    """A file's name without the ending that says what kind of image it is."""
+    endings = sorted((s for s in SUFFIXES if name.lower().endswith(s)), key=len)
+    return name[: -len(endings[-1])] if endings else name
+
+
 def read_image_file(path: Path, components: bool = False) -> ImageFile:
     """One 3-D image (a 2-D one becomes a single slice k = 0).
 

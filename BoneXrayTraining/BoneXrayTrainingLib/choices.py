@@ -7,46 +7,64 @@ import re
 import tomllib
 from pathlib import Path
 
-from BoneXrayLib.volume_files import SUFFIXES, is_image_file
+from BoneXrayLib.volume_files import SUFFIXES, image_stem, is_image_file
 
 CHOSEN_FILE = "train.json"
 """The configuration of such a run, in its folder."""
 LABEL_ENDINGS = ("_seg", "_labels")
 LABEL_FOLDER = "labels"
+CT_STEM, MASK_FOLDER = "ct", "segmentations"
+"""In a folder of its own, as in TotalSegmentator's data set."""
+NNUNET_FOLDERS = {"imagesTr": "labelsTr", "imagesTs": "labelsTs"}
+NNUNET_CHANNEL = "_0000"
+"""Behind the name of a case's first (of a CT, its only) image; labels are called without it."""
 
 
 def cts_in_folder(folder: str | Path) -> list[str]:
-    """What may be CTs in a folder, relative to it: image files, and folders of DICOM files.
+    """What may be CTs in a folder, relative to it.
 
-    A label map of another one is none.
+    Image files, folders of DICOM files, and the file `ct.*` of a folder of its own, as
+    TotalSegmentator's data set has them. A label map of another one is none.
     """
     folder = Path(folder)
     if not folder.is_dir():
         return []
     inside = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    files = [p.name for p in inside if p.is_file() and is_image_file(p)]
-    series = [p.name for p in inside if p.is_dir() and _holds_slices(p)]
-    labels = {label_map_beside(folder, name) for name in files + series}
-    return [name for name in files + series if name not in labels]
+    found = [p.name for p in inside if p.is_file() and is_image_file(p)]
+    for place in (p for p in inside if p.is_dir()):
+        own = next(
+            (place / f"{CT_STEM}{s}" for s in SUFFIXES if (place / f"{CT_STEM}{s}").is_file()), None
+        )
+        if own is not None:
+            found.append(f"{place.name}/{own.name}")
+        elif _holds_slices(place):
+            found.append(place.name)
+    labels = {label_map_beside(folder, name) for name in found}
+    return [name for name in found if name not in labels]
 
 
 def label_map_beside(folder: str | Path, ct: str) -> str:
     """The label map of a CT, both relative to `folder`; empty where there is none.
 
     Of NAME.nii.gz, or of a folder NAME of DICOM files, it is the first there is of NAME.seg.nrrd,
-    NAME_seg.*, NAME_labels.* and labels/NAME.*, where * is nii.gz, nrrd or the like.
+    NAME_seg.*, NAME_labels.* and labels/NAME.*, where * is nii.gz, nrrd or the like; of CASE/ct.*
+    the folder of masks CASE/segmentations, too (TotalSegmentator), and of imagesTr/NAME_0000.* the
+    file labelsTr/NAME.* (nnU-Net).
     """
     stem = image_stem(ct)
     names = [f"{stem}.seg.nrrd"]
     names += [f"{stem}{ending}{suffix}" for ending in LABEL_ENDINGS for suffix in SUFFIXES]
     names += [f"{LABEL_FOLDER}/{stem}{suffix}" for suffix in (".seg.nrrd", *SUFFIXES)]
-    return next((n for n in names if n != ct and (Path(folder) / n).is_file()), "")
-
-
-def image_stem(name: str) -> str:
-    """A file's name without the ending that says what kind of image it is."""
-    endings = sorted((s for s in SUFFIXES if name.lower().endswith(s)), key=len)
-    return name[: -len(endings[-1])] if endings else name
+    where = Path(folder)
+    if where.name in NNUNET_FOLDERS:
+        case = f"../{NNUNET_FOLDERS[where.name]}/{stem.removesuffix(NNUNET_CHANNEL)}"
+        names += [f"{case}{suffix}" for suffix in SUFFIXES]
+    beside = next((n for n in names if n != ct and (where / n).is_file()), "")
+    case, _, last = stem.rpartition("/")
+    if beside or not case or last != CT_STEM:
+        return beside
+    masks = f"{case}/{MASK_FOLDER}"
+    return masks if (where / masks).is_dir() else ""
 
 
 def _holds_slices(folder: Path) -> bool:

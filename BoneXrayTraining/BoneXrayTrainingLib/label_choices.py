@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from BoneXrayLib.label_maps import read_labels, with_names_beside
+from BoneXrayLib.label_maps import read_labels
+from BoneXrayLib.labels.name_tables import with_names_beside
 from BoneXrayLib.progress import Cancelled, IsCancelled, Progress
 
 from .choices import (
@@ -116,6 +118,31 @@ def names_in(labels: Path) -> dict[int, str]:
 def structures_of(cts: Sequence[LabelledCt]) -> dict[str, int]:
     """The structures that labels of these CTs stand for, and how many CTs have each."""
     return dict(Counter(name for ct in cts for name in ct.structures))
+
+
+def with_any(
+    cts: Sequence[LabelledCt], patterns: Sequence[str]
+) -> tuple[list[LabelledCt], list[str]]:
+    """The CTs that have one of the structures of such names, and these structures.
+
+    Args:
+        cts: CTs with label maps.
+        patterns: names, with * and ?; all structures when empty.
+
+    Raises:
+        ValueError: a pattern that is no structure's.
+    """
+    known = list(structures_of(cts))
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in known):
+            few = ", ".join(known[:6]) + (" …" if len(known) > 6 else "")
+            raise ValueError(f"structures: got {pattern!r}; expected some of {few}")
+    wanted = [name for name in known if not patterns or _fits_any(name, patterns)]
+    return [ct for ct in cts if set(wanted) & set(ct.structures)], wanted
+
+
+def _fits_any(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def labelled_entries(choice: LabelledChoice, template: Mapping[str, Any]) -> dict[str, Any]:

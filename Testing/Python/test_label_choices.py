@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from BoneXrayLib.label_maps import read_labels, read_names
+from BoneXrayLib.label_maps import read_labels
+from BoneXrayLib.labels.name_tables import read_names
 from BoneXrayLib.models import verify_model
 from BoneXrayLib.phantoms import synthetic_limb
 from BoneXrayLib.progress import Cancelled

@@ -18,7 +18,7 @@ DOORS = (REPOSITORY / "BoneXray/BoneXray.py", REPOSITORY / "BoneXrayTraining/Bon
 
 # Folders whose files are stages of their own; every other folder is one stage.
 LIB_FOLDERS = """
-    cards dicom domains fitting joints leg_scene legs panels physics running scene segments
+    cards dicom domains fitting joints labels leg_scene legs panels physics running scene segments
     separating
 """.split()  # noqa: SIM905
 TRAINING_FOLDERS = """
@@ -31,7 +31,7 @@ FOLDERS = {LIB: LIB_FOLDERS, TRAINING: TRAINING_FOLDERS}
 LIB_STAGES = """
     progress files nifti_check display volume_files
     jpeg_check compressed_pixels dicom_files dicom_slices dicom_series slice_plan slice_stack
-    label_maps volume
+    mask_folder name_tables nifti_table dicom_segments label_maps volume
     phantoms attenuation distances body bone_presets specks contrast_kernels contrast_lung contrast
     bone geometry_config geometry pose_matrix c_arm poses beam_models view_direction outlines
     projection
@@ -353,6 +353,10 @@ TESTED_WITH = {
     "learner": "trainer",
     "labelled_cts": "segmentation_evaluation",
     "label_maps": "volume",
+    "dicom_segments": "label_forms",
+    "mask_folder": "label_forms",
+    "name_tables": "label_choices",
+    "nifti_table": "label_forms",
     "leg_features": "reconstruction",
     "long_leg_config": "long_leg",
     "mappings": "configuration",

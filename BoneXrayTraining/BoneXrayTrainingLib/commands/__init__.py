@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .base import Command
 from .evaluation import EvaluateSegment, EvaluateSeparate
+from .exporting import Export
 from .finding import EvaluateFeatures
 from .generation import Generate, GenerateExport, GenerateReplay
 from .imaging import Drr, LongLeg, RunExtract, RunSegment, Samples
@@ -20,7 +21,7 @@ from .reader_study import ReaderStudyMake, ReaderStudyRead, ReaderStudyReport
 from .reconstructing import EvaluateReconstruct, RunReconstruct
 from .separating import RunSeparate
 from .shaping import ShapeModelBuild, ShapeModelSample, ShapeModelShow
-from .training import EvaluateExtract, Export, Train, TrainBlsGan
+from .training import EvaluateExtract, Train, TrainBlsGan
 
 COMMANDS: dict[str, type[Command]] = {
     "samples": Samples,

@@ -60,7 +60,8 @@ class OfCt(Command):
     output: Output
     """Folder for the results; made if it is not there."""
     labels: Annotated[Path | None, arg(metavar="SEG")] = None
-    """Label map (.nii.gz, .nrrd, .seg.nrrd) whose labels are the bones, one layer each."""
+    """Label map (.nii.gz, .nrrd, .seg.nrrd), folder of masks (as TotalSegmentator writes) or DICOM
+    SEG, whose labels are the bones, one layer each."""
     label_names: Annotated[Path | None, arg(metavar="FILE")] = None
     """Names of the labels: a JSON, CSV or colour table file."""
     series: Annotated[str | None, arg(metavar="N|UID")] = None

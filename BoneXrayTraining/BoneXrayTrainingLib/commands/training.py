@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from ..console import Reporter, check_output, check_output_file, ends_on_interrupt
-from .base import Command, Flag, OptionalFolder, OptionalOutput, Output
+from .base import Command, Flag, OptionalFolder, OptionalOutput
 
 if TYPE_CHECKING:
     from ..learning.configuration import TrainConfig
@@ -36,8 +36,10 @@ class Train(Command):
     """Data set made by `generate` to train on; replaces the CTs of the configuration."""
     labelled: OptionalFolder = None
     """Folder of CTs with label maps beside them (NAME.seg.nrrd, NAME_seg.*, NAME_labels.* or
-    labels/NAME.*): learn all bones these name, in place of CTs and structures of the configuration.
-    """
+    labels/NAME.*), or laid out as TotalSegmentator's data set or nnU-Net's: learn all structures
+    these name, in place of CTs and structures of the configuration."""
+    structures: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]")] = ()
+    """With --labelled: learn those only, as "femur left", "rib*"; CTs without any are left out."""
     run_folder: OptionalFolder = None
     """Folder of the run: log, checkpoints; replaces run of the configuration."""
     start_from: Annotated[str | None, arg(metavar="MODEL|RUN")] = None
@@ -73,8 +75,10 @@ class Train(Command):
     def _learned(self, report: Reporter) -> dict[str, Any]:
         """Entries of the configuration that labelled CTs replace."""
         if self.labelled is None:
+            if self.structures:
+                raise ValueError(f"structures: {self.structures[0]}; expected --labelled with it")
             return {}
-        from ..label_choices import LabelledChoice, labelled_entries, read_labelled
+        from ..label_choices import LabelledChoice, labelled_entries, read_labelled, with_any
         from ..mappings import read_toml
 
         if self.data_root is not None or self.dataset is not None:
@@ -84,7 +88,9 @@ class Train(Command):
         if not usable:
             few = "; ".join(f"{ct.path}: {ct.reason}" for ct in cts[:3]) or "no CT there"
             raise ValueError(f"labelled: {self.labelled}: {few}; expected CTs with label maps")
-        return labelled_entries(LabelledChoice(self.labelled, usable), read_toml(self.config))
+        usable, structures = with_any(usable, self.structures)
+        choice = LabelledChoice(self.labelled, usable, structures)
+        return labelled_entries(choice, read_toml(self.config))
 
     def _train(self, config: TrainConfig, report: Reporter) -> None:
         from ..learning.checkpoints import read_state
@@ -141,56 +147,6 @@ class TrainBlsGan(Command):
         step = read_state(checkpoint).step
         ended = "Trained" if step >= config.steps else "Stopped early; go on with --resume"
         report.result(f"{ended}: step {step} of {config.steps}", {"checkpoint": checkpoint})
-
-
-@dataclass
-class Export(Command):
-    """Export a run's last checkpoint, or its best, as a model; needs the extra packages `train`.
-
-    Writes into DIR: model.onnx, weights.safetensors and card.json. Of a run of `train-bls-gan` it
-    is the last, in 16 bits, at the size it was trained at; only version and name apply.
-    """
-
-    run_folder: Positional[Annotated[Path, arg(metavar="RUN")]]
-    """Folder of the run."""
-    output: Output
-    """The model folder; made if it is not there."""
-    version: str = "1.0.0"
-    """Version that the card states."""
-    name: Annotated[str | None, arg(metavar="NAME")] = None
-    """Name of the model; the configuration's unless given."""
-    best: Flag = False
-    """Take the weights that did best on the patients kept out."""
-    framing: str = "content"
-    """What of an image the network is shown: content (without the air around the patient, where
-    the image tells it) or whole."""
-    working_size: int | None = None
-    """Longer side at which images are given to the network [pixels]; what patients measured in the
-    training images unless given."""
-    gain: float = 1.0
-    """Multiplies the network's answers, 0.5 to 2."""
-    finest_mm: float | None = None
-    """Smallest pixel [mm] at which a model that names bones is shown an image whose pixel size is
-    known, so that bones of a part of a patient look no larger than in training."""
-    bits: int = 16
-    """How weights are stored: in 16 bits, in 8 for files of half that size, mostly in 4, or with 6
-    the largest layers in 4 and the others in 8."""
-
-    def run(self, report: Reporter) -> None:
-        from ..bls_gan.export import export_bls_gan, is_bls_gan_run
-        from ..exporting.export import export
-
-        folder = check_output(self.output)
-        if is_bls_gan_run(self.run_folder):
-            made = export_bls_gan(self.run_folder, folder, self.version, self.name)
-            report.result("Model", {"model": made})
-            return
-        model = export(
-            self.run_folder, folder, self.version, self.working_size,
-            gain=self.gain, name=self.name, best=self.best, framing=self.framing, bits=self.bits,
-            finest_mm=self.finest_mm,
-        )  # fmt: skip
-        report.result("Model", {"model": model})
 
 
 @dataclass

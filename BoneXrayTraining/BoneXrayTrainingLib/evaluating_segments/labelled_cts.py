@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from BoneXrayLib.label_maps import read_labels, resample_labels, with_names_beside
+from BoneXrayLib.label_maps import read_labels, resample_labels
+from BoneXrayLib.labels.name_tables import with_names_beside
 from BoneXrayLib.segments.structures import TRUNK, WRIST
 from BoneXrayLib.volume import Volume, read_volume
 

@@ -16,7 +16,10 @@ from BoneXrayLib.scene.slicer_messages import show_error
 from ..choices import label_map_beside
 from ..label_choices import LabelledCt, read_labelled, structures_of, values_by_structure
 
-RULE = _("Label maps are NAME.seg.nrrd, NAME_seg.*, NAME_labels.* or labels/NAME.*")
+RULE = _(
+    "Label maps are NAME.seg.nrrd, NAME_seg.*, NAME_labels.* or labels/NAME.*, or lie as in the "
+    "data sets of TotalSegmentator and nnU-Net"
+)
 SCENE_RULE = _("A segmentation counts for the CT it was made on; its hidden segments do not")
 
 

@@ -1,0 +1,80 @@
+"""A folder with one mask for each structure, as TotalSegmentator writes `segmentations`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..files import one_line
+from ..volume_files import ImageFile, image_stem, is_image_file, read_image_file
+
+MOST_SHARED = 0.01
+"""Part of a mask that may lie in another, too, as where both were resampled; more is an error."""
+MOST_MASKS = 65535
+
+
+def mask_files(folder: Path) -> list[Path]:
+    """The image files right in a folder, in order of their names; hidden ones are left out."""
+    inside = (p for p in folder.iterdir() if not p.name.startswith("."))
+    return sorted(p for p in inside if p.is_file() and is_image_file(p))
+
+
+def read_mask_folder(folder: Path) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+    """Labels (k, j, i) uint8 or uint16, ijk_to_ras (4, 4) mm, and names: those of the files.
+
+    Structures are numbered from 1 in order of their files; empty masks have a number and no voxel.
+    A voxel of two masks is the first one's.
+
+    Args:
+        folder: of masks on one grid, each 0 and one other value.
+
+    Raises:
+        ValueError: no or too many masks, a file that is none, two grids, or masks that overlap.
+    """
+    files = mask_files(folder)
+    if not 1 <= len(files) <= MOST_MASKS:
+        raise ValueError(
+            f"{folder.name} holds {len(files)} image files; expected a mask for each structure"
+        )
+    first = read_image_file(files[0])
+    labels = np.zeros(first.array.shape, np.uint8 if len(files) < 256 else np.uint16)
+    names = {number: one_line(image_stem(p.name), 80) for number, p in enumerate(files, start=1)}
+    for number, file in enumerate(files, start=1):
+        image = first if number == 1 else read_image_file(file)
+        _check_grid(image, first, file, files[0])
+        _add(labels, number, _mask(image.array, file), names)
+    return labels, first.ijk_to_ras, names
+
+
+def _check_grid(image: ImageFile, first: ImageFile, file: Path, first_file: Path) -> None:
+    same = image.array.shape == first.array.shape
+    if not (same and np.allclose(image.ijk_to_ras, first.ijk_to_ras, atol=1e-3)):
+        raise ValueError(
+            f"{file.name} lies on another grid than {first_file.name}; expected one for all masks"
+        )
+
+
+def _mask(array: np.ndarray, file: Path) -> np.ndarray:
+    other = array.max() or array.min()
+    mask = array == other if other else np.zeros(array.shape, bool)
+    if not (mask | (array == 0)).all():
+        raise ValueError(
+            f"{file.name} holds values {array.min()} to {array.max()}; expected a mask, 0 and one "
+            "other"
+        )
+    return mask
+
+
+def _add(labels: np.ndarray, number: int, mask: np.ndarray, names: dict[int, str]) -> None:
+    """Write a structure into the labels (k, j, i) where there is none yet."""
+    taken = labels[mask]
+    shared = np.bincount(taken)[1:]
+    for other in np.flatnonzero(shared) + 1:
+        voxels = shared[other - 1]
+        if voxels > MOST_SHARED * min(len(taken), np.count_nonzero(labels == other)):
+            raise ValueError(
+                f"masks {names[int(other)]!r} and {names[number]!r} overlap in {voxels} voxels; "
+                "expected masks apart from each other"
+            )
+    labels[mask & (labels == 0)] = number
