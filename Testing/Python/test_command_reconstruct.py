@@ -91,10 +91,10 @@ def test_features_come_back_from_their_files(tmp_path: Path) -> None:
     assert np.abs(read.outline - seen("AP").outline).max() < 1 / 255
 
 
-def test_the_features_in_the_readme_are_read(tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    start = readme.index('{"side": "right", "view"')
-    (tmp_path / "f.json").write_text(readme[start : readme.index("\n\n", start)], encoding="utf-8")
+def test_the_features_in_the_manual_are_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "leg-bones.md").read_text(encoding="utf-8")
+    start = page.index('{"side": "right", "view"')
+    (tmp_path / "f.json").write_text(page[start : page.index("\n\n", start)], encoding="utf-8")
     Image.fromarray(np.full((1000, 500), 255, np.uint8)).save(tmp_path / "femur.png")
     (read,) = read_features(tmp_path / "f.json", (1000, 500))
     assert (read.bone, read.side, set(read.ellipses)) == ("femur", "right", {"head"})

@@ -1,4 +1,4 @@
-"""The README holds: its snippets run, its files exist, its defaults and messages are the code's."""
+"""README and docs hold: snippets run, files exist, defaults and messages are the code's."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from BoneXrayTrainingLib.__main__ import main
 from BoneXrayTrainingLib.commands import COMMANDS
 
 REPOSITORY = Path(__file__).parents[2]
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCS = sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md"))
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *DOCS)
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+MANUAL = "\n".join((REPOSITORY / page).read_text("utf-8") for page in ("README.md", *DOCS))
 TESTED = re.compile(r"<!-- run by a test -->\n```(\w+)\n(.*?)```", re.DOTALL)
 
 
@@ -73,11 +75,26 @@ def test_the_table_of_options_has_the_defaults_of_the_code() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_file_a_page_points_to_exists(page: str) -> None:
-    text = (REPOSITORY / page).read_text(encoding="utf-8")
-    targets = re.findall(r"\]\(([^)#]+)\)", text)
-    for target in targets:
-        if not target.startswith("http"):
-            assert (REPOSITORY / target).exists(), target
+    file = REPOSITORY / page
+    for target, place in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", file.read_text(encoding="utf-8")):
+        if target.startswith("http"):
+            continue
+        found = file.parent / target if target else file
+        assert found.exists(), target
+        if place:
+            assert place in anchors(found.read_text(encoding="utf-8")), f"{target}#{place}"
+
+
+def anchors(text: str) -> set[str]:
+    """What GitHub calls the headings of a page in links."""
+    plain = (
+        re.sub(r"[^\w\- ]", "", h.lower()) for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    )
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+def test_the_front_page_points_to_every_page_of_the_manual() -> None:
+    assert [page for page in DOCS if f"({page}" not in README] == []
 
 
 def test_every_quoted_message_is_one_of_the_code() -> None:
@@ -94,7 +111,7 @@ def test_every_quoted_message_is_one_of_the_code() -> None:
 
 def test_every_command_in_the_text_exists() -> None:
     options = {f"--{n}" for n in ("help", "version")}
-    for found in re.findall(r"(?:`|^    )bone-xray ([^`\n]+)", README, re.MULTILINE):
+    for found in re.findall(r"(?:`|^    )bone-xray ([^`\n]+)", MANUAL, re.MULTILINE):
         words = found.split()
         known = any(" ".join(words[:n]) in COMMANDS for n in (1, 2))
         assert known or words[0] in options, found
@@ -107,7 +124,7 @@ def test_the_logics_methods_in_the_text_exist() -> None:
         tree = ast.parse(file.read_text(encoding="utf-8"))
         logic = next(n for n in tree.body if getattr(n, "name", "").endswith("Logic"))
         methods |= {n.name for n in ast.walk(logic) if isinstance(n, ast.FunctionDef)}
-    assert set(re.findall(r"logic\.(\w+)\(", README)) <= methods
+    assert set(re.findall(r"logic\.(\w+)\(", MANUAL)) <= methods
 
 
 @pytest.mark.parametrize("page", PAGES)
