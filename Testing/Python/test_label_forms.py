@@ -19,6 +19,10 @@ from BoneXrayLib.volume import read_volume
 from BoneXrayLib.volume_files import write_image_file
 from BoneXrayTrainingLib.__main__ import main
 from BoneXrayTrainingLib.choices import cts_in_folder, label_map_beside
+from BoneXrayTrainingLib.evaluating_segments.segmentation_data import (
+    RadiographSource,
+    segmentation_sources,
+)
 from BoneXrayTrainingLib.label_choices import read_labelled, with_any
 
 MATRIX = np.array([[-1.5, 0, 0, 10], [0, 2, 0, -20], [0, 0, 3, 40], [0, 0, 0, 1.0]])
@@ -113,6 +117,19 @@ def test_totalsegmentators_data_set_is_a_folder_of_labelled_cts(tmp_path: Path) 
     assert with_any(cts, [])[0] == cts
     with pytest.raises(ValueError, match=r"structures: got 'femur\*'; expected some of liver, rib"):
         with_any(cts, ["femur*"])
+
+
+def test_a_folder_of_labelled_cts_is_measured_a_patient_a_ct(tmp_path: Path) -> None:
+    for case in ("s0001", "s0002"):
+        masks(tmp_path / case, ct=mask(1))
+        masks(tmp_path / case / "segmentations", femur_left=mask(1))
+    masks(tmp_path / "s0003", ct=mask(1))
+    found = segmentation_sources([tmp_path])
+    assert [(source.whose, Path(source.labels).parent.name) for source in found] == [
+        ("s0001/ct", "s0001"), ("s0002/ct", "s0002")
+    ]  # fmt: skip
+    (other,) = segmentation_sources([masks(tmp_path / "s0001" / "none")])
+    assert isinstance(other, RadiographSource), "no CT with labels there"
 
 
 def test_nnunets_labels_lie_in_the_folder_beside_the_images(tmp_path: Path) -> None:

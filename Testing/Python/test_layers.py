@@ -72,8 +72,8 @@ LIB_STAGES = """
     slicer_panel_leg_fit slicer_panel_reader slicer_panel
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
-    mappings limits label_ct mesh_ct segments_file atlas regions pair_config pairs deformation
-    structure_names sources surroundings hand_frame labelled legs leg_views generation
+    choices mappings limits label_ct mesh_ct segments_file atlas regions pair_config pairs
+    deformation structure_names sources surroundings hand_frame labelled legs leg_views generation
     overlap_bins layer_images joint_images overlap_questions bone_excess mask_errors
     appearance augmentation dataset other_flesh segment_images separation_images leg_images pool
     joint_places leg_pool losses channel_checks configuration processes features_card
@@ -92,7 +92,7 @@ TRAINING_STAGES = """
     separation_sheet separation_evaluation features_evaluation silhouettes reconstruction_asked
     reconstruction_folds reconstruction_cases reconstruction_network reconstruction_scores
     reconstruction_tables reconstruction_report reconstruction_evaluation
-    choices label_choices
+    label_choices
     agreement reader_images reader_study reader_report reader_tables
     console results commands __main__ slicer_process slicer_curves
     slicer_panel_task slicer_panel_labels slicer_panel_hand_over

@@ -26,11 +26,12 @@ class EvaluateSegment(Command):
     """
 
     data: Annotated[tuple[str, ...], arg(metavar="CT,LABELS|MESHES.npz|FOLDER|LIST.toml")]
-    """CT and its label map, folder of masks or DICOM SEG with a comma between; meshes of bones
-    (.npz); a folder of radiographs with masks (RAM-W600, or images/NAME.png and
-    masks/NAME/BONE.png); or a TOML list with [[ct]] entries (path, labels, names, patient, anatomy,
-    upright, matrix, near, crop, remove_couch; mesh, draws, seed) and [[radiographs]] entries (path,
-    pixel, polarity, view, split)."""
+    """CT and its label map, folder of masks or DICOM SEG with a comma between; a folder of CTs with
+    labels beside them (as `train --labelled` takes it); meshes of bones (.npz); a folder of
+    radiographs with masks (RAM-W600, or images/NAME.png and masks/NAME/BONE.png); or a TOML list
+    with [[ct]] entries (path, labels, names, patient, anatomy, upright, matrix, near, crop,
+    remove_couch; mesh, draws, seed) and [[radiographs]] entries (path, pixel, polarity, view,
+    split)."""
     output: OptionalOutput = None
     """Folder for figures, page and contact sheet; made if it is not there."""
     model: str = "segment-wrist"

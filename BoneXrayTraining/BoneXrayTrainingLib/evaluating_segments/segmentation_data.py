@@ -11,6 +11,7 @@ from pathlib import Path
 from BoneXrayLib.files import plain_stem
 from BoneXrayLib.radiograph import check_reading
 
+from ..choices import cts_in_folder, label_map_beside
 from ..mappings import from_mapping, read_toml
 from ..mesh_ct import SUFFIX as MESHES
 from ..mesh_ct import MeshConfig
@@ -105,7 +106,10 @@ Source = LabelledSource | RadiographSource
 
 
 def segmentation_sources(data: Sequence[str | Path]) -> tuple[Source, ...]:
-    """What words name: a TOML list, meshes (.npz), `CT,LABELS`, or a folder of radiographs.
+    """What words name: a TOML list, meshes (.npz), `CT,LABELS`, or a folder.
+
+    A folder is one of CTs that have their labels beside them (see `label_map_beside`; others are
+    left out), or of radiographs with masks.
 
     Raises:
         FileNotFoundError: a list or a file is not there.
@@ -115,9 +119,7 @@ def segmentation_sources(data: Sequence[str | Path]) -> tuple[Source, ...]:
         raise ValueError("data: got none; expected labelled CTs, meshes or masked radiographs")
     found: list[Source] = []
     for word in data:
-        found += (
-            _listed(Path(word)) if str(word).lower().endswith(".toml") else [_worded(str(word))]
-        )
+        found += _listed(Path(word)) if str(word).lower().endswith(".toml") else _worded(str(word))
     for source in found:
         for path in filter(None, (source.path, getattr(source, "labels", ""))):
             if not Path(path).exists():
@@ -134,17 +136,25 @@ def _told_apart(source: Source, names: Counter) -> Source:
     return dataclasses.replace(source, patient=f"{folder}/{source.whose}")
 
 
-def _worded(word: str) -> Source:
+def _worded(word: str) -> list[Source]:
     if word.lower().endswith(MESHES):
-        return LabelledSource(word)
+        return [LabelledSource(word)]
     if "," in word and not Path(word).exists():
         ct, _, labels = word.partition(",")
-        return LabelledSource(ct, labels)
+        return [LabelledSource(ct, labels)]
     if Path(word).is_dir():
-        return RadiographSource(word)
+        return _labelled(word) or [RadiographSource(word)]
     if not Path(word).exists():
         raise FileNotFoundError(f"data: {word} does not exist; expected a file or folder")
     raise ValueError(f"data: got {word}, a CT without labels; expected CT,LABELS or a TOML list")
+
+
+def _labelled(folder: str) -> list[Source]:
+    found: list[Source] = []
+    for ct in cts_in_folder(folder):
+        labels = label_map_beside(folder, ct)
+        found += [LabelledSource(f"{folder}/{ct}", f"{folder}/{labels}")] if labels else []
+    return found
 
 
 def _listed(path: Path) -> list[Source]:
