@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from BoneXrayLib import __version__
 from BoneXrayLib.drr import DrrConfig, simulate
 from BoneXrayLib.extraction import ExtractConfig
 from BoneXrayLib.joints.joint_space_config import JointConfig
@@ -125,6 +126,11 @@ def test_the_logics_methods_in_the_text_exist() -> None:
         logic = next(n for n in tree.body if getattr(n, "name", "").endswith("Logic"))
         methods |= {n.name for n in ast.walk(logic) if isinstance(n, ast.FunctionDef)}
     assert set(re.findall(r"logic\.(\w+)\(", MANUAL)) <= methods
+
+
+def test_what_is_cited_is_this_version() -> None:
+    cited = (REPOSITORY / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.+)$", cited, re.MULTILINE) == [__version__]
 
 
 @pytest.mark.parametrize("page", PAGES)
