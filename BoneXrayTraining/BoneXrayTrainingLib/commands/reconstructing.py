@@ -115,6 +115,8 @@ def _report(leg: RebuiltLeg, files: dict[str, Path], report: Reporter) -> None:
 class EvaluateReconstruct(Command):
     """Measure how well bones are rebuilt in 3D: each subject's by a shape model of the others.
 
+    Or by a finished shape model, of bones that are none of its own (--shapes).
+
     From one view, from two, and from two whose angle is off: distances of surfaces, Dice, errors
     of landmarks, femoral head, length and neck-shaft angle, share of fits that converged, seconds.
     Features are those that the network finds on simulated radiographs of standing legs, or the
@@ -122,8 +124,9 @@ class EvaluateReconstruct(Command):
     contact-sheet.png. Needs the extra packages `train`.
     """
 
-    models: Positional[Annotated[tuple[str, ...], arg(metavar="CONFIG.toml [CONFIG.toml]")]]
-    """Configurations of shape models, as `shape-model build` takes them, one a bone."""
+    models: Positional[Annotated[tuple[str, ...], arg(metavar="CONFIG.toml|SURFACES ...")]]
+    """Configurations of shape models, as `shape-model build` takes them, one a bone; with --shapes
+    also a file or folder of surfaces (.npz, STL, PLY, OBJ, VTP) of either side, lying any way."""
     output: OptionalOutput = None
     """Folder for figures, page and contact sheet; made if it is not there."""
     data_root: OptionalFolder = None
@@ -134,6 +137,9 @@ class EvaluateReconstruct(Command):
     """Name or folder of the model that finds features."""
     legs: Annotated[str, arg(metavar="CONFIG.toml")] = ""
     """Configuration of the feature network: the bones that a leg is completed with."""
+    shapes: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]")] = ()
+    """Shape models to rebuild by (name or folder), one a configuration, instead of models of the
+    other subjects: how well they do on bones that they were not made of."""
     kept: OptionalFolder = None
     """Folder in which surfaces laid over each other are kept for the next time."""
     test: Annotated[ReconstructionTest, arg(name="")] = field(default_factory=ReconstructionTest)
@@ -154,7 +160,9 @@ class EvaluateReconstruct(Command):
             raise ValueError(f"kept: {self.kept} is no folder; expected one")
         root = None if self.data_root is None else str(self.data_root)
         kept = "" if self.kept is None else str(self.kept)
-        subjects = Subjects(self.models, root, self.subjects, self.legs, self.model, kept)
+        subjects = Subjects(
+            self.models, root, self.subjects, self.legs, self.model, kept, self.shapes
+        )
         files: dict[str, Path] = {}
         if self.output is None:
             found = evaluate_reconstruct(subjects, self.test, progress=report.progress)

@@ -1,4 +1,4 @@
-"""How well bones are rebuilt in 3D: each subject's by a shape model of the others."""
+"""How well bones are rebuilt in 3D: by a shape model of the other subjects or a finished one."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from BoneXrayLib.models import Model, find_model
 from BoneXrayLib.picture_report import side_by_side, stacked
 from BoneXrayLib.progress import IsCancelled, Progress, part_of, raise_if_cancelled
 from BoneXrayLib.reconstruction import Reconstruction, ReconstructionConfig, reconstruct
+from BoneXrayLib.shape_model import ShapeModel, read_shape_model
 
 from ..contact_sheet import ranked
 from ..evaluation_files import SHEET, write_evaluation
 from ..learning.configuration import read_config
-from ..shape_building.config import read_shape_config
+from ..shape_building.config import ShapeModelConfig, SurfaceSource, read_shape_config
 from .reconstruction_cases import SETUPS, TWO, VIEWS, Case, ReconstructionTest, true_case
-from .reconstruction_folds import Fold, folds
+from .reconstruction_folds import Fold, folds, folds_by
 from .reconstruction_report import ReconstructionReport, Row
 from .reconstruction_scores import scores
 from .reconstruction_tables import as_markdown
@@ -36,12 +37,15 @@ class Subjects:
     """Whose bones are rebuilt, and what else a leg is made of.
 
     Attributes:
-        models: configurations of shape models, one a bone.
+        models: configurations of shape models, one a bone; with `shapes` also files or folders of
+            surfaces of right and left bones, lying any way round.
         data_root: folder that paths start from, instead of the configurations' own.
         wanted: names of subjects; all when empty.
         legs: configuration of a feature network: bones that a leg is completed with.
         finder: name or folder of the model that finds features.
         kept: folder in which surfaces laid over each other are kept.
+        shapes: names or folders of shape models, one for each of `models`, to rebuild by instead of
+            models of the other subjects.
     """
 
     models: tuple[str, ...]
@@ -50,6 +54,15 @@ class Subjects:
     legs: str = ""
     finder: str = "features-leg"
     kept: str = ""
+    shapes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.shapes and len(self.shapes) != len(self.models):
+            raise ValueError(
+                f"shapes: got {len(self.shapes)}; expected {len(self.models)}, as there are models"
+            )
+        if self.shapes and self.kept:
+            raise ValueError("kept: set beside shapes, which lay nothing over each other")
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,22 +124,51 @@ def _evaluate(
     if test.features == "truth":
         # The images are the shadows that true outlines are of: their edges would undo all errors.
         config = dataclasses.replace(config, edge_search=0.0)
+    shapes = tuple(read_shape_model(name) for name in subjects.shapes)
     make, finder, warnings = _case_maker(subjects, test)
     rows: list[Row] = []
     shown: list[Shown] = []
-    for turn, path in enumerate(subjects.models):
-        shapes = read_shape_config(path, subjects.data_root)
-        kept = Path(subjects.kept) / f"{shapes.name}.npz" if subjects.kept else None
+    for turn in range(len(subjects.models)):
         tell = part_of(progress, turn, len(subjects.models))
-        for number, fold in enumerate(folds(shapes, subjects.wanted, kept, tell)):
+        for number, fold in enumerate(_folds(subjects, turn, shapes, tell)):
             raise_if_cancelled(is_cancelled)
             if tell is not None:
-                tell(0.9, f"{shapes.bone} of {fold.subject}")
+                tell(0.9, f"{fold.model.bone} of {fold.subject}")
             case = make(fold, np.random.default_rng([test.seed, 41, turn, number]))
             rows += list(_fits(case, config, shown))
     if not rows:
         raise ValueError("models: got none; expected a configuration of a shape model")
-    return ReconstructionReport(test, finder, tuple(rows), warnings), shown
+    warnings += tuple(_own(shapes, {row.subject for row in rows}))
+    titles = tuple(shape.card.title for shape in shapes if shape.card is not None)
+    return ReconstructionReport(test, finder, tuple(rows), warnings, titles), shown
+
+
+def _folds(
+    subjects: Subjects, turn: int, shapes: Sequence[ShapeModel], tell: Progress | None
+) -> Iterator[Fold]:
+    path = subjects.models[turn]
+    if not shapes:
+        config = read_shape_config(path, subjects.data_root)
+        kept = Path(subjects.kept) / f"{config.name}.npz" if subjects.kept else None
+        return folds(config, subjects.wanted, kept, tell)
+    bone = shapes[turn].bone
+    if path.lower().endswith(".toml"):
+        config = read_shape_config(path, subjects.data_root)
+    else:
+        surface = (SurfaceSource(path, "not stated"),)
+        config = ShapeModelConfig(bone, bone, surface, data_root=subjects.data_root or ".")
+        return folds_by(config, shapes[turn], subjects.wanted, tell, either_side=True)
+    if config.bone != bone:
+        raise ValueError(f"shapes: {subjects.shapes[turn]} is a {bone}; expected a {config.bone}")
+    return folds_by(config, shapes[turn], subjects.wanted, tell)
+
+
+def _own(shapes: Sequence[ShapeModel], names: set[str]) -> Iterator[str]:
+    """What is wrong where a shape model is judged on subjects that it was made of."""
+    for card in (shape.card for shape in shapes if shape.card is not None):
+        own = sorted(names & {source["name"] for source in card.trained_on["sources"]})
+        if own:
+            yield f"{card.name} was made of {', '.join(own)}, too: such bones are rebuilt too well"
 
 
 def _case_maker(

@@ -2,7 +2,7 @@
 
 One mesh is laid over all subjects once; a model without one of them has its mean and modes of the
 others. The common mesh, its vertices that are landmarks, and the weights of a covariance's parts
-are of all.
+are of all. Or the model is a finished one, whose mean is laid over subjects that are not its own.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from BoneXrayLib.shape_model import ShapeModel
 from ..legs.landmarks import Marks
 from ..mesh_ct.meshes import Mesh
 from ..mesh_ct.voxels import closed
-from ..shape_building.alignment import fitted, procrustes
+from ..shape_building.alignment import aligned, fitted, procrustes
 from ..shape_building.building import FEW, Built, Whole, in_correspondence, modelled, without
 from ..shape_building.config import ShapeModelConfig
+from ..shape_building.correspondence import Template, corresponding
 from ..shape_building.covariance import Amplitudes
 from ..shape_building.landmarks import standing
+from ..shape_building.surface import cloud_of
 from ..shape_building.surface_files import Subject, read_subjects
 
 
@@ -78,13 +80,7 @@ def folds(
     """
     tell = progress or (lambda fraction, message: None)
     subjects = read_subjects(config)
-    whole = [subject for subject in subjects if subject.is_whole]
-    names = [subject.name for subject in whole]
-    for name in wanted:
-        if name not in names:
-            raise ValueError(f"subjects: got {name!r}; expected one of {', '.join(names)}")
-    if len(whole) < 2:
-        raise ValueError(f"surface: got {len(whole)} whole bones; expected two or more")
+    whole = _whole_bones(subjects, wanted, 2)
     parts = [subject for subject in subjects if not subject.is_whole]
     laid = _laid(config, whole, kept, tell)
     built = _built(config, laid, whole)
@@ -94,6 +90,68 @@ def folds(
         if not wanted or subject.name in wanted:
             model = without(built, subject.name, config, parts).model
             yield _fold(subject, laid.shapes[number], model)
+
+
+def folds_by(
+    config: ShapeModelConfig,
+    model: ShapeModel,
+    wanted: Sequence[str] = (),
+    progress: Progress | None = None,
+    either_side: bool = False,
+) -> Iterator[Fold]:
+    """A fold for each whole subject, or for those that are wanted, by a finished model.
+
+    Args:
+        config: names the surfaces.
+        model: of right bones, of other subjects.
+        wanted: names of subjects.
+        progress: told fraction and message.
+        either_side: whether bones may be left ones, which is told by how they fit, and not by what
+            the configuration says.
+
+    Raises:
+        FileNotFoundError, ValueError: surfaces that are not there or of no use; no such subject.
+    """
+    whole = _whole_bones(read_subjects(config), wanted, 1)
+    length = float(np.ptp(model.mean[:, 2]))
+    for subject in whole:
+        size = float(np.ptp(subject.mesh.vertices, axis=0).max())
+        if not 0.5 * length < size < 2.0 * length:
+            raise ValueError(
+                f"surface: {subject.name} is {size:.3g} mm long; expected a whole {model.bone}, "
+                f"about {length:.0f} mm"
+            )
+    template = Template.of(Mesh(model.bone, model.mean, model.faces))
+    for number, subject in enumerate(whole):
+        if not wanted or subject.name in wanted:
+            if progress is not None:
+                progress(number / len(whole), f"laying the model over {subject.name}")
+            one = _righted(subject, template.mesh) if either_side else subject
+            yield _fold(one, corresponding(template, cloud_of(one.mesh)), model)
+
+
+def _righted(subject: Subject, mean: Mesh) -> Subject:
+    """The bone, or its mirror image where that lies nearer to a right one's mean."""
+    vertices = subject.mesh.vertices * [-1.0, 1.0, 1.0]
+    mirrored = Mesh(subject.mesh.name, vertices, subject.mesh.faces[:, ::-1])
+    away = []
+    for mesh in (subject.mesh, mirrored):
+        surface = cloud_of(mesh)
+        moved = aligned(mean.vertices, surface).of(mean.vertices)
+        away.append(np.linalg.norm(surface.nearest(moved)[0] - moved, axis=1).mean())
+    return subject if away[0] <= away[1] else Subject(subject.name, mirrored, subject.source)
+
+
+def _whole_bones(subjects: Sequence[Subject], wanted: Sequence[str], least: int) -> list[Subject]:
+    whole = [subject for subject in subjects if subject.is_whole]
+    names = [subject.name for subject in whole]
+    for name in wanted:
+        if name not in names:
+            raise ValueError(f"subjects: got {name!r}; expected one of {', '.join(names)}")
+    if len(whole) < least:
+        expected = ("none", "one", "two")[least]
+        raise ValueError(f"surface: got {len(whole)} whole bones; expected {expected} or more")
+    return whole
 
 
 def _fold(subject: Subject, shape: np.ndarray, model: ShapeModel) -> Fold:

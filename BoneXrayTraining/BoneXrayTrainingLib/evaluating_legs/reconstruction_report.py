@@ -92,6 +92,13 @@ class ReconstructionReport:
     finder: str
     rows: tuple[Row, ...]
     warnings: tuple[str, ...] = ()
+    shapes: tuple[str, ...] = ()
+    """Titles of the shape models that all were rebuilt by; none where each left its subject out."""
+
+    @property
+    def protocol(self) -> str:
+        """What subjects were rebuilt by."""
+        return f"by {' and '.join(self.shapes)}" if self.shapes else "leave one subject out"
 
     @property
     def bones(self) -> tuple[str, ...]:
@@ -144,7 +151,7 @@ class ReconstructionReport:
 
         return {
             "task": "reconstruct",
-            "protocol": "leave one subject out",
+            "protocol": self.protocol,
             "test": asdict(self.test),
             "finder": self.finder,
             "judged": "one view after a rigid move onto the true bone, two views in place",

@@ -34,9 +34,11 @@ DEFINITIONS = (
     "percentile; Dice of voxels of 1.5 mm; landmarks: median over a bone's; head centre and "
     "landmarks are medians over subjects, all else means. Two views are measured where the fit "
     "put the bone; one view, which cannot tell how far away a bone is, after the rigid move that "
-    "brings it nearest to the true one (in place: without that). Each subject's bone is rebuilt "
-    "by a shape model of the others; the common mesh and the weights of the covariance's parts "
-    "are of all subjects."
+    "brings it nearest to the true one (in place: without that)."
+)
+LEFT_OUT = (
+    "Each subject's bone is rebuilt by a shape model of the others; the common mesh and the "
+    "weights of the covariance's parts are of all subjects."
 )
 LITERATURE = (
     ("femur, SSM and appearance, 40 cadavers", "AP or AP and ML", "femur", "1.59 to 3.59 RMS"),
@@ -76,7 +78,7 @@ def as_markdown(report: ReconstructionReport, sheet: str | None = None) -> str:
     """
     lines = [f"# Bones of legs in 3D: {described(report)}", ""]
     lines += [f"**Warning:** {warning}.\n" for warning in report.warnings]
-    lines += [DEFINITIONS, ""]
+    lines += [DEFINITIONS if report.shapes else f"{DEFINITIONS} {LEFT_OUT}", ""]
     for bone in report.bones:
         few = " With so few they are too narrow." if _subjects(report, bone) < FEW else ""
         lines += [f"## {bone}, {_count(report, bone)}", ""]
@@ -112,7 +114,7 @@ def described(report: ReconstructionReport) -> str:
             f"features of the truth, landmarks ± {test.landmark_noise:g} mm, outlines "
             f"± {test.outline_noise:g} mm (not found by a network)"
         )
-    return f"leave one subject out, {found}; angle off by {test.angle:g} degrees"
+    return f"{report.protocol}, {found}; angle off by {test.angle:g} degrees"
 
 
 def _subjects(report: ReconstructionReport, bone: str) -> int:

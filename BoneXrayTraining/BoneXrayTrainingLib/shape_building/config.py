@@ -46,8 +46,9 @@ class ShapeModelConfig:
     name: str
     bone: str
     surface: tuple[SurfaceSource, ...]
-    template: str
-    """Subject whose surface the common mesh is first made of; its axes must be given."""
+    template: str = ""
+    """Subject whose surface the common mesh is first made of; its axes must be given. Needed where
+    a model is built."""
     data_root: str = "."
     without: tuple[str, ...] = ()
     """Subjects left out."""
