@@ -1,4 +1,4 @@
-"""Masks from files: the three forms, and what is no mask."""
+"""Masks from files: the forms they have, and what is no mask."""
 
 from __future__ import annotations
 
@@ -48,6 +48,19 @@ def test_what_run_segment_writes_is_read_back_without_what_was_not_found(
     assert np.array_equal(masks, MASKS[:2]), "they overlap, too"
     assert [b.name for b in bones] == ["radius", "hip bone left"]
     assert [b.code for b in bones] == [b.code for b in BONES[:2]]
+
+
+def test_a_dicom_seg_of_the_radiograph_is_read_with_overlaps(tmp_path: Path) -> None:
+    pytest.importorskip("highdicom")
+    named = Segmentation(Radiograph(MASKS[0].astype(np.float32)), BONES[:2], MASKS[:2], "m")
+    file = write_segmentation(named, tmp_path, ("dicom",))["segments.dcm"]
+    masks, bones = read_masks(file, SHAPE)
+    assert np.array_equal(masks, MASKS[:2])
+    assert [b.code for b in bones] == [b.code for b in BONES[:2]]
+    with pytest.raises(ValueError, match="40 x 30 pixels; expected 33 x 30 as the image"):
+        read_masks(file, (33, 30))
+    with pytest.raises(ValueError, match=r"^masks: source\.dcm is no DICOM SEG"):
+        read_masks(tmp_path / "source.dcm", SHAPE)
 
 
 def test_a_segmentation_that_slicer_cropped_lies_where_it_was_drawn(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Masks of bones from files: `.seg.nrrd`, a folder of PNG masks, or one image of labels."""
+"""Masks of bones from files: `.seg.nrrd`, DICOM SEG, a folder of PNG masks, an image of labels."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import existing_path, one_line, plain_stem
+from ..dicom.dicom_files import is_dicom
+from ..files import existing_path, naming, one_line, plain_stem
 from ..label_maps import read_labels
+from ..labels.dicom_segments import read_dicom_masks
 from ..volume_files import is_image_file
 from .segment_nrrd import SUFFIX, read_seg_nrrd
 from .structures import Structure, structure, structure_from_output
@@ -29,8 +31,9 @@ def read_masks(
 
     Args:
         path: a `.seg.nrrd`; a folder that `run segment` wrote, or of PNG masks called after their
-            bones (0 and one other value), or with one `.seg.nrrd`; or an image of whole numbers,
-            0 where no bone is (PNG, TIFF, NRRD, NIfTI, MetaImage).
+            bones (0 and one other value), or with one `.seg.nrrd`; a DICOM SEG of the radiograph
+            (needs highdicom); or an image of whole numbers, 0 where no bone is (PNG, TIFF, NRRD,
+            NIfTI, MetaImage).
         shape: (rows, columns) of the radiograph.
 
     Raises:
@@ -44,6 +47,8 @@ def read_masks(
         named = _of_segments(found, shape)
     elif is_image_file(found):
         named = _of_label_map(found, shape)
+    elif is_dicom(found):
+        named = _of_dicom(found, shape)
     else:
         named = _of_picture(found, shape)
     named = [(bone, mask) for bone, mask in named if mask.any()]
@@ -93,6 +98,14 @@ def _of_segments(file: Path, shape: tuple[int, ...]) -> Named:
             return list(zip(found.structures, masks, strict=True))
     _check_shape(file, size, shape)
     return list(zip(found.structures, found.masks, strict=True))
+
+
+def _of_dicom(file: Path, shape: tuple[int, ...]) -> Named:
+    with naming("masks"):
+        named = read_dicom_masks(file)
+    for _, mask in named:
+        _check_shape(file, mask.shape, shape)
+    return [(structure(name), mask) for name, mask in named]
 
 
 def _of_label_map(file: Path, shape: tuple[int, ...]) -> Named:

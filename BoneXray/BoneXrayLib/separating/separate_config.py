@@ -19,9 +19,9 @@ class SeparateConfig:
     polarity: str = "auto"
     """auto, bone-bright or bone-dark: how bone is stored in the file."""
     masks: Path | None = None
-    """Masks of the bones: a .seg.nrrd, a folder of PNG masks (as `run segment` writes), or a label
-    image of whole numbers (PNG, NRRD, NIfTI). Without, the model finds two bones of an upright
-    joint."""
+    """Masks of the bones: a .seg.nrrd, a folder of PNG masks (as `run segment` writes), a DICOM SEG
+    of the radiograph, or a label image of whole numbers (PNG, NRRD, NIfTI). Without, the model
+    finds two bones of an upright joint."""
     segment: str = ""
     """Name or folder of a model that names bones: its masks are taken."""
 
