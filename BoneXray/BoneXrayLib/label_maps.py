@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from .dicom.dicom_files import is_dicom
 from .files import existing_path, naming, one_line
 from .labels.dicom_segments import read_dicom_segments, segments_in
 from .labels.mask_folder import mask_files, read_mask_folder
-from .labels.name_tables import read_names
+from .labels.name_tables import names_like, read_names
 from .labels.nifti_table import names_in_header
 from .volume_files import is_image_file, read_image_file
 
@@ -133,6 +133,28 @@ def _merge_layers(
         labels[mask] = number
         by_value[number] = name
     return labels, by_value
+
+
+def with_structures_only(
+    labels: np.ndarray, names: Names, patterns: Sequence[str]
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Labels (k, j, i) of which others than some structures are 0, and the names by value of these.
+
+    Args:
+        labels: integers, 0 = none.
+        names: by value.
+        patterns: of their names, with * and ?; all count when empty.
+
+    Raises:
+        ValueError: a pattern that fits no name.
+    """
+    wanted = set(names_like(dict.fromkeys(names.values()), patterns))
+    kept = {value: name for value, name in names.items() if name in wanted}
+    if len(kept) == len(names):
+        return labels, kept
+    table = np.zeros(int(labels.max()) + 1, labels.dtype)
+    table[list(kept)] = list(kept)
+    return table[labels], kept
 
 
 def resample_labels(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from BoneXrayLib.label_maps import read_labels
-from BoneXrayLib.labels.name_tables import with_names_beside
+from BoneXrayLib.labels.name_tables import names_like, with_names_beside
 from BoneXrayLib.progress import Cancelled, IsCancelled, Progress
 
 from .choices import (
@@ -132,17 +131,8 @@ def with_any(
     Raises:
         ValueError: a pattern that is no structure's.
     """
-    known = list(structures_of(cts))
-    for pattern in patterns:
-        if not any(fnmatch.fnmatchcase(name, pattern) for name in known):
-            few = ", ".join(known[:6]) + (" …" if len(known) > 6 else "")
-            raise ValueError(f"structures: got {pattern!r}; expected some of {few}")
-    wanted = [name for name in known if not patterns or _fits_any(name, patterns)]
+    wanted = names_like(structures_of(cts), patterns)
     return [ct for ct in cts if set(wanted) & set(ct.structures)], wanted
-
-
-def _fits_any(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def labelled_entries(choice: LabelledChoice, template: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from dicom_writing import CT_CLASS, image_dataset, save
 
-from BoneXrayLib.label_maps import read_labels, resample_labels
+from BoneXrayLib.label_maps import read_labels, resample_labels, with_structures_only
 from BoneXrayLib.labels.nifti_table import names_in_header
 from BoneXrayLib.phantoms import synthetic_limb
+from BoneXrayLib.radiograph import read_radiograph
 from BoneXrayLib.volume import read_volume
 from BoneXrayLib.volume_files import write_image_file
 from BoneXrayTrainingLib.__main__ import main
@@ -95,11 +96,29 @@ def test_drr_takes_a_folder_of_masks(tmp_path: Path, capsys: pytest.CaptureFixtu
         file = tmp_path / "segmentations" / f"{name}.nii.gz"
         write_image_file(file, part.astype(np.uint8), limb.ijk_to_ras)
     words = ["drr", f"{tmp_path}/ct.nii.gz", "-o", f"{tmp_path}/out", "--size", "40", "40"]
-    assert main([*words, "--pixel", "8", "--labels", f"{tmp_path}/segmentations"]) == 0
-    assert {p.name for p in (tmp_path / "out").glob("*.nrrd")} >= {
-        "femur_left.nrrd", "tibia_left.nrrd"
-    }  # fmt: skip
-    capsys.readouterr()
+    words += ["--pixel", "8", "--labels", f"{tmp_path}/segmentations"]
+    assert main(words) == 0
+    made = {p.name for p in (tmp_path / "out").glob("*.nrrd")}
+    assert made >= {"femur_left.nrrd", "tibia_left.nrrd"}
+    femur = read_radiograph(tmp_path / "out" / "femur_left.nrrd").pixels
+    assert main([*words, "--structures", "fem*"]) == 0
+    assert {p.name for p in (tmp_path / "out").glob("*.nrrd")} == {"full.nrrd", "bone.nrrd"}
+    np.testing.assert_allclose(read_radiograph(tmp_path / "out/bone.nrrd").pixels, femur, atol=1e-6)
+    assert main([*words, "--structures", "hip*"]) == 2
+    assert "structures: got 'hip*'; expected some of femur_left, tibia_left" in (
+        capsys.readouterr().err
+    )
+    assert main([*words[:-2], "--structures", "hip*"]) == 2
+    assert "structures: hip*; expected --labels with it" in capsys.readouterr().err
+
+
+def test_structures_that_are_not_asked_for_are_no_label() -> None:
+    labels = np.array([[[0, 1, 2, 7]]], np.uint8)
+    names = {1: "rib_left_1", 2: "liver", 7: "rib_left_2"}
+    kept, called = with_structures_only(labels, names, ["rib*"])
+    assert kept.tolist() == [[[0, 1, 0, 7]]]
+    assert called == {1: "rib_left_1", 7: "rib_left_2"}
+    assert with_structures_only(labels, names, [])[0] is labels
 
 
 # -- data sets as they are published --------------------------------------------------------------

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import fnmatch
 import json
 import os
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..files import existing_path, one_line, plain_stem
@@ -13,6 +15,23 @@ from ..files import existing_path, one_line, plain_stem
 NAME_FILES = (".json", ".csv", ".ctbl", ".txt")
 COLOUR_NUMBERS = 4
 """Red, green, blue and opacity behind a name in a colour table."""
+
+
+def names_like(known: Iterable[str], patterns: Sequence[str]) -> list[str]:
+    """Those of the names that fit a pattern with * and ?; all where there is no pattern.
+
+    Raises:
+        ValueError: a pattern that fits none.
+    """
+    known = list(known)
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in known):
+            few = ", ".join(known[:6]) + (" …" if len(known) > 6 else "")
+            raise ValueError(f"structures: got {pattern!r}; expected some of {few}")
+    return [
+        name for name in known
+        if not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    ]  # fmt: skip
 
 
 def read_names(path: str | os.PathLike) -> dict[int, str]:

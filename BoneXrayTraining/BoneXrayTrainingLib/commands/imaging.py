@@ -64,6 +64,9 @@ class OfCt(Command):
     SEG, whose labels are the bones, one layer each."""
     label_names: Annotated[Path | None, arg(metavar="FILE")] = None
     """Names of the labels: a JSON, CSV or colour table file."""
+    structures: Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]")] = ()
+    """Which of the labels are the bones, by name, with * and ?: 'rib*' vertebrae_L1; all of them
+    unless given, organs too."""
     series: Annotated[str | None, arg(metavar="N|UID")] = None
     """Which DICOM series, where a folder holds several: its number or UID."""
 
@@ -137,16 +140,19 @@ def _read_ct(
     command: OfCt, report: Reporter
 ) -> tuple[Volume, np.ndarray | None, dict[int, str] | None]:
     """The CT that a command names, its label map on the CT's grid, and the labels' names."""
-    from BoneXrayLib.label_maps import read_labels, resample_labels
+    from BoneXrayLib.label_maps import read_labels, resample_labels, with_structures_only
     from BoneXrayLib.volume import read_volume
 
     if command.label_names is not None and command.labels is None:
         raise ValueError(f"label_names: {command.label_names}; expected --labels with it")
+    if command.structures and command.labels is None:
+        raise ValueError(f"structures: {command.structures[0]}; expected --labels with it")
     report.progress(0.0, f"reading {command.ct.name}")
     volume = read_volume(command.ct, command.series)
     if command.labels is None:
         return volume, None, None
     values, labels_to_ras, names = read_labels(command.labels, command.label_names)
+    values, names = with_structures_only(values, names, command.structures)
     return volume, resample_labels(values, labels_to_ras, volume), names
 
 
