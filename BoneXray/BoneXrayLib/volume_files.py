@@ -11,6 +11,7 @@ import numpy as np
 
 from .files import one_line
 from .nifti_check import check_nifti
+from .packed_sums import check_sums
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 LARGEST_SIDE = 16384
@@ -54,7 +55,8 @@ def read_image_file(path: Path, components: bool = False) -> ImageFile:
         components: accept several values a voxel.
 
     Raises:
-        ValueError: not readable, a time series, several values a voxel, complex, oversized.
+        ValueError: not readable, damaged, a time series, several values a voxel, complex,
+            oversized.
     """
     import SimpleITK as sitk
 
@@ -72,7 +74,9 @@ def read_image_file(path: Path, components: bool = False) -> ImageFile:
     except RuntimeError as error:
         reason = one_line(str(error).rsplit("\n", 1)[-1] or error, 120)
         raise ValueError(f"{path.name}: not a readable image file ({reason})") from error
-    return ImageFile(_array(image), _ijk_to_ras(image), _keys(reader))
+    array = _array(image)
+    check_sums(path, array)
+    return ImageFile(array, _ijk_to_ras(image), _keys(reader))
 
 
 def _check_header(path: Path, reader: Any, components: bool) -> None:

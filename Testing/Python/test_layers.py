@@ -29,7 +29,7 @@ FOLDERS = {LIB: LIB_FOLDERS, TRAINING: TRAINING_FOLDERS}
 # In the order of the data: a stage imports what stands before it. Files of one stage that are
 # split (a stage's parts stand directly before it) are stages of their own here.
 LIB_STAGES = """
-    progress files nifti_check display volume_files
+    progress files nifti_check packed_sums display volume_files
     jpeg_check compressed_pixels dicom_files dicom_slices dicom_series slice_plan slice_stack
     mask_folder name_tables nifti_table dicom_segments label_maps volume
     phantoms attenuation distances body bone_presets specks contrast_kernels contrast_lung contrast
@@ -367,6 +367,7 @@ TESTED_WITH = {
     "model_files": "models",
     "networks": "inference",
     "nifti_check": "volume",
+    "packed_sums": "damaged_files",
     "outlines": "beam_models",
     "pairings": "evaluation",
     "picture_files": "radiograph",
