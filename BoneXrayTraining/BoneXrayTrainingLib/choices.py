@@ -60,10 +60,10 @@ def label_map_beside(folder: str | Path, ct: str) -> str:
         case = f"../{NNUNET_FOLDERS[where.name]}/{stem.removesuffix(NNUNET_CHANNEL)}"
         names += [f"{case}{suffix}" for suffix in SUFFIXES]
     beside = next((n for n in names if n != ct and (where / n).is_file()), "")
-    case, _, last = stem.rpartition("/")
-    if beside or not case or last != CT_STEM:
+    case, slash, last = stem.rpartition("/")
+    if beside or last != CT_STEM:
         return beside
-    masks = f"{case}/{MASK_FOLDER}"
+    masks = f"{case}{slash}{MASK_FOLDER}"
     return masks if (where / masks).is_dir() else ""
 
 

@@ -131,6 +131,8 @@ def test_totalsegmentators_data_set_is_a_folder_of_labelled_cts(tmp_path: Path) 
     cts = read_labelled(tmp_path)
     assert [ct.labels for ct in cts] == ["s0001/segmentations", "s0002/segmentations"]
     assert cts[0].structures == {"rib 1 left": [2], "liver": [1]}
+    (alone,) = read_labelled(tmp_path / "s0002")
+    assert (alone.path, alone.labels) == ("ct.nii.gz", "segmentations")
     some, names = with_any(cts, ["rib*"])
     assert ([ct.path for ct in some], names) == (["s0001/ct.nii.gz"], ["rib 1 left"])
     assert with_any(cts, [])[0] == cts
