@@ -22,6 +22,7 @@ from surfaces import ball, long_bone
 from BoneXrayLib.label_maps import read_labels
 from BoneXrayLib.progress import Cancelled
 from BoneXrayLib.segments.structures import TRUNK, WRIST
+from BoneXrayLib.volume_files import write_image_file
 from BoneXrayTrainingLib.evaluating_segments import segmentation_evaluation
 from BoneXrayTrainingLib.evaluating_segments.labelled_cts import (
     LabelledCt,
@@ -272,6 +273,27 @@ def test_a_perfect_answer_scores_one_and_nothing_else_does(hands: Path, shown: l
     assert moved.of_bone("hd95_mm", "lunate", "PA") == pytest.approx(3.0, abs=0.2)
     low, high = moved.interval("dice")
     assert low <= moved.of_images("dice") <= high
+
+
+def test_of_many_patients_those_without_the_models_bones_are_left_out(
+    hands: Path, shown: list, tmp_path: Path
+) -> None:
+    volume, labels = labelled_hand()
+    for case, names in (("s1", {1: "liver"}), ("s2", dict(enumerate(WRIST, start=1)))):
+        (tmp_path / case).mkdir()
+        write_image_file(tmp_path / case / "ct.nrrd", volume.hu, volume.ijk_to_ras)
+        for value, name in names.items():
+            (tmp_path / case / "segmentations").mkdir(exist_ok=True)
+            mask = (labels == value).astype(np.uint8)
+            file = tmp_path / case / "segmentations" / f"{name}.nrrd"
+            write_image_file(file, mask, volume.ijk_to_ras)
+    model = str(hands / "model")
+    report = evaluate_segment(model, [tmp_path], PLAIN, segment=knowing(shown))
+    assert {row.patient for row in report.images} == {"s2/ct"}
+    assert report.over_views("dice") == 1.0
+    assert "s1/ct left out: none of the model's structures" in report.warnings
+    with pytest.raises(ValueError, match=r"none of the model's structures .* it has liver"):
+        evaluate_segment(model, [tmp_path / "s1"], PLAIN, segment=knowing(shown))
 
 
 def test_a_mirrored_hand_with_a_mirrored_answer_scores_the_same(hands: Path, shown: list) -> None:

@@ -25,6 +25,10 @@ from .segmentation_data import LabelledSource
 FOREARM = ("radius", "ulna")
 
 
+class NoStructures(ValueError):
+    """A CT's labels are of other bones than those asked for."""
+
+
 @dataclass(frozen=True, eq=False)
 class LabelledCt:
     """One patient to take radiographs of.
@@ -94,7 +98,8 @@ def numbered(
     Bones of a wrist that are not among the structures follow these.
 
     Raises:
-        ValueError: none of the structures is there, or a label that two of them claim.
+        NoStructures: none of the structures is there.
+        ValueError: a label that two of them claim.
     """
     table = np.zeros(max(called, default=0) + 1, np.uint8)
     known = (*structures, *(name for name in WRIST if name not in structures))
@@ -111,7 +116,7 @@ def numbered(
     found = {int(n): known[n - 1] for n in np.unique(table[table > 0])}
     if not set(found.values()) & set(structures):
         few = ", ".join(list(called.values())[:6])
-        raise ValueError(
+        raise NoStructures(
             f"names: {Path(source.labels or source.path).name} has none of the model's "
             f"structures ({', '.join(structures[:4])} …); it has {few}"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from BoneXrayLib.segmentation import model_structures
 from ..contact_sheet import ranked
 from ..evaluation_files import SHEET, write_evaluation
 from ..mesh_ct import MeshConfig
-from .labelled_cts import load_labelled
+from .labelled_cts import NoStructures, load_labelled
 from .masked_radiographs import radiograph_files, read_masked
 from .segmentation_cases import TOLERANCE_MM, Case, answered, rows_of
 from .segmentation_data import LabelledSource, Source, segmentation_sources
@@ -87,10 +87,14 @@ def _evaluate(
     if segment is None:
         from BoneXrayLib.segmentation import segment
     wanted = [structure.name for structure in model_structures(found)]
-    cases = []
-    for question in questions(sources, wanted, views or SegmentViews(), progress, is_cancelled):
+    cases: list[Case] = []
+    lacking: dict[str, NoStructures] = {}
+    views = views or SegmentViews()
+    for question in questions(sources, wanted, views, progress, is_cancelled, lacking):
         raise_if_cancelled(is_cancelled)
         cases.append(answered(question, segment(question.radiograph, model=found)))
+    if not cases and lacking:
+        raise next(iter(lacking.values()))
     if not cases:
         raise ValueError("views: none of those asked for is one of the data's anatomy")
     rows = [rows_of(n, case, cases) for n, case in enumerate(cases)]
@@ -100,7 +104,7 @@ def _evaluate(
         tuple(row for bones, _ in rows for row in bones),
         tuple(row for _, images in rows for row in images),
         TOLERANCE_MM,
-        (*leaks(found, sources), *assumed_axes(sources)),
+        (*leaks(found, sources), *assumed_axes(sources), *left_out(lacking)),
         tuple(name for name in wanted if name not in scored),
     )
     return report, cases
@@ -112,15 +116,25 @@ def questions(
     views: SegmentViews,
     progress: Progress | None,
     is_cancelled: IsCancelled | None,
+    lacking: dict[str, NoStructures] | None = None,
 ) -> Iterator[MaskedRadiograph]:
-    """Every radiograph of every source; each is told of before it is made."""
+    """Every radiograph of every source; each is told of before it is made.
+
+    Patients of whom the labels have none of the structures go into `lacking`, where it is given.
+    """
     tell = progress or (lambda fraction, message: None)
     for n, source in enumerate(sources):
         if isinstance(source, LabelledSource):
             for number in range(source.draws):
                 raise_if_cancelled(is_cancelled)
                 tell((n + number / source.draws) / len(sources), f"reading {source.whose}")
-                ct = load_labelled(source, structures, number)
+                try:
+                    ct = load_labelled(source, structures, number)
+                except NoStructures as error:
+                    if lacking is None:
+                        raise
+                    lacking[source.whose] = error
+                    continue
                 count = max(len(views.of(ct.anatomy)) * views.draws, 1)
                 for shot, question in enumerate(take_views(ct, views), start=1):
                     done = n + (number + shot / count) / source.draws
@@ -142,6 +156,12 @@ def assumed_axes(sources: Sequence[Source]) -> tuple[str, ...]:
         f"{s.mesh.side} one; a TOML list says otherwise (mesh = {{ axes = …, side = … }})"
         for s in bare if s.mesh == MeshConfig()
     )  # fmt: skip
+
+
+def left_out(lacking: Mapping[str, NoStructures]) -> tuple[str, ...]:
+    """A line for the patients who have none of the model's structures."""
+    names = ", ".join([*lacking][:6]) + (" …" if len(lacking) > 6 else "")
+    return (f"{names} left out: none of the model's structures",) if lacking else ()
 
 
 def leaks(model: Model, sources: Sequence[Source]) -> tuple[str, ...]:
