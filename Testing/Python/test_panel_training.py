@@ -471,7 +471,7 @@ def test_a_finest_pixel_is_asked_for_where_bones_are_named_only(ready: Any, tmp_
 
 
 def test_the_panel_starts_from_the_defaults_of_the_command(panel: Any) -> None:
-    from BoneXrayTrainingLib.commands.training import Export
+    from BoneXrayTrainingLib.commands.exporting import Export
     from BoneXrayTrainingLib.panels.slicer_panel_model import BITS, FRAMINGS
 
     defaults = {field.name: field.default for field in dataclasses.fields(Export)}
