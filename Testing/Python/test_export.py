@@ -56,6 +56,36 @@ def test_the_model_folder_verifies_and_says_what_it_is(folder: Path) -> None:
     assert model.card.trained_on["steps"] == 3
 
 
+def test_a_mean_of_two_runs_lies_between_them_and_the_card_says_so(
+    run: Path, limb_file: Path, tmp_path: Path
+) -> None:
+    train(small_config(limb_file, tmp_path / "other", steps=2, average=0.5, seed=9))
+    other_run = str(tmp_path / "other")
+    choices = ({}, {"mean_with": other_run, "mean_share": 1.0},
+               {"mean_with": other_run, "mean_share": 0.25})  # fmt: skip
+    made = [export(run, tmp_path / f"m{n}", working_size=64, **c) for n, c in enumerate(choices)]
+    own, other, mean = (load_file(folder / "weights.safetensors") for folder in made)
+    for name, value in own.items():
+        between = 0.75 * value.float() + 0.25 * other[name].float()
+        assert torch.allclose(mean[name].float(), between, atol=2e-3), name
+    assert any(not torch.equal(value, other[name]) for name, value in own.items())
+    card = verify_model(tmp_path / "m2").card
+    assert card.trained_on["mean_with"] == {"name": "tiny", "steps": 2, "share": 0.25}
+    assert card.trained_on["sources"] == [{"name": "limb", "licence": "MIT"}]
+    assert "mean_with" not in verify_model(tmp_path / "m0").card.trained_on
+
+
+def test_a_mean_is_taken_of_one_network_only(run: Path, tmp_path: Path) -> None:
+    for choice, said in (
+        ({"mean_with": "extract-general"}, "mean_with: extract-general has the network"),
+        ({"mean_with": str(tmp_path)}, "model"),
+        ({"mean_with": str(run), "mean_share": 1.5}, "mean_share: got 1.5; expected 0 to 1"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            export(run, tmp_path / "model", **choice)
+        assert not (tmp_path / "model").exists()
+
+
 def test_images_are_shown_as_large_as_patients_were_in_training(run: Path, tmp_path: Path) -> None:
     model = verify_model(export(run, tmp_path / "model"))
     config = read_config(run / "config.json")

@@ -416,11 +416,13 @@ def test_a_model_of_the_run_is_exported_and_chosen_in_bonexray(
     ready.ui.finestBox.value = 1.4
     ready.ui.framingBox.currentText = "the whole image"
     ready.ui.gainBox.value = 1.1
+    other = tmp_path / "other"
+    ready.ui.meanEdit.currentPath, ready.ui.meanShareBox.value = str(other), 0.25
     ready.ui.weightsBox.currentText = "4 bits"
     ready.ui.exportButton.click()
     wait(lambda: " is in " in ready.ui.modelStatus.text, 15)
     choices = {"best": False, "working_size": 320, "finest_mm": 1.4, "framing": "whole",
-               "gain": 1.1, "bits": 4}  # fmt: skip
+               "gain": 1.1, "bits": 4, "mean_with": str(other), "mean_share": 0.25}  # fmt: skip
     assert given == [(str(run), tmp_path / "models/knee", "knee", "2.0", choices)]
     bonexray = slicer.modules.BoneXrayWidget
     assert bonexray.ui.modelBox.currentText.startswith("knee ")
@@ -455,7 +457,7 @@ def test_the_child_understands_its_command() -> None:
     assert (parsed.name, parsed.version, parsed.best) == ("knee", "2.0", True)
     assert (parsed.working_size, parsed.bits) == (None, 16)
     choices = {"best": False, "working_size": 320, "finest_mm": 1.4, "framing": "whole",
-               "gain": 1.1, "bits": 4}  # fmt: skip
+               "gain": 1.1, "bits": 4, "mean_with": "other", "mean_share": 0.25}  # fmt: skip
     words = slicer_process.export_command("run", "model", "knee", "2.0", **choices)
     parsed = _parse(commands.COMMANDS["export"], "export", words[4:])
     assert {name: getattr(parsed, name) for name in choices} == choices
@@ -480,6 +482,9 @@ def test_the_panel_starts_from_the_defaults_of_the_command(panel: Any) -> None:
     assert FRAMINGS[ui.framingBox.currentIndex] == defaults["framing"]
     assert BITS[ui.weightsBox.currentIndex] == defaults["bits"]
     assert (ui.finestBox.value or None, ui.workingSizeBox.value or None) == (None, None)
+    assert (ui.meanEdit.currentPath or None, ui.meanShareBox.value) == (
+        defaults["mean_with"], defaults["mean_share"]
+    )  # fmt: skip
 
 
 def test_the_stop_file_is_the_one_the_trainer_looks_for() -> None:

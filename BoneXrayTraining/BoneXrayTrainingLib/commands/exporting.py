@@ -44,6 +44,11 @@ class Export(Command):
     bits: int = 16
     """How weights are stored: in 16 bits, in 8 for files of half that size, mostly in 4, or with 6
     the largest layers in 4 and the others in 8."""
+    mean_with: Annotated[str | None, arg(metavar="MODEL|RUN")] = None
+    """Model or run of the same network: weights are the mean of both. Runs that began from the same
+    weights often do better so."""
+    mean_share: float = 0.5
+    """What part of the mean that has, 0 to 1."""
 
     def run(self, report: Reporter) -> None:
         from ..bls_gan.export import export_bls_gan, is_bls_gan_run
@@ -57,6 +62,6 @@ class Export(Command):
         model = export(
             self.run_folder, folder, self.version, self.working_size,
             gain=self.gain, name=self.name, best=self.best, framing=self.framing, bits=self.bits,
-            finest_mm=self.finest_mm,
+            finest_mm=self.finest_mm, mean_with=self.mean_with, mean_share=self.mean_share,
         )  # fmt: skip
         report.result("Model", {"model": model})

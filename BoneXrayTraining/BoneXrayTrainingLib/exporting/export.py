@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file
 
 from BoneXrayLib.cards.model_card import MOST_FINEST_MM
@@ -18,11 +19,11 @@ from BoneXrayLib.running.networks import build_network, size_multiple
 from BoneXrayLib.running.packed_weights import packed, unpacked
 from BoneXrayLib.segments.structures import structure
 
-from ..learning.beginnings import read_record
+from ..learning.beginnings import read_beginning, read_record
 from ..learning.checkpoints import best_checkpoint, checkpoints, latest_checkpoint, read_state
 from ..learning.configuration import TrainConfig, from_mapping
 from ..limits import check_number
-from .export_card import make_card, with_beginning
+from .export_card import make_card, with_another
 from .export_onnx import write_network
 
 BITS = (16, 8, 6, 4)
@@ -42,6 +43,8 @@ def export(
     framing: str = "content",
     bits: int = 16,
     finest_mm: float | None = None,
+    mean_with: str | None = None,
+    mean_share: float = 0.5,
 ) -> Path:
     """Write the averaged weights of a run's last checkpoint as a model folder.
 
@@ -65,11 +68,17 @@ def export(
             others in eight, or 4 for little more than a quarter.
         finest_mm: smallest pixel [mm] at which a network that names bones is shown an image whose
             pixel size is known; None shows all at the working size.
+        mean_with: a run or model of the same network; weights are the mean of both. Runs that began
+            from the same weights often do better so than each of them (M. Wortsman et al., Model
+            soups, ICML 2022).
+        mean_share: what part of the mean that has, 0 to 1.
 
     Raises:
-        ValueError: the run holds no checkpoint or its configuration is damaged, a wrong gain.
+        ValueError: the run holds no checkpoint or its configuration is damaged, a wrong gain,
+            another network to take the mean with.
     """
     run, output = Path(run), checked_output_folder(output)
+    check_number("mean_share", mean_share, 0.0, 1.0)
     _check_asked(run, framing, bits, best)
     config = from_mapping(TrainConfig, json.loads((run / "config.json").read_text()), "config")
     checkpoint = best_checkpoint(run) if best or config.patience else latest_checkpoint(run)
@@ -80,14 +89,32 @@ def export(
     step = read_state(checkpoint).step
     network = build_network(config.network)
     weights = load_file(checkpoint / "average.safetensors")
+    other = None
+    if mean_with is not None:
+        other = read_beginning(mean_with, config.network, config.task, "mean_with")
+        weights = mean_weights(weights, other.weights, mean_share)
     halves = {n: value.half() for n, value in weights.items()}
     stored = halves if bits == 16 else packed(weights, bits)
     network.load_state_dict(unpacked(stored))
     with staged_folder(output) as stage:
         write_network(network, config.network, stored, stage)
         card = make_card(config, version, shown, step, evaluation or [])
-        write_card(stage, with_beginning(card, read_record(run)))
+        card = with_another(card, read_record(run))
+        if other is not None:
+            card = with_another(card, {**other.record, "share": mean_share}, "mean_with")
+        write_card(stage, card)
     return output
+
+
+def mean_weights(
+    own: dict[str, torch.Tensor], others: dict[str, torch.Tensor], share: float
+) -> dict[str, torch.Tensor]:
+    """Weights by name: `share` parts of the others' to the rest of the own; integers stay."""
+    return {
+        name: torch.lerp(value.float(), others[name].float(), share).to(value.dtype)
+        if value.is_floating_point() else value
+        for name, value in own.items()
+    }  # fmt: skip
 
 
 def _check_asked(run: Path, framing: str, bits: int, best: bool) -> None:

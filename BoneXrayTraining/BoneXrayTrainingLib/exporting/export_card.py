@@ -137,14 +137,14 @@ def _count(number: int, words: str) -> str:
     return f"{number} {' of '.join([noun, *rest])}"
 
 
-def with_beginning(card: ModelCard, record: dict | None) -> ModelCard:
-    """The card, saying also what model the run was started from and what that was trained on."""
+def with_another(card: ModelCard, record: dict | None, entry: str = "started_from") -> ModelCard:
+    """The card, saying also what model it owes to, as `entry`, and what that was trained on."""
     if record is None:
         return card
     known = {tuple(sorted(source.items())): source for source in card.trained_on["sources"]}
     known.update({tuple(sorted(source.items())): source for source in record["sources"]})
     began = {key: value for key, value in record.items() if key != "sources"}
-    trained_on = {**card.trained_on, "sources": list(known.values()), "started_from": began}
+    trained_on = {**card.trained_on, "sources": list(known.values()), entry: began}
     return dataclasses.replace(card, trained_on=trained_on)
 
 

@@ -27,8 +27,16 @@ class Beginning:
     record: dict
 
 
-def read_beginning(start_from: str, network: dict, task: str = "extract") -> Beginning:
+def read_beginning(
+    start_from: str, network: dict, task: str = "extract", argument: str = "start_from"
+) -> Beginning:
     """Weights of a model (name or folder) or of a run's folder: its best, or its last ones.
+
+    Args:
+        start_from: the model or run.
+        network: what its network has to be.
+        task: what it has to be for.
+        argument: what errors call `start_from`.
 
     Raises:
         ValueError: neither a model nor a run, or one of another task or network.
@@ -39,7 +47,7 @@ def read_beginning(start_from: str, network: dict, task: str = "extract") -> Beg
         config = json.loads((folder / "config.json").read_text())
         theirs, learned = config["network"], config.get("task", "extract")
         if learned != task:
-            raise ValueError(f"start_from: {start_from} is for {learned!r}; expected {task!r}")
+            raise ValueError(f"{argument}: {start_from} is for {learned!r}; expected {task!r}")
         weights = load_file(checkpoint / "average.safetensors")
         record = {
             "name": config["name"],
@@ -57,7 +65,7 @@ def read_beginning(start_from: str, network: dict, task: str = "extract") -> Beg
         }
     if _plain(theirs) != _plain(network):
         raise ValueError(
-            f"start_from: {start_from} has the network {_plain(theirs)}; expected that of the "
+            f"{argument}: {start_from} has the network {_plain(theirs)}; expected that of the "
             f"configuration, {_plain(network)}"
         )
     return Beginning({name: value.float() for name, value in weights.items()}, record)

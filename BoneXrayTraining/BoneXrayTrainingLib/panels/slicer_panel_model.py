@@ -104,7 +104,13 @@ class ModelSection:
             "framing": FRAMINGS[self._ui.framingBox.currentIndex],
             "gain": self._ui.gainBox.value,
             "bits": BITS[self._ui.weightsBox.currentIndex],
+            **self._mean(),
         }
+
+    def _mean(self) -> dict[str, Any]:
+        """The run or model whose weights to take the mean with, where one is chosen."""
+        other = self._ui.meanEdit.currentPath
+        return {"mean_with": other, "mean_share": self._ui.meanShareBox.value} if other else {}
 
     def _told(self, fraction: float, message: str) -> None:
         self._last = message
