@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ import pytest
 from made_femur import Build, made_card, made_faces, made_model, made_vertices
 from scipy.spatial.transform import Rotation
 
-from BoneXrayLib.shape_model import read_shape_model, write_shape_model
+from BoneXrayLib.shape_model import ShapeModel, read_shape_model, write_shape_model
 from BoneXrayTrainingLib.__main__ import main
 from BoneXrayTrainingLib.evaluating_legs import reconstruction_evaluation
 from BoneXrayTrainingLib.evaluating_legs.reconstruction_cases import TWO
-from BoneXrayTrainingLib.evaluating_legs.reconstruction_folds import folds_by
+from BoneXrayTrainingLib.evaluating_legs.reconstruction_folds import Fold, folds_by
 from BoneXrayTrainingLib.shape_building.config import ShapeModelConfig, SurfaceSource
 
 Capture = pytest.CaptureFixture[str]
@@ -42,9 +43,15 @@ def config(place: Path, file: str = "bones.npz") -> ShapeModelConfig:
     return ShapeModelConfig("b", "femur", (SurfaceSource(file, "MIT"),), data_root=str(place))
 
 
-def test_a_bone_of_either_side_lies_right_in_the_models_frame(place: Path) -> None:
+@pytest.fixture(scope="module")
+def fold(place: Path) -> Fold:
+    """The left bone, with the model laid over it."""
     model = read_shape_model(place / "shape-made")
-    (fold,) = folds_by(config(place), model, ("left",), either_side=True)
+    (one,) = folds_by(config(place), model, ("left",), either_side=True)
+    return one
+
+
+def test_a_bone_of_either_side_lies_right_in_the_models_frame(fold: Fold) -> None:
     true = made_vertices(BUILDS["left"])
     true -= true.mean(axis=0) - fold.mesh.vertices.mean(axis=0)
     away = np.linalg.norm(fold.mesh.vertices[:-2, None] - true[None, :-2], axis=2).min(axis=1)
@@ -56,8 +63,17 @@ def test_a_bone_of_either_side_lies_right_in_the_models_frame(place: Path) -> No
 
 
 def test_such_bones_are_rebuilt_and_the_report_says_by_what(
-    place: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    place: Path, fold: Fold, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def laid(
+        asked: ShapeModelConfig, model: ShapeModel, wanted: tuple, *_: object, either_side: bool
+    ) -> Iterator[Fold]:
+        assert (asked.bone, model.card.name, wanted) == ("femur", "shape-made", ("left",))
+        assert [source.path for source in asked.surface] == [str(place / "bones.npz")]
+        assert either_side, "a file says nothing of sides"
+        yield fold
+
+    monkeypatch.setattr(reconstruction_evaluation, "folds_by", laid)
     monkeypatch.setattr(reconstruction_evaluation, "SETUPS", (TWO,))
     words = ["evaluate", "reconstruct", str(place / "bones.npz"), "--shapes"]
     words += [str(place / "shape-made"), "--features", "truth", "--landmark-noise", "1"]
