@@ -56,8 +56,9 @@ def label_map_beside(folder: str | Path, ct: str) -> str:
     names += [f"{stem}{ending}{suffix}" for ending in LABEL_ENDINGS for suffix in SUFFIXES]
     names += [f"{LABEL_FOLDER}/{stem}{suffix}" for suffix in (".seg.nrrd", *SUFFIXES)]
     where = Path(folder)
-    if where.name in NNUNET_FOLDERS:
-        case = f"../{NNUNET_FOLDERS[where.name]}/{stem.removesuffix(NNUNET_CHANNEL)}"
+    called = where.resolve().name
+    if called in NNUNET_FOLDERS:
+        case = f"../{NNUNET_FOLDERS[called]}/{stem.removesuffix(NNUNET_CHANNEL)}"
         names += [f"{case}{suffix}" for suffix in SUFFIXES]
     beside = next((n for n in names if n != ct and (where / n).is_file()), "")
     case, slash, last = stem.rpartition("/")

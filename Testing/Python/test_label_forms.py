@@ -163,6 +163,20 @@ def test_nnunets_labels_lie_in_the_folder_beside_the_images(tmp_path: Path) -> N
     assert label_map_beside(folder, "pelvis_2_0000.nii.gz") == ""
 
 
+@pytest.mark.parametrize("held", ['{"background": 0, "femur": 1}', '{"0": "none", "1": "femur"}'])
+def test_nnunets_labels_are_called_as_its_data_set_says(
+    tmp_path: Path, held: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks(tmp_path / "imagesTr", a_0000=mask(1, 2))
+    masks(tmp_path / "labelsTr", a=mask(1) + 2 * mask(3))
+    (tmp_path / "dataset.json").write_text(f'{{"labels": {held}}}')
+    monkeypatch.chdir(tmp_path / "imagesTr")
+    (ct,) = read_labelled(".")
+    assert ct.structures == {"femur": [1], "label 2": [2]}
+    (tmp_path / "dataset.json").write_text('{"labels": [1]}')
+    assert read_labelled(".")[0].structures == {"label 1": [1], "label 2": [2]}
+
+
 def test_structures_without_labelled_cts_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

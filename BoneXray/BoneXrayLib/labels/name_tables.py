@@ -68,13 +68,28 @@ def with_names_beside(names: dict[int, str], labels: Path) -> dict[int, str]:
     """What a label map holds, by value; what it has no name of its own for as a file beside says.
 
     The file is called as the map is, or labels, and is as `read_names` takes it (.json, .csv,
-    .ctbl, .txt).
+    .ctbl, .txt); of maps in labelsTr or labelsTs it is nnU-Net's dataset.json, too.
     """
     files = (labels.with_name(s + e) for s in (plain_stem(labels), "labels") for e in NAME_FILES)
-    given = next((read_names(file) for file in files if file.is_file()), {})
+    given = next((read_names(file) for file in files if file.is_file()), None)
+    given = _of_data_set(labels) if given is None else given
     unnamed = {value: f"label {value}" for value in names}
     names = {v: given.get(v, name) if name == unnamed[v] else name for v, name in names.items()}
     return {value: name.strip() or unnamed[value] for value, name in names.items()}
+
+
+def _of_data_set(labels: Path) -> dict[int, str]:
+    """Names in the dataset.json of nnU-Net ({"name": value}) or of the Medical Segmentation
+    Decathlon ({"value": "name"}); none where it has no such."""
+    file = labels.parent.parent / "dataset.json"
+    if labels.parent.name not in ("labelsTr", "labelsTs") or not file.is_file():
+        return {}
+    try:
+        held = json.loads(file.read_text(encoding="utf-8-sig"))["labels"].items()
+    except (ValueError, KeyError, TypeError, AttributeError, OSError):
+        return {}
+    pairs = [(value, name) if isinstance(value, int) else (name, value) for name, value in held]
+    return {int(v): n for v, n in pairs if str(v).isdigit() and isinstance(n, str)}
 
 
 def _table_pairs(text: str) -> list[tuple[str, str]]:
