@@ -73,7 +73,8 @@ LIB_STAGES = """
 """.split()  # noqa: SIM905
 TRAINING_STAGES = """
     choices mappings limits label_ct mesh_ct segments_file atlas regions pair_config pairs
-    deformation structure_names sources surroundings hand_frame labelled legs leg_views generation
+    deformation structure_names sources surroundings hand_frame labelled stacking
+    legs leg_views generation
     overlap_bins layer_images joint_images overlap_questions bone_excess mask_errors
     appearance augmentation dataset other_flesh segment_images separation_images leg_images pool
     joint_places leg_pool losses channel_checks configuration processes features_card

@@ -18,6 +18,7 @@ from ..pairs import PairConfig
 from ..sampling.augmentation import AugmentationConfig
 from ..sampling.dataset import CtSource, PoolConfig
 from ..sampling.overlap_questions import LayerConfig
+from ..stacking import StackConfig
 from .channel_checks import check_channels
 from .losses import LossConfig
 
@@ -99,6 +100,8 @@ class TrainConfig:
     """To separate."""
     legs: LegsConfig = field(default_factory=LegsConfig)
     """To find features of legs."""
+    stacks: StackConfig = field(default_factory=StackConfig)
+    """To learn bones by name: patients put together from two."""
 
     def __post_init__(self) -> None:
         if self.ct or not self.dataset:
@@ -137,6 +140,8 @@ class TrainConfig:
             raise ValueError("structures: a name is there twice; expected each once")
         if (self.structures or self.task == "features") and self.dataset:
             raise ValueError(f"dataset: set; expected [[ct]] entries for task {self.task!r}")
+        used = [c.patient for c in self.ct if c.patient not in self.validation]
+        self.stacks.check(used, self.structures)
         check_channels(self.task, self.structures, self.network, self.augmentation)
 
     def _check_patients(self) -> None:

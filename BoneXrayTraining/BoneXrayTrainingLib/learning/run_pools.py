@@ -18,6 +18,7 @@ from ..sampling.dataset import Batch, CtSource, PoolConfig, load_source, load_va
 from ..sampling.joint_places import JointPool
 from ..sampling.leg_pool import LegPool
 from ..sampling.pool import PairPool, Pool, Share, make_batch
+from ..stacking import stacked_patients
 from .configuration import TrainConfig
 from .processes import Processes
 
@@ -43,6 +44,7 @@ def make_pools(
             used += patients_of(config, source)
         elif processes.is_first:
             kept.append((source, patient_of(config, source)))
+    used += stacked_patients(config.stacks, used, config.seed, config.pairs.deformation)
     share = Share(processes.rank, processes.count)
     pool = pool_of(config, used, config.pool, config.seed, share)
     few = PoolConfig(capacity=16, first=16)
