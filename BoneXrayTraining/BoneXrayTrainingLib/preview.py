@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from BoneXrayLib.bone import Parts
 from BoneXrayLib.files import staged_folder
 from BoneXrayLib.legs.leg_channels import FIRST_MASK, FIRST_TOLD
 from BoneXrayLib.progress import Progress
@@ -17,8 +18,9 @@ from .generation.pool import StorePool
 from .learning.configuration import TrainConfig, on_dataset
 from .learning.run_pools import leg_pool, patient_of, pool_of
 from .pairs import Pair
-from .sampling.dataset import DrawnFrom, PoolConfig
+from .sampling.dataset import CtSource, DrawnFrom, PoolConfig
 from .sampling.pool import Pool, make_batch
+from .stacking import stacked_patients
 
 COUNT, COLUMNS = 6, 3
 FEW_LEGS = 3
@@ -79,15 +81,30 @@ def _pools(config: TrainConfig, progress: Progress | None) -> Iterator[tuple[Dra
         legs = leg_pool(dataclasses.replace(config, legs=few), progress=progress)
         yield from ((legs, 24 * number) for number in range(COUNT))
         return
-    cts = [source for source in config.ct if source.patient not in config.validation][:COUNT]
-    pools: list[Pool] = []
-    for number, source in enumerate(cts):
-        if progress is not None:
-            progress(number / COUNT, f"projecting {source.path}")
-        parts = patient_of(config, source)
-        pools.append(pool_of(config, [(source, parts)], PoolConfig(1, 1), config.seed))
+    pools: list[Pool] = [
+        pool_of(config, [patient], PoolConfig(1, 1), config.seed)
+        for patient in shown_patients(config, progress)
+    ]
     # each further round draws a sample of its own
-    yield from ((InTurn(pools, number), 24 * (number // len(cts))) for number in range(COUNT))
+    yield from ((InTurn(pools, number), 24 * (number // len(pools))) for number in range(COUNT))
+
+
+def shown_patients(
+    config: TrainConfig, progress: Progress | None = None
+) -> list[tuple[CtSource, Parts]]:
+    """The first CTs trained on; the last is put together from two where the run has such."""
+    stacks = dataclasses.replace(config.stacks, patients=min(config.stacks.patients, 1))
+    of_stack = (*stacks.upper[:1], *stacks.lower[:1]) if stacks.patients else ()
+    trained = [source for source in config.ct if source.patient not in config.validation]
+    count = min(len(trained), COUNT - stacks.patients)
+    known = []
+    for number, source in enumerate(trained):
+        if number < count or source.patient in of_stack:
+            if progress is not None:
+                progress(min(number, COUNT - 1) / COUNT, f"projecting {source.path}")
+            known.append((source, patient_of(config, source)))
+    made = stacked_patients(stacks, known, config.seed, config.pairs.deformation)
+    return known[:count] + made
 
 
 class InTurn:

@@ -18,6 +18,7 @@ from BoneXrayTrainingLib.learning.configuration import TrainConfig
 from BoneXrayTrainingLib.learning.processes import Processes
 from BoneXrayTrainingLib.learning.run_pools import make_pools
 from BoneXrayTrainingLib.pairs import TISSUES, PairConfig
+from BoneXrayTrainingLib.preview import shown_patients
 from BoneXrayTrainingLib.sources import CtSource
 from BoneXrayTrainingLib.stacking import (
     CLEAR_MM,
@@ -175,6 +176,16 @@ def test_a_run_draws_images_with_the_bones_of_both(
     assert pair.structures == BONES
     assert all((layer > 0.05).any() for layer in pair.layers[len(TISSUES) :])
     assert pair.draw.source.startswith("chest+pelvis")
+
+
+def test_a_preview_ends_with_a_patient_put_together(
+    trained_on: Callable[..., TrainConfig],
+) -> None:
+    def shown(config: TrainConfig) -> list[str]:
+        return [source.patient for source, _ in shown_patients(config)]
+
+    assert shown(trained_on()) == ["chest", "pelvis", "chest+pelvis"]
+    assert shown(trained_on(patients=0)) == ["chest", "pelvis"]
 
 
 def test_stacks_of_patients_who_are_not_trained_on_are_refused(
