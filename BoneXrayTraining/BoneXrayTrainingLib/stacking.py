@@ -1,8 +1,7 @@
 """Patients put together from two: the chest of one on the pelvis of another.
 
-CTs with labels are mostly of a chest or of a pelvis. A network that saw only these names no rib
-where it sees a hip bone. So the spines of two patients are joined, each cut across somewhere
-between ribs and pelvis; near the cut both bodies are brought to the same width and depth.
+CTs with labels are mostly of a chest or of a pelvis. So the spines of two patients are joined, cut
+across between ribs and pelvis; near the cut both bodies are brought to one width and depth.
 """
 
 from __future__ import annotations
@@ -28,6 +27,8 @@ REACH_MM = 120.0
 """How far from the cut a body's width is changed to meet the other's."""
 SLACK_MM = 40.0
 """Of the upper patient's column so much is cut off at most."""
+ABDOMEN_MM = (60.0, 220.0)
+"""How far above the cut a patient ends who is shown as by a CT of abdomen and pelvis."""
 CLEAR_MM = 20.0
 """Between the lower patient's other bones and the cut, where the column is long enough."""
 
@@ -46,10 +47,13 @@ class StackConfig:
     """How often they are drawn, all together, relative to the others."""
     along: str = "vertebrae"
     """Structure that both have and that goes on through the cut."""
+    abdomens: float = 0.0
+    """Share of them that end below the lungs or within them, as CTs of abdomen and pelvis do."""
 
     def __post_init__(self) -> None:
         check_number("stacks.patients", self.patients, 0)
         check_number("stacks.share", self.share, 0)
+        check_number("stacks.abdomens", self.abdomens, 0, 1)
         if self.patients and not (self.upper and self.lower):
             raise ValueError("stacks: patients without upper and lower; expected names of patients")
 
@@ -108,7 +112,9 @@ def stacked_patients(
         (source, upper), (_, lower) = (first[name] for name in names)
         called = "+".join(names)
         rng = np.random.default_rng([seed, number, *called.encode()])
-        parts = deformed(stacked(upper, lower, rng, config.along, names), rng, spread_mm)
+        above = rng.uniform(*ABDOMEN_MM) if rng.random() < config.abdomens else np.inf
+        parts = stacked(upper, lower, rng, config.along, names, above)
+        parts = deformed(parts, rng, spread_mm)
         share = config.share / config.patients
         made.append((dataclasses.replace(source, patient=called, share=share), parts))
     return made
@@ -120,6 +126,7 @@ def stacked(
     rng: np.random.Generator,
     along: str = "vertebrae",
     names: tuple[str, str] = ("upper", "lower"),
+    above_mm: float = np.inf,
 ) -> Parts:
     """One patient on another, cut where only their columns are (in the upper: near its end).
 
@@ -129,6 +136,7 @@ def stacked(
         rng: draws the cuts.
         along: the part that is the column.
         names: of both, for what is raised.
+        above_mm: so much of the upper one is kept at most.
 
     Raises:
         ValueError: one has no such part, or others of the lower one reach as high as its column.
@@ -141,9 +149,10 @@ def stacked(
     end = _cut(below, _level_of_lower(below, number, names[1], rng), number)
     size = np.sqrt(top.size * end.size)
     room = np.ceil(np.maximum(_room(above, top, size), _room(below, end, size))).astype(int)
+    last = int(min(len(above.hu), top.k + above_mm / VOXEL_MM))
     pieces = (
         _moulded(below, end, size, room, slice(0, end.k)),
-        _moulded(above, top, size, room, slice(top.k, len(above.hu))),
+        _moulded(above, top, size, room, slice(top.k, last)),
     )
     hu, part = (np.concatenate(two) for two in zip(*pieces, strict=True))
     return crop_to_body(Parts(hu, np.diag([VOXEL_MM] * 3 + [1.0]), part, None, upper.names))
@@ -170,22 +179,22 @@ def _upright(parts: Parts) -> Parts:
     return Parts(hu, ras, part, None, parts.names)
 
 
-def _slices_with(parts: Parts, number: int, name: str, along: str) -> np.ndarray:
+def _slices_with(parts: Parts, number: int, name: str) -> np.ndarray:
     found = np.flatnonzero((parts.part == number).any(axis=(1, 2)))
     if not found.size:
-        raise ValueError(f"stacks: {name} has no {along}; expected a column to join")
+        raise ValueError(f"stacks: {name} has no {parts.names[number]}; expected a column to join")
     return found
 
 
 def _level_of_upper(parts: Parts, number: int, name: str, rng: np.random.Generator) -> int:
-    column = _slices_with(parts, number, name, parts.names[number])
+    column = _slices_with(parts, number, name)
     last = min(int(column[0] + SLACK_MM / VOXEL_MM), int(column[-1]))
     return int(rng.integers(column[0], last + 1))
 
 
 def _level_of_lower(parts: Parts, number: int, name: str, rng: np.random.Generator) -> int:
     """Above all other named bones."""
-    column = _slices_with(parts, number, name, parts.names[number])
+    column = _slices_with(parts, number, name)
     first_bone = parts.names.index("bone") + 1
     others = (parts.part >= first_bone) & (parts.part != number)
     reached = np.flatnonzero(others.any(axis=(1, 2)))
@@ -201,7 +210,7 @@ def _level_of_lower(parts: Parts, number: int, name: str, rng: np.random.Generat
 
 def _cut(parts: Parts, k: int, number: int) -> _Cut:
     """The cut in the slice nearest to `k` that shows the column."""
-    column = np.flatnonzero((parts.part == number).any(axis=(1, 2)))
+    column = _slices_with(parts, number, "")
     k = int(column[np.argmin(np.abs(column - k))])
     rows, columns = np.nonzero(parts.part[k] == number)
     pieces, _ = ndimage.label(parts.part[k] > 0)
@@ -214,7 +223,7 @@ def _cut(parts: Parts, k: int, number: int) -> _Cut:
 
 def _room(parts: Parts, cut: _Cut, size: np.ndarray) -> np.ndarray:
     """Voxels around the column along A and R that all of a patient needs, also where widened."""
-    reached = np.max([cut.column, np.array(parts.hu.shape[1:]) - cut.column], axis=0)
+    reached = np.maximum(cut.column, np.array(parts.hu.shape[1:]) - cut.column)
     return reached * np.maximum(size / cut.size, 1.0)
 
 
