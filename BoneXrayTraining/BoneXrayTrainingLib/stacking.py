@@ -65,8 +65,7 @@ class StackConfig:
             unknown = sorted(set(getattr(self, name)) - set(patients))
             if unknown:
                 raise ValueError(
-                    f"stacks.{name}: got {unknown[0]!r}; expected patients of [[ct]] that are "
-                    "trained on"
+                    f"stacks.{name}: got {unknown[0]!r}; expected patients that are trained on"
                 )
         if self.along not in structures:
             raise ValueError(f"stacks.along: got {self.along!r}; expected one of the structures")
@@ -136,7 +135,7 @@ def stacked(
         rng: draws the cuts.
         along: the part that is the column.
         names: of both, for what is raised.
-        above_mm: so much of the upper one is kept at most.
+        above_mm: as much of the upper one is kept.
 
     Raises:
         ValueError: one has no such part, or others of the lower one reach as high as its column.

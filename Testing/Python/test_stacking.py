@@ -214,11 +214,11 @@ def test_a_preview_ends_with_a_patient_put_together(
 def test_stacks_of_patients_who_are_not_trained_on_are_refused(
     trained_on: Callable[..., TrainConfig],
 ) -> None:
-    with pytest.raises(ValueError, match=r"stacks.lower: got 'nobody'; expected patients of"):
+    with pytest.raises(ValueError, match=r"stacks.lower: got 'nobody'; expected patients that"):
         trained_on(lower=("nobody",))
     with pytest.raises(ValueError, match=r"stacks.along: got 'tail'; expected one of the struct"):
         trained_on(along="tail")
     with pytest.raises(ValueError, match="stacks: patients without upper and lower"):
         trained_on(lower=())
-    with pytest.raises(ValueError, match=r"stacks.upper: got 'chest'; expected patients of"):
+    with pytest.raises(ValueError, match=r"stacks.upper: got 'chest'; expected patients that"):
         dataclasses.replace(trained_on(), validation=("chest",))
