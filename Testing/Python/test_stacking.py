@@ -194,11 +194,17 @@ def trained_on(chest: Parts, pelvis: Parts, tmp_path: Path) -> Callable[..., Tra
 def test_a_run_draws_images_with_the_bones_of_both(
     trained_on: Callable[..., TrainConfig],
 ) -> None:
-    pool, _ = make_pools(trained_on(), Processes(0, 1, torch.device("cpu")), None)
+    told: list[str] = []
+
+    def tell(_: float, message: str) -> None:
+        told.append(message)
+
+    pool, _ = make_pools(trained_on(), Processes(0, 1, torch.device("cpu")), tell)
     pair = pool.draw(np.random.default_rng(1))
     assert pair.structures == BONES
     assert all((layer > 0.05).any() for layer in pair.layers[len(TISSUES) :])
     assert pair.draw.source.startswith("chest+pelvis")
+    assert told[-1] == "putting 1 patients together"
 
 
 def test_a_preview_ends_with_a_patient_put_together(
