@@ -204,7 +204,7 @@ def test_a_run_draws_images_with_the_bones_of_both(
     assert pair.structures == BONES
     assert all((layer > 0.05).any() for layer in pair.layers[len(TISSUES) :])
     assert pair.draw.source.startswith("chest+pelvis")
-    assert told[-1] == "putting 1 patients together"
+    assert told[-1] == "putting patients together: 1"
 
 
 def test_a_preview_ends_with_a_patient_put_together(

@@ -45,7 +45,7 @@ def make_pools(
         elif processes.is_first:
             kept.append((source, patient_of(config, source)))
     if config.stacks.patients and progress is not None and processes.is_first:
-        progress(0.0, f"putting {config.stacks.patients} patients together")
+        progress(0.0, f"putting patients together: {config.stacks.patients}")
     used += stacked_patients(config.stacks, used, config.seed, config.pairs.deformation)
     share = Share(processes.rank, processes.count)
     pool = pool_of(config, used, config.pool, config.seed, share)
