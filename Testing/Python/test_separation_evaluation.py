@@ -17,6 +17,7 @@ from squeeze_weights import write_squeeze_weights
 
 from BoneXrayLib.progress import Cancelled
 from BoneXrayLib.segments.structures import WRIST
+from BoneXrayLib.volume_files import write_image_file
 from BoneXrayTrainingLib.__main__ import main
 from BoneXrayTrainingLib.evaluating_layers import separation_evaluation
 from BoneXrayTrainingLib.evaluating_layers.separation_cases import psnr_of
@@ -195,6 +196,24 @@ def test_the_truth_has_no_error_and_part_of_it_its_square(
               for e in (0.1, 0.2)]  # fmt: skip
     assert 3.3 < errors[1] / errors[0] < 4.2, "brightness is not quite linear"
     assert errors[1] < perfect.of("mse", COPY)
+
+
+def test_patients_without_bones_are_left_out(folder: Path, asked: list, tmp_path: Path) -> None:
+    volume, labels = labelled_hand()
+    path = tmp_path / "soft"
+    path.mkdir()
+    write_image_file(path / "ct.nrrd", volume.hu, volume.ijk_to_ras)
+    (path / "segmentations").mkdir()
+    liver = (labels == 1).astype(np.uint8)
+    write_image_file(path / "segmentations" / "liver.nrrd", liver, volume.ijk_to_ras)
+    config = SeparationConfig(per_bin=1, views=SegmentViews(("PA",), exposure="none", pixel=0.4))
+    model, data = str(folder / "model"), [path, folder / "hand.toml"]
+    report = evaluate_separate(model, data, config, separate=knowing(asked))
+    assert report.patients == 1
+    assert report.of("mse", GIVEN) < 1e-10
+    assert any("left out: none of the bones that are known" in line for line in report.warnings)
+    with pytest.raises(ValueError, match="it has liver"):
+        evaluate_separate(model, [path], config, separate=knowing(asked))
 
 
 def test_an_answer_is_held_against_the_best_floor_of_each_bin(folder: Path, asked: list) -> None:

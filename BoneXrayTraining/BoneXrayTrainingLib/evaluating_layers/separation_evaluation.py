@@ -17,14 +17,14 @@ from BoneXrayLib.progress import IsCancelled, Progress, raise_if_cancelled
 from BoneXrayLib.separating.layer_alone import answers_alone
 
 from ..contact_sheet import ranked
-from ..evaluating_segments.labelled_cts import load_labelled
+from ..evaluating_segments.labelled_cts import NoStructures, load_labelled
 from ..evaluating_segments.segmentation_data import (
     LabelledSource,
     RadiographSource,
     Source,
     segmentation_sources,
 )
-from ..evaluating_segments.segmentation_evaluation import leaks
+from ..evaluating_segments.segmentation_evaluation import leaks, left_out
 from ..evaluation_files import SHEET, write_evaluation
 from ..sampling.overlap_bins import bin_name
 from .separation_cases import Answer, answer_of, floor_answers, rows_of
@@ -43,6 +43,11 @@ if TYPE_CHECKING:
 
 PICTURES = "alone"
 LIST = ".json"
+BONES = "the bones that are known"
+NO_OVERLAPS = (
+    "data: no two bones overlap by 20 pixels or more of 256 x 256, or none that can be asked of "
+    "without masks; expected overlapping bones"
+)
 
 Separator = Callable[..., "Layers"]
 """`BoneXrayLib.layers.separate`, or what is called alike: (radiograph, masks=…, model=…)."""
@@ -56,6 +61,7 @@ class _Found:
     images: list[ImageRow] = field(default_factory=list)
     features: list[dict[str, np.ndarray]] = field(default_factory=list)
     shown: list[tuple[np.ndarray, ...]] = field(default_factory=list)
+    lacking: dict[str, NoStructures] = field(default_factory=dict)
 
 
 def evaluate_separate(
@@ -143,21 +149,18 @@ def _evaluate(
     if answers_alone(named) and config.masks == "both":
         config = dataclasses.replace(config, masks="given")
     found = _Found()
-    for question in _questions(sources, config, progress, is_cancelled):
+    for question in _questions(sources, config, progress, is_cancelled, found.lacking):
         raise_if_cancelled(is_cancelled)
         answers = _answers(question, config, named, separate)
         if answers:
             _keep(found, question, answers | floor_answers(question), extract)
     if not found.images:
-        raise ValueError(
-            "data: no two bones overlap by 20 pixels or more of 256 x 256, or none that can be "
-            "asked of without masks; expected overlapping bones"
-        )
+        raise next(iter(found.lacking.values()), ValueError(NO_OVERLAPS))
     protocol = found.images[0].subject.protocol
     apart = distances(found.features, {r.image: r.subject.bin for r in found.images})
     report = SeparationReport(
         named.card.title, protocol, tuple(found.bones),
-        tuple(found.images), apart, leaks(named, sources),
+        tuple(found.images), apart, (*leaks(named, sources), *left_out(found.lacking, BONES)),
     )  # fmt: skip
     return report, found
 
@@ -167,7 +170,9 @@ def _questions(
     config: SeparationConfig,
     progress: Progress | None,
     is_cancelled: IsCancelled | None,
+    lacking: dict[str, NoStructures],
 ) -> Iterator[LayerQuestion]:
+    """Every question of every source; patients without labelled bones go into `lacking`."""
     tell = progress or (lambda fraction, message: None)
     asked = 0
     for n, source in enumerate(sources):
@@ -177,7 +182,11 @@ def _questions(
             done = (n + number / draws) / len(sources)
             if isinstance(source, LabelledSource):
                 tell(done, f"reading {source.whose}")
-                made = take_regions(load_labelled(source, (), number), config)
+                try:
+                    made = take_regions(load_labelled(source, (), number), config)
+                except NoStructures as error:
+                    lacking[source.whose] = error
+                    continue
             else:
                 tell(done, f"reading {Path(source.path).name}")
                 made = take_shifts(source, config)

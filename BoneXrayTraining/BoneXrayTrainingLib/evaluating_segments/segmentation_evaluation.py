@@ -158,10 +158,12 @@ def assumed_axes(sources: Sequence[Source]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def left_out(lacking: Mapping[str, NoStructures]) -> tuple[str, ...]:
-    """A line for the patients who have none of the model's structures."""
+def left_out(
+    lacking: Mapping[str, NoStructures], wanted: str = "the model's structures"
+) -> tuple[str, ...]:
+    """A line for the patients who have none of what is wanted."""
     names = ", ".join([*lacking][:6]) + (" …" if len(lacking) > 6 else "")
-    return (f"{names} left out: none of the model's structures",) if lacking else ()
+    return (f"{names} left out: none of {wanted}",) if lacking else ()
 
 
 def leaks(model: Model, sources: Sequence[Source]) -> tuple[str, ...]:
