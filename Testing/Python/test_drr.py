@@ -84,6 +84,15 @@ def test_labels_become_file_names_on_every_system() -> None:
     assert file_name("..") == "layer"
 
 
+def test_one_named_bone_has_its_own_file_as_several_have(limb: Volume, tmp_path: Path) -> None:
+    labels = (limb.hu > 300).astype(np.uint8)
+    made = simulate(limb, DrrConfig(**SMALL), labels, {1: "femur left"})
+    written = {path.name for path in write_drr(made, tmp_path / "named").values()}
+    assert {"femur_left.nrrd", "rest.nrrd", "bone.nrrd"} < written
+    plain = write_drr(simulate(limb, DrrConfig(**SMALL)), tmp_path / "plain")
+    assert {path.name for path in plain.values()}.isdisjoint({"rest.nrrd", "bone_2.nrrd"})
+
+
 def test_labels_of_any_name_take_nothing_from_the_rest_nor_each_others_files(limb: Volume) -> None:
     labels = (limb.hu > 300).astype(np.uint8)
     labels[: limb.hu.shape[0] // 2] *= 2

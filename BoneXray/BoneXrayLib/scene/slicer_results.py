@@ -18,6 +18,7 @@ import slicer.util
 from ..drr import Drr
 from ..exposure import Exposed
 from ..extraction import ExtractConfig, Extraction, enhance
+from ..image_names import named_layers
 from ..long_leg import LongLeg
 from ..radiograph import Radiograph
 from .slicer_nodes import PREFIX, node_from_radiograph, place_beneath, set_window
@@ -70,8 +71,8 @@ def _exposure_nodes(found: Drr | LongLeg, ct: Any, what: str, label: str) -> Drr
         return result_node(exposure, pixels, f"{ct.GetName()} {label} {name}", ct, tags)
 
     full, bone = node("full", "full", exposure.pixels), node("bone", "bone", found.bone)
-    layers = found.layers if len(found.layers) > 2 else {}
-    made = {name: node(f"layer {name}", name, pixels) for name, pixels in layers.items()}
+    layers = named_layers(found.layers).items()
+    made = {name: node(f"layer {name}", name, pixels) for name, pixels in layers}
     return DrrNodes(full, bone, made)
 
 
