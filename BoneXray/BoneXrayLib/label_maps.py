@@ -16,6 +16,7 @@ from .labels.dicom_segments import read_dicom_segments, segments_in
 from .labels.mask_folder import mask_files, read_mask_folder
 from .labels.name_tables import names_like, read_names
 from .labels.nifti_table import names_in_header
+from .progress import Progress
 from .volume_files import is_image_file, read_image_file
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ Names = Mapping[int, str]
 
 
 def read_labels(
-    path: str | os.PathLike, names: Names | str | os.PathLike | None = None
+    path: str | os.PathLike,
+    names: Names | str | os.PathLike | None = None,
+    progress: Progress | None = None,
 ) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
     """Labels (k, j, i) uint8 or uint16 (0 = nothing), ijk_to_ras (4, 4) mm, and names by value.
 
@@ -37,13 +40,14 @@ def read_labels(
         path: NIfTI, NRRD or MetaImage file of whole numbers, a DICOM SEG file (needs highdicom), or
             a folder with a mask for each structure or with one DICOM SEG file.
         names: names by value, or a file that has them (see `read_names`).
+        progress: told of each mask of a folder.
 
     Raises:
         ValueError: no label map, or segments that overlap.
     """
     found = existing_path(path, "labels")
     with naming("labels"):
-        labels, ijk_to_ras, by_value = _held(found)
+        labels, ijk_to_ras, by_value = _held(found, progress)
     if not labels.any():
         raise ValueError(f"labels: {found.name} is empty (all 0); expected at least one structure")
     given = names if names is None or isinstance(names, Mapping) else read_names(names)
@@ -52,11 +56,13 @@ def read_labels(
     return labels, ijk_to_ras, {v: by_value.get(v, f"label {v}") for v in present}
 
 
-def _held(found: Path) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+def _held(found: Path, progress: Progress | None) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
     """What a file or folder holds: labels (k, j, i), ijk_to_ras, names by value as far as told."""
     if found.is_dir():
         segments = [] if mask_files(found) else segments_in(found)
-        return read_dicom_segments(segments[0]) if len(segments) == 1 else read_mask_folder(found)
+        if len(segments) == 1:
+            return read_dicom_segments(segments[0])
+        return read_mask_folder(found, progress)
     if is_image_file(found):
         return _of_image(found)
     if is_dicom(found):

@@ -86,6 +86,16 @@ def test_a_folder_of_something_else_is_refused_in_one_line(
     assert "\n" not in str(error.value)
 
 
+def test_each_mask_of_a_folder_is_told_of(tmp_path: Path) -> None:
+    for number, name in enumerate(("a", "b")):
+        mask = np.zeros((4, 4, 4), np.uint8)
+        mask[number] = 1
+        write_image_file(tmp_path / f"{name}.nii.gz", mask, np.eye(4))
+    told: list[tuple[float, str]] = []
+    read_labels(tmp_path, progress=lambda *step: told.append(step))
+    assert told == [(0.0, "reading a.nii.gz (1 of 2)"), (0.5, "reading b.nii.gz (2 of 2)")]
+
+
 def test_drr_takes_a_folder_of_masks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     limb = synthetic_limb(6.0)
     write_image_file(tmp_path / "ct.nii.gz", limb.hu, limb.ijk_to_ras)

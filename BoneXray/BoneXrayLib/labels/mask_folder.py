@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..files import one_line
+from ..progress import Progress
 from ..volume_files import ImageFile, image_stem, is_image_file, read_image_file
 
 MOST_SHARED = 0.01
@@ -20,7 +21,9 @@ def mask_files(folder: Path) -> list[Path]:
     return sorted(p for p in inside if p.is_file() and is_image_file(p))
 
 
-def read_mask_folder(folder: Path) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+def read_mask_folder(
+    folder: Path, progress: Progress | None = None
+) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
     """Labels (k, j, i) uint8 or uint16, ijk_to_ras (4, 4) mm, and names: those of the files.
 
     Structures are numbered from 1 in order of their files; empty masks have a number and no voxel.
@@ -28,6 +31,7 @@ def read_mask_folder(folder: Path) -> tuple[np.ndarray, np.ndarray, dict[int, st
 
     Args:
         folder: of masks on one grid, each 0 and one other value.
+        progress: told of each mask before it is read.
 
     Raises:
         ValueError: no or too many masks, a file that is none, two grids, or masks that overlap.
@@ -41,6 +45,9 @@ def read_mask_folder(folder: Path) -> tuple[np.ndarray, np.ndarray, dict[int, st
     labels = np.zeros(first.array.shape, np.uint8 if len(files) < 256 else np.uint16)
     names = {number: one_line(image_stem(p.name), 80) for number, p in enumerate(files, start=1)}
     for number, file in enumerate(files, start=1):
+        if progress is not None:
+            what = f"reading {file.name} ({number} of {len(files)})"
+            progress((number - 1) / len(files), what)
         image = first if number == 1 else read_image_file(file)
         _check_grid(image, first, file, files[0])
         _add(labels, number, _mask(image.array, file), names)

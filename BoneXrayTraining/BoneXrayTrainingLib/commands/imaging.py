@@ -151,7 +151,9 @@ def _read_ct(
     volume = read_volume(command.ct, command.series)
     if command.labels is None:
         return volume, None, None
-    values, labels_to_ras, names = read_labels(command.labels, command.label_names)
+    values, labels_to_ras, names = read_labels(
+        command.labels, command.label_names, lambda _, message: report.progress(0.0, message)
+    )
     values, names = with_structures_only(values, names, command.structures)
     return volume, resample_labels(values, labels_to_ras, volume), names
 
