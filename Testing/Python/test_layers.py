@@ -76,9 +76,9 @@ TRAINING_STAGES = """
     deformation structure_names sources surroundings hand_frame labelled stacking
     legs leg_views generation
     overlap_bins layer_images joint_images overlap_questions bone_excess mask_errors
-    appearance augmentation dataset other_flesh segment_images separation_images leg_images pool
-    joint_places leg_pool losses channel_checks configuration processes features_card
-    muon learner segment_loss separation_loss features_loss
+    appearance augmentation dataset other_flesh ct_ends segment_images separation_images
+    leg_images pool joint_places leg_pool losses channel_checks configuration processes
+    features_card muon learner segment_loss separation_loss features_loss
     checkpoints beginnings run_folder run_pools watch trainer
     preview separation_card export_card export_onnx bls_gan separation export
     markdown intervals evaluation_cts pairings

@@ -24,8 +24,8 @@ LUMP_DEPTH = (0.5, 2.5)
 """How deep a lump is along the ray, as a share of its shorter side across."""
 MOST_LUMP = 1.2
 """No lump of more optical density: 6 cm."""
-SHARES = ("display_share", "contrast_share", "lump_share", "flesh_share", "quarter_share",
-          "mirrored_share", "reversed_share")  # fmt: skip
+SHARES = ("display_share", "contrast_share", "lump_share", "flesh_share", "ends_share",
+          "quarter_share", "mirrored_share", "reversed_share")  # fmt: skip
 """What of the settings is a share of the samples."""
 LEAN_PER_MM = 0.02
 """Optical density of soft tissue."""
@@ -63,6 +63,9 @@ class AugmentationConfig:
     flesh_share: float = 0.0
     """Share of the samples with named bones that get flesh of another sample seen nearly alike, in
     place of a part of their own."""
+    ends_share: float = 0.0
+    """Share of the samples with named bones that are cut off above or below, as where a CT
+    ends; these keep their flesh."""
     turned: float = 0.0
     """Turn all images by this first [degrees]: 180 shows a hand that hangs down fingers up."""
     quarter_share: float = 0.15

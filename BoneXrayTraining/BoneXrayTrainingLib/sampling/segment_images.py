@@ -19,6 +19,7 @@ from ..labelled import MASK_OD
 from ..pairs import TISSUES, Pair
 from .appearance import add_noise, collimate, expose, respond
 from .augmentation import BONE, AugmentationConfig, add_lumps, draw_frame, sampled, vary_densities
+from .ct_ends import cut_off
 from .dataset import Batch
 from .other_flesh import in_flesh_of
 
@@ -53,6 +54,8 @@ def augment_segments(
     if config.reversed_share > 0:
         is_reversed = bool(rng.random() < config.reversed_share)
         every = every.flip(-1) if is_reversed else every
+    if config.ends_share and rng.random() < config.ends_share:
+        every, other = cut_off(every, rng), None
     once = dataclasses.replace(config, mirrored_share=0.0)
     for _ in range(MOST_FRAMES):
         matrix, shift, scale = draw_frame(every.shape[-1], once, rng)
