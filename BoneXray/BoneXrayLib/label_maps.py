@@ -29,6 +29,7 @@ def read_labels(
     path: str | os.PathLike,
     names: Names | str | os.PathLike | None = None,
     progress: Progress | None = None,
+    structures: Sequence[str] = (),
 ) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
     """Labels (k, j, i) uint8 or uint16 (0 = nothing), ijk_to_ras (4, 4) mm, and names by value.
 
@@ -41,28 +42,37 @@ def read_labels(
             a folder with a mask for each structure or with one DICOM SEG file.
         names: names by value, or a file that has them (see `read_names`).
         progress: told of each mask of a folder.
+        structures: patterns of the names to keep, with * and ?; all when empty. Of a folder whose
+            masks are called as their files no others are read.
 
     Raises:
-        ValueError: no label map, or segments that overlap.
+        ValueError: no label map, segments that overlap, or a pattern that fits no name.
     """
     found = existing_path(path, "labels")
     with naming("labels"):
-        labels, ijk_to_ras, by_value = _held(found, progress)
+        labels, ijk_to_ras, by_value = _held(found, progress, () if names else structures)
     if not labels.any():
-        raise ValueError(f"labels: {found.name} is empty (all 0); expected at least one structure")
+        what = f" in {', '.join(structures)}" if structures else ""
+        raise ValueError(
+            f"labels: {found.name} is empty (all 0){what}; expected at least one structure"
+        )
     given = names if names is None or isinstance(names, Mapping) else read_names(names)
     present = [int(value) for value in np.flatnonzero(np.bincount(labels.ravel())) if value]
     by_value |= {int(value): str(name) for value, name in (given or {}).items()}
-    return labels, ijk_to_ras, {v: by_value.get(v, f"label {v}") for v in present}
+    called = {v: by_value.get(v, f"label {v}") for v in present}
+    labels, called = with_structures_only(labels, called, structures)
+    return labels, ijk_to_ras, called
 
 
-def _held(found: Path, progress: Progress | None) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+def _held(
+    found: Path, progress: Progress | None, structures: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
     """What a file or folder holds: labels (k, j, i), ijk_to_ras, names by value as far as told."""
     if found.is_dir():
         segments = [] if mask_files(found) else segments_in(found)
         if len(segments) == 1:
             return read_dicom_segments(segments[0])
-        return read_mask_folder(found, progress)
+        return read_mask_folder(found, progress, structures)
     if is_image_file(found):
         return _of_image(found)
     if is_dicom(found):

@@ -96,6 +96,24 @@ def test_each_mask_of_a_folder_is_told_of(tmp_path: Path) -> None:
     assert told == [(0.0, "reading a.nii.gz (1 of 2)"), (0.5, "reading b.nii.gz (2 of 2)")]
 
 
+def test_of_chosen_structures_of_a_folder_no_other_mask_is_read(tmp_path: Path) -> None:
+    for number, name in enumerate(("femur_left", "hip_left", "tibia_left")):
+        mask = np.zeros((4, 4, 4), np.uint8)
+        mask[number] = 1
+        write_image_file(tmp_path / f"{name}.nii.gz", mask, np.eye(4))
+    whole, _, names = read_labels(tmp_path)
+    (tmp_path / "hip_left.nii.gz").write_bytes(b"no image")
+    told: list[str] = []
+    chosen, _, kept = read_labels(
+        tmp_path, None, lambda _, message: told.append(message), ["femur*", "tibia*"]
+    )
+    assert told == ["reading femur_left.nii.gz (1 of 2)", "reading tibia_left.nii.gz (2 of 2)"]
+    assert kept == {1: "femur_left", 3: "tibia_left"}
+    assert np.array_equal(chosen, with_structures_only(whole, names, ["femur*", "tibia*"])[0])
+    with pytest.raises(ValueError, match=r"^structures: got 'rib'; expected some of femur_left"):
+        read_labels(tmp_path, structures=["rib"])
+
+
 def test_drr_takes_a_folder_of_masks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     limb = synthetic_limb(6.0)
     write_image_file(tmp_path / "ct.nii.gz", limb.hu, limb.ijk_to_ras)

@@ -31,7 +31,7 @@ FOLDERS = {LIB: LIB_FOLDERS, TRAINING: TRAINING_FOLDERS}
 LIB_STAGES = """
     progress files nifti_check packed_sums display volume_files
     jpeg_check compressed_pixels dicom_files dicom_slices dicom_series slice_plan slice_stack
-    mask_folder name_tables nifti_table dicom_segments label_maps volume
+    name_tables mask_folder nifti_table dicom_segments label_maps volume
     phantoms attenuation distances body bone_presets specks contrast_kernels contrast_lung contrast
     bone geometry_config geometry pose_matrix c_arm poses beam_models view_direction outlines
     projection

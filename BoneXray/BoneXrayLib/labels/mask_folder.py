@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ..files import one_line
 from ..progress import Progress
 from ..volume_files import ImageFile, image_stem, is_image_file, read_image_file
+from .name_tables import names_like
 
 MOST_SHARED = 0.01
 """Part of a mask that may lie in another, too, as where both were resampled; more is an error."""
@@ -22,7 +24,7 @@ def mask_files(folder: Path) -> list[Path]:
 
 
 def read_mask_folder(
-    folder: Path, progress: Progress | None = None
+    folder: Path, progress: Progress | None = None, structures: Sequence[str] = ()
 ) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
     """Labels (k, j, i) uint8 or uint16, ijk_to_ras (4, 4) mm, and names: those of the files.
 
@@ -32,24 +34,31 @@ def read_mask_folder(
     Args:
         folder: of masks on one grid, each 0 and one other value.
         progress: told of each mask before it is read.
+        structures: patterns of the names of those to read, with * and ?; all when empty.
 
     Raises:
-        ValueError: no or too many masks, a file that is none, two grids, or masks that overlap.
+        ValueError: no or too many masks, a file that is none, two grids, masks that overlap, or a
+            pattern that fits no name.
     """
     files = mask_files(folder)
     if not 1 <= len(files) <= MOST_MASKS:
         raise ValueError(
             f"{folder.name} holds {len(files)} image files; expected a mask for each structure"
         )
-    first = read_image_file(files[0])
-    labels = np.zeros(first.array.shape, np.uint8 if len(files) < 256 else np.uint16)
     names = {number: one_line(image_stem(p.name), 80) for number, p in enumerate(files, start=1)}
-    for number, file in enumerate(files, start=1):
+    wanted = set(names_like(dict.fromkeys(names.values()), structures))
+    read = [(number, file) for number, file in enumerate(files, start=1) if names[number] in wanted]
+
+    def image_of(file: Path, done: int) -> ImageFile:
         if progress is not None:
-            what = f"reading {file.name} ({number} of {len(files)})"
-            progress((number - 1) / len(files), what)
-        image = first if number == 1 else read_image_file(file)
-        _check_grid(image, first, file, files[0])
+            progress(done / len(read), f"reading {file.name} ({done + 1} of {len(read)})")
+        return read_image_file(file)
+
+    first = image_of(read[0][1], 0)
+    labels = np.zeros(first.array.shape, np.uint8 if len(files) < 256 else np.uint16)
+    for done, (number, file) in enumerate(read):
+        image = image_of(file, done) if done else first
+        _check_grid(image, first, file, read[0][1])
         _add(labels, number, _mask(image.array, file), names)
     return labels, first.ijk_to_ras, names
 

@@ -140,7 +140,7 @@ def _read_ct(
     command: OfCt, report: Reporter
 ) -> tuple[Volume, np.ndarray | None, dict[int, str] | None]:
     """The CT that a command names, its label map on the CT's grid, and the labels' names."""
-    from BoneXrayLib.label_maps import read_labels, resample_labels, with_structures_only
+    from BoneXrayLib.label_maps import read_labels, resample_labels
     from BoneXrayLib.volume import read_volume
 
     if command.label_names is not None and command.labels is None:
@@ -152,9 +152,9 @@ def _read_ct(
     if command.labels is None:
         return volume, None, None
     values, labels_to_ras, names = read_labels(
-        command.labels, command.label_names, lambda _, message: report.progress(0.0, message)
-    )
-    values, names = with_structures_only(values, names, command.structures)
+        command.labels, command.label_names,
+        lambda _, message: report.progress(0.0, message), command.structures,
+    )  # fmt: skip
     return volume, resample_labels(values, labels_to_ras, volume), names
 
 
