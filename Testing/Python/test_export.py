@@ -244,13 +244,16 @@ def test_six_bits_round_only_the_largest_layers_to_four() -> None:
     assert errors["small"] < 0.02 * errors["large"]
 
 
-def test_a_weight_in_four_bits_errs_by_less_than_half_a_step() -> None:
+@pytest.mark.parametrize(("bits", "block"), [(4, 64), (6, 32)])
+def test_a_weight_in_four_bits_errs_by_less_than_half_a_step(bits: int, block: int) -> None:
     torch.manual_seed(4)
-    value = torch.randn(64, 32, 3, 3) * torch.logspace(-3, 0, 64)[:, None, None, None]
+    value = torch.randn(64, 128, 3, 3) * torch.logspace(-3, 0, 64)[:, None, None, None]
     value[5] = 0.0
-    found = unpacked(packed({"w": value}, bits=4))["w"]
-    most = value.reshape(-1, 32).abs().amax(1, keepdim=True)
-    error = (found - value).reshape(-1, 32).abs()
+    stored = packed({"w": value}, bits)
+    assert len(stored["w.scale"]) == value.numel() / block
+    found = unpacked(stored)["w"]
+    most = value.reshape(-1, block).abs().amax(1, keepdim=True)
+    error = (found - value).reshape(-1, block).abs()
     assert found.shape == value.shape
     assert not found[5].any()
     assert (error <= 0.35 * most + 1e-6).all(), "the largest may be clipped"

@@ -1,7 +1,7 @@
 """Weights in eight bits, or mostly in four: a quarter or a seventh of single precision.
 
     weight = scale[channel] · number,   number from -127 to 127
-    weight = scale[block] · number,     number from -8 to 7, blocks of 32 weights in a row
+    weight = scale[block] · number,     number from -8 to 7, blocks of 64 or 32 in a row
 
 In four bits, two numbers share a byte: that of the first half of the output channels is below, that
 of the second half above, eight added to both. Networks compute with the weights so rounded in
@@ -26,8 +26,8 @@ SCALE = ".scale"
 MOST = 127
 TINY = 1e-6
 """Largest weight of a block of zeros, so that half precision holds its scale."""
-BLOCK = 32
-"""Weights with a scale of their own, in four bits."""
+BLOCKS = {4: 64, 6: 32}
+"""How many weights share a scale in four bits, by the bits asked for. Files of either are read."""
 LEAST_IN_FOUR = {4: 2**14, 6: 2**16}
 """By the bits asked for: a layer of fewer weights, as the first and the last are, has eight bits.
 The small layers of large images err most when they are rounded, the large ones of small images
@@ -65,8 +65,8 @@ def packed(weights: Mapping[str, torch.Tensor], bits: int = 8) -> dict[str, torc
     for name, value in weights.items():
         if value.ndim < LEAST_AXES:
             found[name] = value.half()
-        elif bits in LEAST_IN_FOUR and _fits_four_bits(value.shape, LEAST_IN_FOUR[bits]):
-            found[name], found[name + SCALE] = _in_four_bits(value.float())
+        elif bits in BLOCKS and _fits_four_bits(value.shape, bits):
+            found[name], found[name + SCALE] = _in_four_bits(value.float(), BLOCKS[bits])
         else:
             most = value.float().abs().amax(dim=tuple(range(1, value.ndim)))
             scale = most.clamp(min=1e-12) / MOST
@@ -91,19 +91,19 @@ def unpacked(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return found
 
 
-def _fits_four_bits(shape: Sequence[int], least: int) -> bool:
+def _fits_four_bits(shape: Sequence[int], bits: int) -> bool:
     count = math.prod(shape)
-    return shape[0] % 2 == 0 and count % BLOCK == 0 and count >= least
+    return shape[0] % 2 == 0 and count % BLOCKS[bits] == 0 and count >= LEAST_IN_FOUR[bits]
 
 
-def _in_four_bits(value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _in_four_bits(value: torch.Tensor, block: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Pairs of numbers (channels / 2, ...) uint8, and the scales of blocks (blocks, 1) float16.
 
     A scale has the sign with which a block's largest weight is -8 of it.
     """
     import torch
 
-    blocks = value.reshape(-1, BLOCK)
+    blocks = value.reshape(-1, block)
     largest = blocks.gather(1, blocks.abs().argmax(1, keepdim=True))
     largest = torch.where(largest.abs() < TINY, torch.full_like(largest, TINY), largest)
     scales = torch.stack([-largest * clip / 8 for clip in CLIPS]).half()
@@ -120,7 +120,7 @@ def _of_four_bits(pairs: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
     import torch
 
     numbers = torch.cat([pairs % 16, pairs // 16]).float() - 8
-    return (numbers.reshape(-1, BLOCK) * scales.float()).reshape(numbers.shape)
+    return (numbers.reshape(len(scales), -1) * scales.float()).reshape(numbers.shape)
 
 
 def _along(scale: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

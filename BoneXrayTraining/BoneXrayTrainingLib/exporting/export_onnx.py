@@ -17,7 +17,6 @@ from torch import nn
 from BoneXrayLib.cards.model_files import ONNX_FILE, WEIGHTS_FILE
 from BoneXrayLib.running.networks import size_multiple
 from BoneXrayLib.running.packed_weights import (
-    BLOCK,
     LEAST_AXES,
     MOST,
     SCALE,
@@ -129,8 +128,8 @@ def store_weights_small(path: Path, stored: Mapping[str, torch.Tensor] | None = 
         name, half = weight.name, values.astype(np.float16)
         four = stored.get(name)
         if four is not None and four.dtype == torch.uint8:
-            made, small = _of_four_bits(name, values.shape)
             scale = stored[name + SCALE]
+            made, small = _of_four_bits(name, values.shape, len(scale))
             small |= {f"{name}.four": four.numpy(), f"{name}.scale.half": scale.numpy()}
             nodes += made
         elif np.array_equal(half.astype(np.float32), values):
@@ -150,14 +149,16 @@ def store_weights_small(path: Path, stored: Mapping[str, torch.Tensor] | None = 
     onnx.save(model, str(path))
 
 
-def _of_four_bits(name: str, shape: tuple[int, ...]) -> tuple[list, dict[str, np.ndarray]]:
+def _of_four_bits(
+    name: str, shape: tuple[int, ...], scales: int
+) -> tuple[list, dict[str, np.ndarray]]:
     """The nodes that make weights of their four bits, as `packed_weights` does; their constants."""
     import onnx
 
     constants = {
         f"{name}.sixteenth": np.array(1 / 16, np.float32),
         f"{name}.sixteen": np.array(16, np.float32),
-        f"{name}.offset": np.array(8, np.float32), f"{name}.blocks": np.array([-1, BLOCK]),
+        f"{name}.offset": np.array(8, np.float32), f"{name}.blocks": np.array([scales, -1]),
         f"{name}.shape": np.array(shape),
     }  # fmt: skip
     steps = (
