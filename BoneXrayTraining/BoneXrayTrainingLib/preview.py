@@ -104,7 +104,7 @@ def shown_patients(
                 progress(min(number, COUNT - 1) / COUNT, f"projecting {source.path}")
             known.append((source, patient_of(config, source)))
     made = stacked_patients(stacks, known, config.seed, config.pairs.deformation)
-    return known[:count] + made
+    return [*known[:count], *made]
 
 
 class InTurn:

@@ -7,7 +7,7 @@ across between ribs and pelvis; near the cut both bodies are brought to one widt
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,7 +91,7 @@ def stacked_patients(
     known: Sequence[tuple[CtSource, Parts]],
     seed: int,
     spread_mm: float,
-) -> list[tuple[CtSource, Parts]]:
+) -> Iterator[tuple[CtSource, Parts]]:
     """The patients that are put together, smoothly deformed, their share divided by them.
 
     Args:
@@ -104,7 +104,6 @@ def stacked_patients(
         ValueError: a patient that cannot be cut, in one line.
     """
     first = {source.patient: (source, parts) for source, parts in reversed(known)}
-    made = []
     for number in range(config.patients):
         turn, place = divmod(number, len(config.upper))
         names = config.upper[place], config.lower[turn % len(config.lower)]
@@ -115,8 +114,7 @@ def stacked_patients(
         parts = stacked(upper, lower, rng, config.along, names, above)
         parts = deformed(parts, rng, spread_mm)
         share = config.share / config.patients
-        made.append((dataclasses.replace(source, patient=called, share=share), parts))
-    return made
+        yield dataclasses.replace(source, patient=called, share=share), parts
 
 
 def stacked(

@@ -22,6 +22,8 @@ from BoneXrayTrainingLib.learning.run_folder import check_run
 from BoneXrayTrainingLib.learning.trainer import train
 from BoneXrayTrainingLib.sampling.dataset import CtSource, PoolConfig
 
+CTS = 2
+"""Before each of which a run asks whether it is to go on, as after each step."""
 MOVING = PoolConfig(capacity=4, first=3, images_per_sample=3.0)
 FIGURES = ("step", "loss", "samples", "validation_psnr")
 
@@ -89,7 +91,7 @@ class Kill:
 def run_as_asked(data: Path, run: Path, asked: dict[str, Any]) -> None:
     """A run that is stopped or killed as asked; how many calls its steps took goes beside it."""
     kill = Kill(asked["at"]) if "at" in asked else Kill()
-    cancelled = after(asked["stop"]) if "stop" in asked else None
+    cancelled = after(CTS + asked["stop"]) if "stop" in asked else None
     config = config_of(data, run, **asked.get("fields", {}))
     train(config, resume=asked.get("resume", False), progress=kill.told, is_cancelled=cancelled)
     sys.setprofile(None)

@@ -13,10 +13,12 @@ import torch
 from small_run import small_config
 
 from BoneXrayLib.bone import Parts
+from BoneXrayLib.progress import Cancelled
 from BoneXrayLib.volume_files import write_image_file
 from BoneXrayTrainingLib.learning.configuration import TrainConfig
 from BoneXrayTrainingLib.learning.processes import Processes
 from BoneXrayTrainingLib.learning.run_pools import make_pools
+from BoneXrayTrainingLib.learning.trainer import train
 from BoneXrayTrainingLib.pairs import TISSUES, PairConfig
 from BoneXrayTrainingLib.preview import shown_patients
 from BoneXrayTrainingLib.sources import CtSource
@@ -155,10 +157,10 @@ def test_each_upper_patient_meets_each_lower_one(chest: Parts, pelvis: Parts) ->
 
     known = [(named(name), chest) for name in "ab"] + [(named(name), pelvis) for name in "xy"]
     config = StackConfig(upper=("a", "b"), lower=("x", "y"), patients=4, share=2.0)
-    made = stacked_patients(config, known, 1, 0.0)
+    made = list(stacked_patients(config, known, 1, 0.0))
     assert [source.patient for source, _ in made] == ["a+x", "b+x", "a+y", "b+y"]
     assert sum(source.share for source, _ in made) == 2.0
-    assert not stacked_patients(StackConfig(), known, 1, 0.0)
+    assert not list(stacked_patients(StackConfig(), known, 1, 0.0))
 
 
 @pytest.fixture
@@ -204,7 +206,27 @@ def test_a_run_draws_images_with_the_bones_of_both(
     assert pair.structures == BONES
     assert all((layer > 0.05).any() for layer in pair.layers[len(TISSUES) :])
     assert pair.draw.source.startswith("chest+pelvis")
-    assert told[-1] == "putting patients together: 1"
+    assert told[-1] == "putting together patient 1 of 1"
+
+
+def test_a_run_can_be_cancelled_while_it_reads_and_puts_together(
+    trained_on: Callable[..., TrainConfig],
+) -> None:
+    config, told = trained_on(patients=3), []
+
+    def tell(_: float, message: str) -> None:
+        told.append(message)
+
+    def is_cancelled() -> bool:
+        return bool(told) and told[-1].startswith("putting together patient 2")
+
+    alone = Processes(0, 1, torch.device("cpu"))
+    with pytest.raises(Cancelled):
+        make_pools(config, alone, tell, is_cancelled)
+    assert told[-1] == "putting together patient 2 of 3"
+    with pytest.raises(Cancelled):
+        train(config, is_cancelled=lambda: True)
+    assert not Path(config.run).exists()
 
 
 def test_a_preview_ends_with_a_patient_put_together(

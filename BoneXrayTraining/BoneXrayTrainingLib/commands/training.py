@@ -93,12 +93,18 @@ class Train(Command):
         return labelled_entries(choice, read_toml(self.config))
 
     def _train(self, config: TrainConfig, report: Reporter) -> None:
+        from BoneXrayLib.progress import Cancelled
+
         from ..learning.checkpoints import read_state
         from ..learning.processes import is_first
         from ..learning.trainer import train
 
         with ends_on_interrupt() as is_interrupted:
-            checkpoint = train(config, self.resume, report.progress, is_interrupted)
+            try:
+                checkpoint = train(config, self.resume, report.progress, is_interrupted)
+            except Cancelled:
+                report.close()
+                raise KeyboardInterrupt("no step was taken") from None
             if is_interrupted():
                 report.close()
                 raise KeyboardInterrupt(f"{checkpoint} is written; go on with --resume")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from BoneXrayLib.bone import Parts
-from BoneXrayLib.progress import Progress
+from BoneXrayLib.progress import IsCancelled, Progress, raise_if_cancelled
 
 from ..generation.pool import StorePool
 from ..labelled import named_parts, named_variants
@@ -26,27 +26,32 @@ WATCHED_LEGS = 4
 
 
 def make_pools(
-    config: TrainConfig, processes: Processes, progress: Progress | None
+    config: TrainConfig,
+    processes: Processes,
+    progress: Progress | None,
+    is_cancelled: IsCancelled | None = None,
 ) -> tuple[Pool, list[Batch]]:
-    """The samples to train on; for the first process the images to watch the run with, too."""
+    """The samples to train on; for the first process the images to watch the run with, too.
+
+    Raises:
+        Cancelled: `is_cancelled()` became true before a CT or patient, of a process alone.
+    """
+    tell = _teller(processes, progress, is_cancelled)
     if config.dataset:
         watched = []
         if config.validation and processes.is_first:
             watched = _watched_batches(config, StorePool(config.dataset, "validation"))
         return StorePool(config.dataset, "train"), [b.to(processes.device) for b in watched]
     if config.task == "features":
-        return _leg_pools(config, processes, progress)
+        return _leg_pools(config, processes, tell)
     used, kept = [], []
     for n, source in enumerate(config.ct):
-        if progress is not None and processes.is_first:
-            progress(0.0, f"reading {source.path} ({n + 1} of {len(config.ct)})")
+        tell(0.0, f"reading {source.path} ({n + 1} of {len(config.ct)})")
         if source.patient not in config.validation:
             used += patients_of(config, source)
         elif processes.is_first:
             kept.append((source, patient_of(config, source)))
-    if config.stacks.patients and progress is not None and processes.is_first:
-        progress(0.0, f"putting patients together: {config.stacks.patients}")
-    used += stacked_patients(config.stacks, used, config.seed, config.pairs.deformation)
+    used += _stacks(config, used, tell)
     share = Share(processes.rank, processes.count)
     pool = pool_of(config, used, config.pool, config.seed, share)
     few = PoolConfig(capacity=16, first=16)
@@ -56,11 +61,36 @@ def make_pools(
     return pool, [batch.to(processes.device) for batch in watched]
 
 
+def _teller(
+    processes: Processes, progress: Progress | None, is_cancelled: IsCancelled | None
+) -> Progress:
+    """Tells of the work of the first process, and ends that of one alone: others would wait."""
+
+    def tell(fraction: float, message: str) -> None:
+        if processes.count == 1:
+            raise_if_cancelled(is_cancelled)
+        if progress is not None and processes.is_first:
+            progress(fraction, message)
+
+    return tell
+
+
+def _stacks(
+    config: TrainConfig, known: list[tuple[CtSource, Parts]], tell: Progress
+) -> list[tuple[CtSource, Parts]]:
+    """The patients put together from those known."""
+    count, made = config.stacks.patients, []
+    each = stacked_patients(config.stacks, known, config.seed, config.pairs.deformation)
+    for number in range(1, count + 1):
+        tell(0.0, f"putting together patient {number} of {count}")
+        made.append(next(each))
+    return made
+
+
 def _leg_pools(
-    config: TrainConfig, processes: Processes, progress: Progress | None
+    config: TrainConfig, processes: Processes, tell: Progress
 ) -> tuple[Pool, list[Batch]]:
     """Legs to train on; to watch the run with, legs of the bones of the patients kept out."""
-    tell = progress if processes.is_first else None
     pool = leg_pool(config, Share(processes.rank, processes.count), progress=tell)
     if not (config.validation and processes.is_first):
         return pool, []

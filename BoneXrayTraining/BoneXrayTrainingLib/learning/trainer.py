@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from BoneXrayLib.progress import IsCancelled, Progress
+from BoneXrayLib.progress import Cancelled, IsCancelled, Progress
 
 from ..sampling.dataset import Batch
 from ..sampling.pool import Pool, make_batch
@@ -69,6 +69,7 @@ def train(
     before its first.
 
     Raises:
+        Cancelled: so while CTs were read, of a process alone: there is nothing to write yet.
         ValueError: the run exists already and `resume` is not asked for, or the other way round;
             a device or precision that is not there; a data set that is damaged or does not fit.
     """
@@ -80,14 +81,15 @@ def train(
         loss = make_loss(config).to(processes.device)
         learner, state = _begin(config, run, processes)
         try:
-            pool, watched = make_pools(config, processes, progress)
+            asked = partial(is_to_stop, run, is_cancelled)
+            pool, watched = make_pools(config, processes, progress, asked)
             training = Training(config, run, learner, state, pool, watched, loss)
             pool.start(state.step * config.batch)
             try:
                 return training.go(progress if processes.is_first else None, is_cancelled)
             finally:
                 pool.stop()
-        except (ValueError, OSError):
+        except (ValueError, OSError, Cancelled):
             if not resume and processes.is_first and last_checkpoint_or_none(run) is None:
                 forget_run(run)
             raise
