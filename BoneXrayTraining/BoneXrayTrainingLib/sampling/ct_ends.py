@@ -15,7 +15,7 @@ from ..pairs import TISSUES
 LEAST_KEPT = 0.5
 """Of the rows that show the patient."""
 BOTH_SHARE = 0.3
-"""Share of the samples that are cut above and below, or what is left after one cut is."""
+"""Share of the samples cut that are so above and below; the others are at one end."""
 MOST_SLOPE = 0.06
 """Over how many rows, as a share of the image's, a body ends at most: rays of a cone beam leave it
 through the cut, the longer before its edge the farther this lies from the middle."""
@@ -38,11 +38,13 @@ def cut_off(every: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         return every
     first, last = int(seen[0]), int(seen[-1]) + 1
     most = (1.0 - LEAST_KEPT) * (last - first)
-    ends = [True, True] if rng.random() < BOTH_SHARE else list(rng.permutation([True, False]))
-    for is_top in (end for end, wanted in zip((True, False), ends, strict=True) if wanted):
-        taken = float(rng.uniform(0.0, most / sum(ends)))
-        row = first + taken if is_top else last - taken
-        every = every * _kept(every.shape, row, is_top, rng)
+    both = rng.random() < BOTH_SHARE
+    above, below = (True, True) if both else rng.permutation([True, False])
+    most = most / 2 if both else most
+    if above:
+        every = every * _kept(every.shape, first + rng.uniform(0.0, most), True, rng)
+    if below:
+        every = every * _kept(every.shape, last - rng.uniform(0.0, most), False, rng)
     return every
 
 
