@@ -64,7 +64,7 @@ class AugmentationConfig:
     """Share of the samples with named bones that get flesh of another sample seen nearly alike, in
     place of a part of their own."""
     ends_share: float = 0.0
-    """Share of the samples with named bones that are cut off above or below, as where a CT
+    """To learn bones by name: share of the samples that are cut off above or below, as where a CT
     ends; these keep their flesh."""
     turned: float = 0.0
     """Turn all images by this first [degrees]: 180 shows a hand that hangs down fingers up."""
