@@ -46,7 +46,7 @@ def named_variants(
     parts = named_parts(source, data_root, seed, structures)
     made = [parts]
     for number in range(1, source.variants):
-        rng = np.random.default_rng([seed, number, *source.patient.encode()])
+        rng = source.rng(seed, number)
         made.append(deformed(parts, rng, spread_mm))
     return [(each, one) for one in made]
 
@@ -62,7 +62,7 @@ def named_parts(source: CtSource, data_root: Path, seed: int, structures: Sequen
     path = data_root / source.path
     if source.bones:
         values, matrix, names = read_labels(path)
-        rng = np.random.default_rng([seed, *source.patient.encode()])
+        rng = source.rng(seed)
         volume = label_ct(values, matrix, tuple(source.bones), rng, name=source.patient)
     elif source.labels:
         volume = read_volume(path)

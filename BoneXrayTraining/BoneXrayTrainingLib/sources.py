@@ -47,6 +47,9 @@ class CtSource:
     variants: int = 1
     """How many patients to make of this one: itself and copies of it, smoothly deformed; of
     meshes, patients drawn anew."""
+    seed: int = 0
+    """Of what is drawn of it, beside the run's: entries of one patient that differ in it alone draw
+    other patients, with the same one they draw the same."""
     mesh: MeshConfig = field(default_factory=MeshConfig)
     """For surface meshes: which they are, and how they lie. Flesh and units are then made up."""
     labels: str = ""
@@ -69,7 +72,8 @@ class CtSource:
         check_chains(self.vessels, f"{self.path}: vessels")
         if self.upright not in ("", "wrist"):
             raise ValueError(f"{self.path}: upright: got {self.upright!r}; expected wrist")
-        check_number(f"{self.path}: share", self.share, 0)
+        for name in ("share", "seed"):
+            check_number(f"{self.path}: {name}", getattr(self, name), 0)
         check_crop(self.crop, f"{self.path}: crop")
         if self.variants < 1:
             raise ValueError(f"{self.path}: variants: got {self.variants}; expected at least 1")
@@ -83,6 +87,11 @@ class CtSource:
         """All whose bones are in it: the patient, and whom meshes are drawn towards."""
         other = self.mesh.towards.patient
         return (self.patient, other) if other else (self.patient,)
+
+    def rng(self, seed: int, *number: int) -> np.random.Generator:
+        """What is drawn by for a run's seed and, where there are several, a patient's number."""
+        own = (self.seed,) if self.seed else ()
+        return np.random.default_rng([seed, *number, *own, *self.patient.encode()])
 
     @property
     def is_made_up_of_meshes(self) -> bool:
@@ -125,7 +134,7 @@ def load_source(
         return mesh_patient(source, data_root, seed, 0)
     if source.bones:
         tissues, ijk_to_ras, _ = read_labels(path)
-        rng = np.random.default_rng([seed, *source.patient.encode()])
+        rng = source.rng(seed)
         volume = label_ct(tissues, ijk_to_ras, tuple(source.bones), rng, name=source.patient)
     else:
         volume = read_volume(path, series)
@@ -161,7 +170,7 @@ def make_variant(
     """Patient `number` of a source, a deformed copy of `parts` (number 0) or drawn anew."""
     if source.is_made_up_of_meshes:
         return mesh_patient(source, data_root, seed, number)
-    rng = np.random.default_rng([seed, number, *source.patient.encode()])
+    rng = source.rng(seed, number)
     return deformed(parts, rng, spread_mm)
 
 
@@ -179,7 +188,7 @@ def made_of_meshes(source: CtSource, data_root: Path, seed: int, number: int) ->
         FileNotFoundError, ValueError: the file, or what the entry says of it, in one line.
     """
     meshes = read_patient(data_root / source.path, source.mesh, number)
-    rng = np.random.default_rng([seed, number, *source.patient.encode()])
+    rng = source.rng(seed, number)
     keep = source.crop.get("k", (0.0, 1.0))
     others = read_others(data_root, source.mesh)
     return mesh_ct(meshes, rng, source.mesh, keep, source.patient, others)

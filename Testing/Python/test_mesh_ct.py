@@ -170,6 +170,23 @@ def test_an_entry_of_a_configuration_becomes_patients_in_turn(tmp_path: Path) ->
     assert np.array_equal(load_source(source, tmp_path, 1).hu, loaded[0][1].hu)
 
 
+def test_entries_of_one_patient_draw_others_where_their_seeds_differ(tmp_path: Path) -> None:
+    write(tmp_path / "bone.npz", [long_bone("radius", 90, 7)])
+    entry = {"path": "bone.npz", "patient": "p", "licence": "CC0", "variants": 2}
+    entry["mesh"] = {"voxel": 1.5}
+    own = {"seed": 0}, {"seed": 0, "share": 0.5}, {"seed": 1}
+    sources = [from_mapping(CtSource, {**entry, **one}, "ct") for one in own]
+    first, again, others = (
+        [parts.hu for _, parts in load_variants(source, tmp_path, 3, 5.0)] for source in sources
+    )
+    for number in range(2):
+        assert np.array_equal(first[number], again[number])
+        for other in (first[1 - number], *others):
+            assert not np.array_equal(first[number], other)
+    with pytest.raises(ValueError, match=r"bone.npz: seed: got -1; expected 0 or more"):
+        from_mapping(CtSource, {**entry, "seed": -1}, "ct")
+
+
 def test_a_crop_keeps_the_lower_part_of_the_limb(tmp_path: Path) -> None:
     write(tmp_path / "bone.npz", [long_bone("radius", 90, 7)])
     mesh = MeshConfig(voxel=1.5)

@@ -109,6 +109,15 @@ def test_a_training_image_is_not_drawn_of_air_beside_the_patient(two_bones: Path
         assert (seen > 0.1).float().mean() > 0.03
 
 
+def test_copies_of_a_ct_are_bent_otherwise_by_an_entry_of_another_seed(two_bones: Path) -> None:
+    entries = [dataclasses.replace(SOURCE, variants=2, seed=seed) for seed in (0, 0, 1)]
+    made = [named_variants(entry, two_bones, 1, 2.0, NAMES) for entry in entries]
+    (whole, bent), (_, again), (still, other) = ([parts.part for _, parts in m] for m in made)
+    assert np.array_equal(whole, still)
+    assert np.array_equal(bent, again)
+    assert not np.array_equal(bent, other)
+
+
 def test_masks_do_not_hang_on_how_dense_a_bone_is_made(two_bones: Path) -> None:
     parts = named_parts(SOURCE, two_bones, 1, NAMES)
     rng = np.random.default_rng(3)
