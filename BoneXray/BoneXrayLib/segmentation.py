@@ -1,41 +1,42 @@
 """Bones of a radiograph by name: a mask each, and a pixel may belong to several.
 
 The network sees what it sees for extraction, the whole image at its working size, and answers for
-each bone with a share from 0 to 1 at every pixel. Shares are interpolated to the image's own size
-and cut at a threshold there, so outlines are smooth whatever the working size. Bones are worked on
-one after the other and within the box that holds them: many large masks never are floats at once.
+each bone with a share from 0 to 1 at every pixel. Bones that its card names are looked at closer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, count
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .domain import domain_warnings
-from .extraction import answers_both_ways, shown_part, working_channels
+from .extraction import answers_both_ways, image_scale, shown_part, working_channels
 from .framing import content
 from .models import Model, find_model
-from .progress import IsCancelled, Progress, part_of, raise_if_cancelled
+from .progress import IsCancelled, Progress, part_of
 from .radiograph import Radiograph
-from .resizing import resampling
-from .segments.mask_pieces import tidy
-from .segments.mirror_images import WAY_ROUND, WAYS, chosen, way_round_warnings
+from .segments.closer_look import LARGER, closer_part, closer_weight
+from .segments.mirror_images import (
+    WAY_ROUND,
+    WAYS,
+    chosen,
+    way_round_warnings,
+    ways_that_count,
+)
 from .segments.segment_config import SegmentConfig
+from .segments.share_masks import Look, masks_of_looks, whole_look
 from .segments.structures import Structure, mirrored_order, structure_from_output
 from .segments.turned_images import answers_upright, most_looks, turn_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from scipy.sparse import csr_array
-
 LEAST_SIDE = 64
 """No image is shown to a network smaller than that [pixels], if it is not smaller itself."""
-SPECK_SIDE = 3
-"""Pieces of less than a square of so many pixels of the network's are specks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,26 +133,62 @@ def segment(
     structures = model_structures(model)
     hung = _is_hung(radiograph) or not any(s.side for s in structures)
     part = content(radiograph.pixels, radiograph.domain, model.card.framing)
-    shown, scale = shown_part(radiograph, part, is_mirrored=not hung)
-    channels = working_channels(shown, scale, shown_size(shown, model))
-    ways, turns = WAYS[config.mirror], count()
-    most = most_looks(config.turn)
+    shown, _ = shown_part(radiograph, part, is_mirrored=not hung)
+    turns, most = count(), most_looks(config.turn, closer=bool(model.card.closer))
     order = [*mirrored_order(structures), *range(len(structures), len(model.card.outputs))]
 
-    def look(seen: np.ndarray) -> list[np.ndarray]:
+    def ask(seen: np.ndarray, ways: tuple[bool, ...]) -> list[np.ndarray]:
         tell = part_of(part_of(progress, 0, 2), next(turns), most)
         found = answers_both_ways(model, seen, tell, is_cancelled, runtime, ways)
         return [a[order] if mirrors else a for a, mirrors in zip(found, ways, strict=True)]
 
-    answers, degrees = answers_upright(look, channels, config.turn, model.card.mirror)
-    shares = chosen(answers, model.card.mirror)
-    masks = np.zeros((len(structures), *radiograph.pixels.shape), bool)
+    looks, doubts = _looks(shown, model, structures, config, ask)
     tell = part_of(progress, 1, 2)
-    found = masks_of_shares(shares, shown.pixels.shape, structures, config, tell, is_cancelled)
+    masks = np.zeros((len(structures), *radiograph.pixels.shape), bool)
+    found = masks_of_looks(looks, structures, config, tell, is_cancelled)
     masks[:, *part] = found[:, :, :: 1 if hung else -1]
-    doubts = way_round_warnings(answers, model.card.mirror)
-    warnings = (*domain_warnings(radiograph), *doubts, *turn_warnings(degrees, config.turn))
+    warnings = (*domain_warnings(radiograph), *doubts)
     return Segmentation(radiograph, structures, masks, model.card.title, warnings)
+
+
+def _looks(
+    shown: Radiograph,
+    model: Model,
+    structures: tuple[Structure, ...],
+    config: SegmentConfig,
+    ask: Callable[[np.ndarray, tuple[bool, ...]], list[np.ndarray]],
+) -> tuple[list[Look], tuple[str, ...]]:
+    """What a network answers to an image and, where its card names bones, to these closer.
+
+    Args:
+        shown: the image.
+        model, structures, config: as for `segment`.
+        ask: the network's answers to channels, to their mirror image or to both.
+
+    Returns:
+        The looks, and warnings of what the network is in doubt about.
+    """
+    mirror, ways, size = model.card.mirror, WAYS[config.mirror], shown_size(shown, model)
+    channels, larger = _channels(shown, size), None
+    if model.card.closer and max(shown.pixels.shape) > size:
+        larger = partial(_channels, shown, min(round(LARGER * size), max(shown.pixels.shape)))
+    answers, degrees = answers_upright(
+        lambda seen: ask(seen, ways), channels, config.turn, mirror, larger
+    )
+    doubts = (*way_round_warnings(answers, mirror), *turn_warnings(degrees, config.turn))
+    whole = whole_look(chosen(answers, mirror), shown.pixels.shape)
+    part = closer_part(whole, structures, model.card.closer, config.threshold)
+    if part is None:
+        return [whole], doubts
+    near, clear = shown_part(shown, part)[0], ways_that_count(answers, ways, mirror)
+    channels = _channels(near, shown_size(near, model))
+    again, _ = answers_upright(lambda seen: ask(seen, clear), channels, str(degrees), mirror)
+    shares = chosen(again, mirror)
+    return [whole, Look(shares, part, closer_weight(whole, shares, part))], doubts
+
+
+def _channels(shown: Radiograph, size: int) -> np.ndarray:
+    return working_channels(shown, image_scale(shown.pixels, shown.domain), size)
 
 
 def shown_size(shown: Radiograph, model: Model) -> int:
@@ -192,47 +229,6 @@ def model_structures(model: Model) -> tuple[Structure, ...]:
     except ValueError as error:
         raise ValueError(f"model {model.folder}: card.json: outputs: {error}") from None
     return found
-
-
-def masks_of_shares(
-    shares: np.ndarray,
-    shape: tuple[int, int],
-    structures: tuple[Structure, ...],
-    config: SegmentConfig,
-    progress: Progress | None = None,
-    is_cancelled: IsCancelled | None = None,
-) -> np.ndarray:
-    """Masks (bones, *shape) of shares (bones, rows, columns) at the working size."""
-    by_row, by_column = (resampling(*n) for n in zip(shares.shape[1:], shape, strict=True))
-    speck = SPECK_SIDE**2 * (shape[0] * shape[1]) / (shares.shape[1] * shares.shape[2])
-    masks = np.zeros((len(shares), *shape), bool)
-    tell: Callable[[float, str], None] = progress or (lambda fraction, message: None)
-    for place, (share, found) in enumerate(zip(shares, structures, strict=True)):
-        raise_if_cancelled(is_cancelled)
-        tell(place / len(shares), f"outlining {found.name}")
-        box = _box(share > config.threshold, by_row, by_column)
-        if box is None:
-            continue
-        rows, columns = box
-        across = np.ascontiguousarray((by_column[columns] @ share.T).T)
-        mask = (by_row[rows] @ across) > config.threshold
-        masks[place, *box] = tidy(mask, found, speck) if config.clean else mask
-    tell(1.0, "bones outlined")
-    return masks
-
-
-def _box(there: np.ndarray, by_row: csr_array, by_column: csr_array) -> tuple[slice, slice] | None:
-    """Rows and columns of the image outside which no share passes the threshold.
-
-    An interpolated share lies between those it is made of: it passes where one of these does.
-    """
-    found = []
-    for matrix, axis in ((by_row, 1), (by_column, 0)):
-        reached = np.flatnonzero(matrix @ there.any(axis=axis).astype(np.float32))
-        if not reached.size:
-            return None
-        found.append(slice(int(reached[0]), int(reached[-1]) + 1))
-    return found[0], found[1]
 
 
 def check_names(structures: tuple[Structure, ...]) -> None:

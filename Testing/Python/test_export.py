@@ -166,6 +166,8 @@ def test_what_a_run_has_not_got_cannot_be_exported(run: Path, tmp_path: Path) ->
         export(run, tmp_path / "model", working_size=3)
     with pytest.raises(ValueError, match=r"finest_mm: got 1.0 for 'extract'; expected none but"):
         export(run, tmp_path / "model", finest_mm=1.0)
+    with pytest.raises(ValueError, match=r"closer: got bones for 'extract'; expected none but to"):
+        export(run, tmp_path / "model", closer=["lunate"])
     assert not (tmp_path / "model").exists()
 
 

@@ -43,7 +43,8 @@ LIB_STAGES = """
     resizing framing card_checks model_card model_files models networks packed_weights
     runtimes tiles inference
     image_statistics polarity_statistics domain_weights domain extraction
-    structures mask_pieces mirror_images turned_images segment_config segmentation
+    structures mask_pieces mirror_images turned_images segment_config
+    share_masks closer_look segmentation
     segment_terminology segment_nrrd
     mask_files layer_questions layer_alone layer_shares separate_config layers
     segment_dicom segment_files layer_files layer_blending
@@ -290,6 +291,7 @@ TESTED_WITH = {
     "layers": "separation",
     "mask_pieces": "segmentation",
     "mirror_images": "segmentation",
+    "share_masks": "closer_look",
     "segment_config": "segmentation",
     "separate_config": "separation",
     "segment_dicom": "segment_files",

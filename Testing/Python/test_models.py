@@ -159,6 +159,7 @@ WRONG_CARDS: dict[str, tuple[Callable[[dict], object], str]] = {
     "pixel range": (lambda c: c["input"].update(pixel_mm=[3, 1]), "input.pixel_mm"),
     "multiple": (lambda c: c["input"].update(size_multiple=0), "input.size_multiple is 0"),
     "working size": (lambda c: c["input"].update(working_size=1e9), "input.working_size"),
+    "closer": (lambda c: c["input"].update(closer=["nose"]), "input.closer is .'nose'"),
     "finest pixel": (lambda c: c["input"].update(finest_mm=0), "input.finest_mm is 0"),
     "channels": (lambda c: c["input"].update(channels=3), "input.channels is 3"),
     "polarity": (lambda c: c["input"].update(polarity="dark"), "input.polarity"),

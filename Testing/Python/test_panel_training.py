@@ -414,6 +414,7 @@ def test_a_model_of_the_run_is_exported_and_chosen_in_bonexray(
     ready.ui.workingSizeBox.value = 320
     assert ready.ui.finestBox.text == "any"
     ready.ui.finestBox.value = 1.4
+    ready.ui.closerEdit.text = "lunate, meta*,"
     ready.ui.framingBox.currentText = "the whole image"
     ready.ui.gainBox.value = 1.1
     other = tmp_path / "other"
@@ -422,7 +423,8 @@ def test_a_model_of_the_run_is_exported_and_chosen_in_bonexray(
     ready.ui.exportButton.click()
     wait(lambda: " is in " in ready.ui.modelStatus.text, 15)
     choices = {"best": False, "working_size": 320, "finest_mm": 1.4, "framing": "whole",
-               "gain": 1.1, "bits": 4, "mean_with": str(other), "mean_share": 0.25}  # fmt: skip
+               "closer": ("lunate", "meta*"), "gain": 1.1, "bits": 4,
+               "mean_with": str(other), "mean_share": 0.25}  # fmt: skip
     assert given == [(str(run), tmp_path / "models/knee", "knee", "2.0", choices)]
     bonexray = slicer.modules.BoneXrayWidget
     assert bonexray.ui.modelBox.currentText.startswith("knee ")
@@ -457,19 +459,20 @@ def test_the_child_understands_its_command() -> None:
     assert (parsed.name, parsed.version, parsed.best) == ("knee", "2.0", True)
     assert (parsed.working_size, parsed.bits) == (None, 16)
     choices = {"best": False, "working_size": 320, "finest_mm": 1.4, "framing": "whole",
-               "gain": 1.1, "bits": 4, "mean_with": "other", "mean_share": 0.25}  # fmt: skip
+               "closer": ("lunate", "meta*"), "gain": 1.1, "bits": 4,
+               "mean_with": "other", "mean_share": 0.25}  # fmt: skip
     words = slicer_process.export_command("run", "model", "knee", "2.0", **choices)
     parsed = _parse(commands.COMMANDS["export"], "export", words[4:])
     assert {name: getattr(parsed, name) for name in choices} == choices
 
 
-def test_a_finest_pixel_is_asked_for_where_bones_are_named_only(ready: Any, tmp_path: Path) -> None:
+def test_what_is_for_named_bones_alone_is_asked_for_there_only(ready: Any, tmp_path: Path) -> None:
     for task, asked in (("extract", False), ("segment", True)):
         run = tmp_path / task
         run.mkdir()
         (run / "config.json").write_text(json.dumps({"name": "knee", "task": task}))
         ready.ui.runEdit.currentPath = str(run)
-        assert ready.ui.finestBox.enabled is asked
+        assert ready.ui.finestBox.enabled is ready.ui.closerEdit.enabled is asked
 
 
 def test_the_panel_starts_from_the_defaults_of_the_command(panel: Any) -> None:
@@ -482,6 +485,7 @@ def test_the_panel_starts_from_the_defaults_of_the_command(panel: Any) -> None:
     assert FRAMINGS[ui.framingBox.currentIndex] == defaults["framing"]
     assert BITS[ui.weightsBox.currentIndex] == defaults["bits"]
     assert (ui.finestBox.value or None, ui.workingSizeBox.value or None) == (None, None)
+    assert (ui.closerEdit.text, defaults["closer"]) == ("", ())
     assert (ui.meanEdit.currentPath or None, ui.meanShareBox.value) == (
         defaults["mean_with"], defaults["mean_share"]
     )  # fmt: skip

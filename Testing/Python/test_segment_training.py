@@ -190,8 +190,12 @@ def test_a_run_with_a_patient_kept_out_ends_as_a_model_that_says_its_bones(
     log = (tmp_path / "run" / "log.jsonl").read_text()
     assert '"validation_dice"' in log
     assert '"validation_overlap_dice"' in log
-    model = verify_model(export(tmp_path / "run", tmp_path / "model", working_size=64))
-    assert model.card.task == "segment"
+    model = verify_model(
+        export(tmp_path / "run", tmp_path / "model", working_size=64, closer=["*right"])
+    )
+    assert (model.card.task, model.card.closer) == ("segment", ("bone right",))
+    with pytest.raises(ValueError, match=r"closer: 'nose' fits no bone; expected names such as b"):
+        export(tmp_path / "run", tmp_path / "other", closer=["nose"])
     assert [output["name"] for output in model.card.outputs] == list(NAMES)
     assert all(output["terminology"]["code"] for output in model.card.outputs)
     assert model.card.trained_on["cts"] == 1

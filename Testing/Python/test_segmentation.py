@@ -20,13 +20,13 @@ from BoneXrayLib.segmentation import (
     LEAST_SIDE,
     Segmentation,
     SegmentConfig,
-    masks_of_shares,
     model_structures,
     segment,
     shown_size,
 )
 from BoneXrayLib.segments.mask_pieces import tidy
 from BoneXrayLib.segments.mirror_images import WAY_ROUND, chosen, way_round_warnings
+from BoneXrayLib.segments.share_masks import masks_of_looks, whole_look
 from BoneXrayLib.segments.structures import structure
 
 ULNA, RIBS, HIP, SPINE = (
@@ -88,7 +88,8 @@ def test_a_mask_ends_where_the_share_passes_the_threshold(model: Model) -> None:
 def test_the_boxes_change_no_mask(rng: np.random.Generator) -> None:
     shares = resize(rng.random((9, 7), dtype=np.float32), (40, 32))[None]
     for shape in ((40, 32), (131, 117), (23, 19)):
-        masks = masks_of_shares(shares, shape, (ULNA,), SegmentConfig(threshold=0.7, clean=False))
+        config = SegmentConfig(threshold=0.7, clean=False)
+        masks = masks_of_looks([whole_look(shares, shape)], (ULNA,), config)
         assert np.array_equal(masks[0], resize(shares[0], shape) > 0.7)
 
 

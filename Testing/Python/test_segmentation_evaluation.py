@@ -118,6 +118,22 @@ def test_a_wrist_is_shown_fingers_up_as_seen_from_the_tube() -> None:
         assert apart[0] < apart[1] < apart[2]
 
 
+def test_a_wider_picture_has_the_same_wrist_and_more_around_it() -> None:
+    (wrist,), (whole,) = (
+        take_views(hand(), dataclasses.replace(PLAIN, views=("PA",), wider=wider))
+        for wider in (0.0, 40.0)
+    )
+    rows, columns = (
+        b - a for a, b in zip(wrist.masks.shape[1:], whole.masks.shape[1:], strict=True)
+    )
+    assert columns == pytest.approx(40, abs=1)
+    assert rows >= 40
+    carpals = [n for n, name in enumerate(WRIST) if name not in ("radius", "ulna")]
+    near, far = (np.argwhere(q.masks[carpals].any(axis=0)) for q in (wrist, whole))
+    assert abs(np.ptp(near, axis=0) - np.ptp(far, axis=0)).max() <= 2, "as large"
+    assert (far.min(axis=0) - near.min(axis=0)) == pytest.approx([40, 20], abs=2)
+
+
 def test_a_left_hand_is_the_mirror_image_of_the_right() -> None:
     views = dataclasses.replace(PLAIN, jitter=15.0)
     for right, left in zip(take_views(hand(), views), take_views(hand(side="left"), views),
@@ -440,6 +456,7 @@ def test_views_that_nobody_takes_are_refused() -> None:
         ({"draws": 0}, "draws: got 0"),
         ({"exposure": "sun"}, "exposure: got 'sun'"),
         ({"pixel": 0.0}, "pixel: got 0.0"),
+        ({"wider": -1.0}, "wider: got -1.0; expected 0 to 300 mm"),
     ):
         with pytest.raises(ValueError, match=message):
             SegmentViews(**arguments)

@@ -55,7 +55,9 @@ class ModelCard:
             size_multiple, channels (what each holds), polarity ("bone bright"), working_size
             [pixels along the longer side]; finest_mm, none unless given: an image whose pixel size
             is known is shown to a "segment" network with pixels no smaller than that, as parts of
-            a patient are else shown larger than in training; framing, "whole" unless given:
+            a patient are else shown larger than in training; closer, none unless given: outputs of
+            a "segment" network, around which it is shown an image once more where they are small
+            in it; framing, "whole" unless given:
             `framing.FRAMINGS`; mirror, "mean" unless given: what answers are made of, one of
             `MIRRORS`; masks, for "separate": how many of the channels are masks, `SEPARATE_MASKS`;
             recipe, none unless given: one of `SEPARATE_RECIPES`. For "reconstruct", a shape
@@ -97,6 +99,11 @@ class ModelCard:
         return self.input.get("mirror", MIRRORS[0])
 
     @property
+    def closer(self) -> tuple[str, ...]:
+        """Bones that are looked at closer."""
+        return tuple(self.input.get("closer", ()))
+
+    @property
     def title(self) -> str:
         """Name and version."""
         return f"{self.name} {self.version}"
@@ -119,6 +126,7 @@ class ModelCard:
         else:
             _check_input(self.input)
         check_outputs(self.outputs)
+        _check_closer(self.input.get("closer", []), self.outputs)
         if self.task == "separate":
             _check_separate(self.input, self.outputs)
         check_provenance(self.trained_on, self.evaluation)
@@ -182,6 +190,12 @@ def _check_input(values: object) -> None:
         raise wrong("input.mirror", values["mirror"], " or ".join(MIRRORS))
     if values["polarity"] != "bone bright":
         raise wrong("input.polarity", values["polarity"], "'bone bright'")
+
+
+def _check_closer(names: Any, outputs: list[dict[str, Any]]) -> None:
+    known = [output["name"] for output in outputs]
+    if not (are_texts(names) and all(name in known for name in names)):
+        raise wrong("input.closer", names, f"a list of outputs, such as {', '.join(known[:3])}")
 
 
 def _check_shape(values: object) -> None:

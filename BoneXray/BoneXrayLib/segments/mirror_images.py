@@ -43,6 +43,18 @@ def chosen(answers: Sequence[np.ndarray], mirror: str) -> np.ndarray:
     return max(answers, key=_sureness) if mirror == "surer" else answers[0]
 
 
+def ways_that_count(
+    answers: Sequence[np.ndarray], ways: tuple[bool, ...], mirror: str
+) -> tuple[bool, ...]:
+    """Which of the ways that answers are to `chosen` goes by."""
+    if mirror == "mean" or len(ways) < 2:
+        return ways
+    how_sure = {"told": rightness, "surer": _sureness}.get(mirror)
+    if how_sure is None:
+        return ways[:1]
+    return (max(zip(answers, ways, strict=True), key=lambda one: how_sure(one[0]))[1],)
+
+
 def way_round_warnings(answers: Sequence[np.ndarray], mirror: str) -> tuple[str, ...]:
     """A warning where a network that was taught to tell which way round an image is hardly does."""
     if mirror != "told" or len(answers) < 2:

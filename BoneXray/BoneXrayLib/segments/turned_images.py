@@ -29,13 +29,17 @@ was 0.80 to 0.91 upright, turned 0.04 to 0.31 less, at most 0.86; of six of a pe
 of the same kind knew nothing of 0.74 to 0.86, turned at most 0.79 (segment-trunk 0.6.0)."""
 
 
-def most_looks(turn: str) -> int:
-    """How often `answers_upright` looks at the most."""
-    return len(TURNS) - 1 if turn == "auto" else 1
+def most_looks(turn: str, closer: bool = False) -> int:
+    """How often a network looks at the most, larger and closer ones included where there are."""
+    return (len(TURNS) - 1 if turn == "auto" else 1) + 2 * closer
 
 
 def answers_upright(
-    look: Look, channels: np.ndarray, turn: str, mirror: str
+    look: Look,
+    channels: np.ndarray,
+    turn: str,
+    mirror: str,
+    larger: Callable[[], np.ndarray] | None = None,
 ) -> tuple[list[np.ndarray], int]:
     """The answers to an image that stands upright, turned back, and how far it was turned.
 
@@ -46,26 +50,29 @@ def answers_upright(
         channels: (channels, rows, columns) of the image as it is.
         turn: one of `TURNS`.
         mirror: how the network goes about mirror images, as its card says.
+        larger: the same image larger, for where the network is unsure of it: it may be too small.
 
     Returns:
         Answers in the image's own place, and degrees clockwise.
     """
 
-    def turned(degrees: int) -> list[np.ndarray]:
+    def turned(degrees: int, shown: np.ndarray = channels) -> list[np.ndarray]:
         quarters = degrees // 90
-        seen = np.ascontiguousarray(np.rot90(channels, quarters, (1, 2)))
+        seen = np.ascontiguousarray(np.rot90(shown, quarters, (1, 2)))
         return [np.ascontiguousarray(np.rot90(a, -quarters, (1, 2))) for a in look(seen)]
 
     def score(answers: list[np.ndarray]) -> float:
         return max(map(rightness, answers)) if tells else sureness(chosen(answers, mirror))
 
-    if turn != "auto":
-        return turned(int(turn)), int(turn)
     tells = mirror == "told"
     enough, least, more = (UPRIGHT, 0.0, CLEARER) if tells else (SURE, TURNED, SURER)
-    upright = look(channels)
-    if (reached := score(upright)) >= enough:
-        return upright, 0
+    stated = 0 if turn == "auto" else int(turn)
+    upright = turned(stated)
+    if larger is not None and score(upright) < enough:
+        again = turned(stated, larger())
+        upright = again if score(again) >= enough else upright
+    if turn != "auto" or (reached := score(upright)) >= enough:
+        return upright, stated
     others = {degrees: turned(degrees) for degrees in map(int, TURNS[2:])}
     degrees = max(others, key=lambda one: score(others[one]))
     if score(others[degrees]) < max(least, reached + more):

@@ -10,7 +10,8 @@ from ..framing import content
 from ..models import Model
 from ..progress import Progress, part_of
 from ..radiograph import Radiograph
-from ..segmentation import SegmentConfig, masks_of_shares
+from ..segments.segment_config import SegmentConfig
+from ..segments.share_masks import masks_of_looks, whole_look
 from ..segments.structures import Structure
 from .layer_alone import alone_images, answers_alone, layers_of_alone
 from .layer_questions import (
@@ -88,7 +89,8 @@ def layers_without_masks(
     layers, masks = np.zeros((2, *shape), np.float32), np.zeros((2, *shape), bool)
     amount = np.zeros(shape, np.float32)
     amount[region] = bone_amount(answer, part, scale)
-    masks[:, *region] = masks_of_shares(answer[MASK_THIS:], part.shape, structures, SegmentConfig())
+    look = whole_look(answer[MASK_THIS:], part.shape)
+    masks[:, *region] = masks_of_looks([look], structures, SegmentConfig())
     layers[0][region] = at_full_size(answer[THIS], part.shape)
     layers[1][region] = 1 - layers[0][region]
     found = masks.any(axis=(1, 2), keepdims=True)

@@ -51,6 +51,9 @@ class EvaluateSegment(Command):
     pixel: float | None = None
     """Pixel size of simulated radiographs at the detector [mm]; 0.25 for wrists, 1 for trunks
     unless given."""
+    wider: float = 0.0
+    """How much more than the wrist is in a simulated picture of one [mm], as where a whole hand is
+    taken: beyond its fingers' end and along the forearm, half as much on each side."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
     """Write the figures to this file, too."""
 
@@ -62,7 +65,7 @@ class EvaluateSegment(Command):
         from ..evaluating_segments.segmentation_views import SegmentViews
 
         views = SegmentViews(
-            self.views, self.draws, self.jitter, self.seed, self.exposure, self.pixel
+            self.views, self.draws, self.jitter, self.seed, self.exposure, self.pixel, self.wider
         )
         _run(self, report, evaluate_segment, evaluate_segment_into, views)
 

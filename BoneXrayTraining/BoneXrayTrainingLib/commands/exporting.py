@@ -41,6 +41,10 @@ class Export(Command):
     finest_mm: float | None = None
     """Smallest pixel [mm] at which a model that names bones is shown an image whose pixel size is
     known, so that bones of a part of a patient look no larger than in training."""
+    closer: Annotated[tuple[str, ...], arg(metavar="BONE [BONE ...]")] = ()
+    """Bones, by name with * and ?, around which a model that names bones is shown an image once
+    more where they are small in it, as a wrist's on a radiograph of the whole hand. Leave out those
+    that an image cuts off."""
     bits: int = 16
     """How weights are stored: in 16 bits, in 8 for files of half that size, mostly in 4, or with 6
     the largest layers in 4 and the others in 8."""
@@ -63,5 +67,6 @@ class Export(Command):
             self.run_folder, folder, self.version, self.working_size,
             gain=self.gain, name=self.name, best=self.best, framing=self.framing, bits=self.bits,
             finest_mm=self.finest_mm, mean_with=self.mean_with, mean_share=self.mean_share,
+            closer=self.closer,
         )  # fmt: skip
         report.result("Model", {"model": model})

@@ -106,6 +106,7 @@ def _evaluate(
         TOLERANCE_MM,
         (*leaks(found, sources), *assumed_axes(sources), *left_out(lacking)),
         tuple(name for name in wanted if name not in scored),
+        views.wider if any(c.subject.anatomy == "wrist" for c in cases) else 0.0,
     )
     return report, cases
 

@@ -57,6 +57,8 @@ class SegmentationReport:
     warnings: tuple[str, ...] = ()
     unscored: tuple[str, ...] = ()
     """Structures of the model that none of the data has."""
+    wider_mm: float = 0.0
+    """How much more than the wrist is in simulated pictures of wrists."""
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -150,6 +152,7 @@ class SegmentationReport:
             "task": "segment",
             "model": self.model,
             "exposures": list(self.exposures),
+            "wider_mm": self.wider_mm,
             "patients": self.patients,
             "sources": self.sources,
             "tolerance_mm": self.tolerance_mm,

@@ -97,7 +97,8 @@ def described(report: SegmentationReport) -> str:
     kinds = {"": "real radiographs", "none": "simulated radiographs (optical density)"}
     words = [kinds.get(e, f"simulated radiographs (exposure {e})") for e in report.exposures]
     people = "patient" if report.patients == 1 else "patients"
-    return f"{' and '.join(words)} of {report.patients} {people}"
+    around = f", {report.wider_mm:g} mm wider than the wrist" if report.wider_mm else ""
+    return f"{' and '.join(words)} of {report.patients} {people}{around}"
 
 
 def _about_patients(report: SegmentationReport) -> list[str]:

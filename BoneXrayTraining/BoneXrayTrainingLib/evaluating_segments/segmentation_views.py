@@ -38,7 +38,7 @@ REACH = 85.0
 MARGINS = (30.0, -2.0, 20.0)
 """Around the structures [mm]: beyond the fingers' end, the forearm's (it goes on), on each side."""
 PIXELS = {"wrist": 0.25, "trunk": 1.0}
-LARGEST_SIDE = 4096
+LARGEST_SIDE, MOST_WIDER = 4096, 300.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,9 @@ class SegmentViews:
     when empty."""
     pixel: float | None = None
     """Pixel size at the detector [mm]; 0.25 for wrists, 1 for trunks when None."""
+    wider: float = 0.0
+    """How much more than the wrist is in the picture of a wrist [mm]: beyond its fingers' end and
+    along the forearm, half as much on each side. Trunks are always whole."""
 
     def __post_init__(self) -> None:
         known = dict.fromkeys((*WRIST_VIEWS, *TRUNK_VIEWS))
@@ -76,6 +79,8 @@ class SegmentViews:
             )
         if self.pixel is not None and not 0.05 <= self.pixel <= 10:
             raise ValueError(f"pixel: got {self.pixel!r}; expected 0.05 to 10 mm")
+        if not 0 <= self.wider <= MOST_WIDER:
+            raise ValueError(f"wider: got {self.wider!r}; expected 0 to {MOST_WIDER:g} mm")
 
     def of(self, anatomy: str) -> tuple[str, ...]:
         """The views of an anatomy; none where only others are asked for."""
@@ -135,12 +140,18 @@ def take_views(ct: LabelledCt, config: SegmentViews) -> Iterator[MaskedRadiograp
         for number in range(config.draws):
             label = f"{config.seed} {ct.patient} {view} {number}"
             rotate = drawn_rotation(config, label)
-            geometry = geometry_of(ct, view, rotate, config.pixel or PIXELS[ct.anatomy])
+            pixel = config.pixel or PIXELS[ct.anatomy]
+            geometry = geometry_of(ct, view, rotate, pixel, config.wider)
             yield _taken(ct, prepared, geometry, view, rotate, config, label)
 
 
-def geometry_of(ct: LabelledCt, view: str, rotate: tuple[float, float], pixel: float) -> Geometry:
-    """Source and detector of a view of a standing patient, turned off it by `rotate` [degrees]."""
+def geometry_of(
+    ct: LabelledCt, view: str, rotate: tuple[float, float], pixel: float, wider: float = 0.0
+) -> Geometry:
+    """Source and detector of a view of a standing patient, turned off it by `rotate` [degrees].
+
+    The picture of a wrist is `wider` than it [mm], as `SegmentViews` says.
+    """
     if ct.anatomy != "wrist":
         config = GeometryConfig(view=TRUNK_VIEWS[view], rotate=rotate, pixel=pixel)
         whole = tuple(max(1, round(n / pixel)) for n in config.size)
@@ -148,13 +159,13 @@ def geometry_of(ct: LabelledCt, view: str, rotate: tuple[float, float], pixel: f
         return make_geometry(config, ct.volume.centre_ras)
     lifted = WRIST_VIEWS[view] + rotate[0]
     turn = (lifted if ct.side == "right" else -lifted, rotate[1])
-    points = _in_reach(ct)
+    points = _in_reach(ct, REACH + wider)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     config = GeometryConfig(
         view="PA", rotate=turn, source_detector=SOURCE_DETECTOR,
         source_object=SOURCE_DETECTOR - HAND_DETECTOR, pixel=pixel, size=(1, 1),
     )  # fmt: skip
-    low, high = _extent(make_geometry(config, middle), points)
+    low, high = _extent(make_geometry(config, middle), points, wider)
     size = np.clip(np.ceil((high - low) / pixel).astype(int), 16, LARGEST_SIDE)
     shift = (low + high) / 2
     config = dataclasses.replace(
@@ -164,8 +175,8 @@ def geometry_of(ct: LabelledCt, view: str, rotate: tuple[float, float], pixel: f
     return dataclasses.replace(standing, row_axis=-standing.row_axis)
 
 
-def _in_reach(ct: LabelledCt) -> np.ndarray:
-    """Places of the voxels of a wrist's structures near its carpals, (N, 3) RAS mm."""
+def _in_reach(ct: LabelledCt, reach: float) -> np.ndarray:
+    """Places of the voxels of a wrist's structures in reach of its carpals, (N, 3) RAS mm."""
     kji = np.argwhere(ct.labels)
     value = ct.labels[tuple(kji.T)]
     matrix = ct.volume.ijk_to_ras
@@ -173,15 +184,16 @@ def _in_reach(ct: LabelledCt) -> np.ndarray:
     forearm = [n for n, name in ct.names.items() if name in FOREARM]
     carpals = points[~np.isin(value, forearm)]
     centre = (carpals if len(carpals) else points).mean(axis=0)
-    return points[np.linalg.norm(points - centre, axis=1) <= REACH]
+    return points[np.linalg.norm(points - centre, axis=1) <= reach]
 
 
-def _extent(geometry: Geometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _extent(geometry: Geometry, points: np.ndarray, wider: float) -> tuple[np.ndarray, np.ndarray]:
     """Where points fall on the detector with their margins, low and high (down, right) [mm]."""
     found = geometry.project_points(points) * geometry.pixel_mm
     # The standing hand's fingers point down.
     fingers, forearm, beside = MARGINS
-    low, high = np.array([forearm, beside]), np.array([fingers, beside])
+    beside += wider / 2
+    low, high = np.array([forearm, beside]), np.array([fingers + wider, beside])
     return found.min(axis=0) - low, found.max(axis=0) + high
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,7 @@ def export(
     finest_mm: float | None = None,
     mean_with: str | None = None,
     mean_share: float = 0.5,
+    closer: Sequence[str] = (),
 ) -> Path:
     """Write the averaged weights of a run's last checkpoint as a model folder.
 
@@ -72,10 +75,12 @@ def export(
             from the same weights often do better so than each of them (M. Wortsman et al., Model
             soups, ICML 2022).
         mean_share: what part of the mean that has, 0 to 1.
+        closer: bones, by name with * and ?, around which a network that names bones is shown an
+            image once more where they are small in it. Leave out those that an image cuts off.
 
     Raises:
         ValueError: the run holds no checkpoint or its configuration is damaged, a wrong gain,
-            another network to take the mean with.
+            another network to take the mean with, bones to look closer at that are not its own.
     """
     run, output = Path(run), checked_output_folder(output)
     check_number("mean_share", mean_share, 0.0, 1.0)
@@ -85,7 +90,7 @@ def export(
     config = dataclasses.replace(config, name=name or config.name)
     if gain != 1.0:
         config = dataclasses.replace(config, network={**config.network, "gain": gain})
-    shown = _shown(config, working_size, framing, finest_mm)
+    shown = _shown(config, working_size, framing, finest_mm) | _closer(config, closer)
     step = read_state(checkpoint).step
     network = build_network(config.network)
     weights = load_file(checkpoint / "average.safetensors")
@@ -142,6 +147,18 @@ def _shown(
         )
     check_number("finest_mm", finest_mm, 0.01, MOST_FINEST_MM)
     return {**shown, "finest_mm": float(finest_mm)}
+
+
+def _closer(config: TrainConfig, patterns: Sequence[str]) -> dict[str, list[str]]:
+    """What the card says is looked at closer; nothing where no bones are named."""
+    if patterns and config.task != "segment":
+        raise ValueError(f"closer: got bones for {config.task!r}; expected none but to segment")
+    for pattern in patterns:
+        if not fnmatch.filter(config.structures, pattern):
+            few = ", ".join(config.structures[:4])
+            raise ValueError(f"closer: {pattern!r} fits no bone; expected names such as {few}")
+    named = [n for n in config.structures if any(fnmatch.fnmatchcase(n, p) for p in patterns)]
+    return {"closer": named} if named else {}
 
 
 def _mirrors(config: TrainConfig) -> dict[str, str]:

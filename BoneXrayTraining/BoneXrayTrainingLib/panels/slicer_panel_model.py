@@ -51,7 +51,8 @@ class ModelSection:
             config = config_of(Path(run))
             name = str(config.get("name", Path(run).name))
             self._ui.nameEdit.text = f"{plain_name(name)}-{plain_name(Path(run).name)}"
-            self._ui.finestBox.enabled = config.get("task") == "segment"
+            for widget in (self._ui.finestBox, self._ui.closerEdit):
+                widget.enabled = config.get("task") == "segment"
         busy = self._child.is_running
         reason = _("The model is being exported") if busy else self.why_not()
         self._ui.exportButton.enabled = not reason
@@ -96,11 +97,13 @@ class ModelSection:
 
     def _choices(self, run: Path) -> dict[str, Any]:
         """What `bone-xray export` is asked for beyond name and version."""
-        finest = self._ui.finestBox
+        finest, closer = self._ui.finestBox, self._ui.closerEdit
+        names = (name.strip() for name in closer.text.split(",")) if closer.enabled else ()
         return {
             "best": any(run.glob("best-*/state.json")),
             "working_size": self._ui.workingSizeBox.value or None,
             "finest_mm": (finest.value or None) if finest.enabled else None,
+            "closer": tuple(filter(None, names)),
             "framing": FRAMINGS[self._ui.framingBox.currentIndex],
             "gain": self._ui.gainBox.value,
             "bits": BITS[self._ui.weightsBox.currentIndex],

@@ -60,14 +60,16 @@ def export_command(
     """The words of a child that makes a model folder of a run.
 
     Args:
-        choices: further options of `bone-xray export`; those that are None or False are left out.
+        choices: further options of `bone-xray export`; those that are None, False or hold nothing
+            are left out.
     """
     words = ["export", str(run_folder), "-o", str(folder), "--name", name, "--version", version]
     for option, choice in choices.items():
-        if choice is None or choice is False:
+        if choice is None or choice is False or choice == ():
             continue
         words.append("--" + option.replace("_", "-"))
-        words += [] if choice is True else [str(choice)]
+        several = choice if isinstance(choice, tuple) else (choice,)
+        words += [] if choice is True else map(str, several)
     return _command(words)
 
 
