@@ -18,9 +18,9 @@ TURNS = ("auto", "0", "90", "180", "270")
 UPRIGHT, CLEARER = 1.75, 0.2
 """Of a network that tells mirror images: `rightness` from which an image is upright without a look
 at it turned, and by how much it has to be more, of 2 at most, for an image to be taken for a turned
-one. Of 18 images of wrists that a network (segment-wrist 0.7.0) had learned from, or like those, it
-was 1.87 to 1.95 upright, at most 1.64 a quarter or a half turn off; of six of a wrist unlike those
-that another had learned from 1.50 to 1.89, turned at most 0.15 more."""
+one. Of 15 images of wrists and whole hands that a network (segment-wrist 0.8.0) had learned from,
+or like those, it was 1.66 to 1.95 upright, at most 1.45 a quarter or a half turn off; of six of a
+wrist unlike those that another had learned from 1.50 to 1.89, turned at most 0.15 more."""
 SURE, TURNED, SURER = 0.86, 0.8, 0.035
 """Of others: `sureness`, 1 at most, from which an image is upright without a look at it turned,
 what a turned one has to reach at least, for of what a network does not know it may be surer turned,
